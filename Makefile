@@ -1,0 +1,53 @@
+# Every job of the project, for people and for CI alike. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+
+# No tool reports home.
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := True
+export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export UV_PROJECT_ENVIRONMENT := .venv
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/synced ## make .venv with everything the project needs
+
+.venv/synced: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $$($(PYTHON) --version) is too old; expected Python 3.11 or newer; next: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 3; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(UV) || command -v $(UV) >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) sync --locked --all-extras --python $(BIN)/python
+	@touch $@
+
+.PHONY: run
+run: setup ## train on the real flights, judge and register the model
+	dvc repro
+	slipway register --allow-dirty
+
+.PHONY: test
+test: setup ## unit and integration tests
+	pytest -n 2 --cov --cov-report=term tests/unit tests/integration
+
+.PHONY: check
+check: setup ## format, lint, types, import contracts
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	uv lock --check
+
+.PHONY: format
+format: setup ## format the code and mend what ruff can mend
+	ruff format .
+	ruff check --fix .

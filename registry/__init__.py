@@ -1,0 +1,1 @@
+"""Registers what training made, judges it, and carries it through Git."""

@@ -1,0 +1,1 @@
+"""Slipway takes a scikit-learn model from data to production through Git."""

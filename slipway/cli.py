@@ -1,0 +1,89 @@
+"""The `slipway` command: finds each room's commands, loads one when it is typed.
+
+The only module that knows every room. A room's own libraries are imported
+when one of its commands runs, so `slipway --help` costs a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+import rich_click
+from rich.console import Console
+
+from slipway.errors import SlipwayError
+
+# command name -> "module:function", one line of help for the overview page
+COMMANDS: dict[str, tuple[str, str]] = {
+    "register": ("registry.cli:register", "Log, judge and register the model that `dvc repro` made."),
+    "versions": ("registry.cli:versions", "List a model's registered versions with verdict and aliases."),
+    "export": ("registry.cli:export", "Write a registered version to a folder, with its digests."),
+    "tune": ("training.cli:tune", "Search hyperparameters, here or on a Dask cluster."),
+}
+
+
+class LazyGroup(rich_click.RichGroup):
+    """List every command without importing the room that owns it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        if ctx.resilient_parsing or _only_overview():
+            return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1])
+        return _load(COMMANDS[cmd_name][0])
+
+
+def _only_overview() -> bool:
+    return all(word.startswith("-") for word in sys.argv[1:])
+
+
+def _load(target: str) -> click.Command:
+    module, _, attribute = target.partition(":")
+    try:
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        room = module.partition(".")[0]
+        raise click.ClickException(
+            f"this command needs the {room} extra ({error.name} is not installed). "
+            f"Type: pip install 'slipway[{room}]'"
+        ) from error
+    return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slipway", message="%(prog)s %(version)s")
+def slipway() -> None:
+    """Take a scikit-learn model from data to production through Git.
+
+    Example:
+
+        dvc repro && slipway register
+
+    Exit codes: 0 done or nothing to do · 1 unexpected · 2 wrong usage ·
+    3 bad input · 4 refused by a gate or rule · 5 a service or disk failed.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; turn a SlipwayError into its text and exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return slipway.main(args=words, prog_name="slipway")
+    except SlipwayError as error:
+        if "--json" in words:
+            print(json.dumps(error.as_json()))
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True
+        )
+        sys.exit(error.exit_code)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,1 @@
+"""From raw data to a validated, evaluated model: one module a DVC stage."""
