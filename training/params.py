@@ -35,8 +35,8 @@ class Model(Section):
 class Window(Section):
     """Days from `start` to `end`, both included."""
 
-    start: date = Field(alias="from")
-    end: date = Field(alias="to")
+    start: date = Field(alias="from", strict=False)  # YAML gives a quoted day as text, which DVC insists on
+    end: date = Field(alias="to", strict=False)
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
