@@ -81,10 +81,10 @@ class Evaluate(Section):
 
 
 class Range(Section):
-    """An interval to draw from, both ends included; whole numbers give whole numbers."""
+    """An interval to draw from, both ends included; two whole numbers give whole numbers."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
 
     @model_validator(mode="after")
