@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.noninferiority import advantages, expanded_tail, roc_auc, student_t
+from registry.noninferiority import (
+    _area,
+    _loss,
+    advantages,
+    expanded_tail,
+    ordered_pairs,
+    student_t,
+)
 from slipway.scores import resample, scores
 
 BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "gate_error_rates.py"
@@ -39,11 +46,32 @@ def test_counting_pairs_by_block_equals_walking_the_rows(
     label: list[int], levels: int, blocks: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
+    truth = np.array(label)
     probability = random.integers(0, levels + 1, len(label)) / levels  # many ties
     drawn = resample(random.integers(0, blocks, len(label)), 20, seed)
-    fast = roc_auc(np.array(label), probability, drawn)
-    slow = scores(np.array(label), probability, drawn)["roc_auc"]
+    pairs = ordered_pairs(truth, probability, drawn.index, drawn.blocks)
+    hits = np.bincount(drawn.index, weights=truth, minlength=drawn.blocks)
+    misses = np.bincount(drawn.index, weights=1 - truth, minlength=drawn.blocks)
+    with np.errstate(invalid="ignore"):
+        fast = np.einsum("ra,ab,rb->r", drawn.draws, pairs, drawn.draws)
+        fast /= (drawn.draws @ hits) * (drawn.draws @ misses)
+    slow = scores(truth, probability, drawn)["roc_auc"]
     np.testing.assert_allclose(fast, slow, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
+def test_the_standard_error_is_the_spread_of_the_draws(rates: ModuleType, metric: str) -> None:
+    sample = rates.draw(rates.WORSE, 200, np.random.default_rng(3))
+    drawn = resample(sample.block, 2000, 3)
+    estimate = {"log_loss": _loss, "roc_auc": _area}[metric]
+    value, error = estimate(sample.label, sample.challenger, sample.champion, drawn)
+    assert error[0] == pytest.approx(value[1:].std(), rel=0.1)
+
+
+def test_two_models_that_never_differ_are_exactly_equal() -> None:
+    block, label, p = np.repeat(np.arange(20), 5), np.tile([0, 1, 0, 0, 1], 20), np.full(100, 0.4)
+    found = advantages(label, p, p, resample(block, 100, 1), 0.95)
+    assert {(one.value, one.low) for one in found.values()} == {(0.0, 0.0)}
 
 
 def test_the_bound_widens_with_fewer_blocks() -> None:
@@ -62,8 +90,8 @@ def test_student_t_agrees_with_the_printed_tables(freedom: int, quantile: float)
 def test_a_draw_with_one_class_counts_as_the_worst() -> None:
     block = np.repeat([0, 1], 10)
     label = (block == 0).astype(int)  # half of the draws hold one class only
-    p = np.linspace(0.9, 0.1, 20)
-    assert advantages(label, p, p, resample(block, 200, 1), 0.95)["roc_auc"].low == -np.inf
+    p, q = np.random.default_rng(1).random((2, 20))
+    assert advantages(label, p, q, resample(block, 200, 1), 0.95)["roc_auc"].low == -np.inf
 
 
 @pytest.mark.parametrize("blocks", [30, 61])
