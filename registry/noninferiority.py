@@ -136,14 +136,14 @@ def _standard_error(drawn: Resamples, influence: Floats) -> Floats:
 
 def _bounded(value: Floats, error: Floats, blocks: int, confidence: float) -> Advantage:
     """Bound the sample's value (draw 0) by the other draws, both ways, and take the lower bound."""
-    if error[0] == 0:  # two models that never differ
-        return Advantage(float(value[0]), float(value[0]))
     others = np.sort(np.where(np.isnan(value[1:]), -np.inf, value[1:]))
     rank = max(math.floor(expanded_tail(confidence, blocks) * (len(others) + 1)), 1)
     away = value[1:] - value[0]
     distance = np.where(away == 0, 0.0, away / error[1:])
     distance = np.sort(np.where(np.isnan(distance), np.inf, distance))
-    low = min(others[rank - 1], value[0] - distance[-rank] * error[0])
+    # No error at all is not proof: one block of each class has none either.
+    reach = distance[-rank] * error[0] if error[0] > 0 else 0.0
+    low = min(others[rank - 1], value[0] - reach)
     return Advantage(float(value[0]), float(low))
 
 

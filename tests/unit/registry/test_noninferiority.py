@@ -59,6 +59,23 @@ def test_counting_pairs_by_block_equals_walking_the_rows(
     np.testing.assert_allclose(fast, slow, atol=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
+@given(less=st.floats(0, 0.9), more=st.floats(0, 0.9), seed=st.integers(0, 1000))
+def test_moving_every_row_towards_its_label_never_lowers_the_advantage(
+    less: float, more: float, seed: int
+) -> None:
+    less, more = sorted((less, more))
+    random = np.random.default_rng(seed)
+    label, (champion, start) = random.integers(0, 2, 100), random.uniform(0.05, 0.95, (2, 100))
+    drawn = resample(random.integers(0, 10, 100), 1, seed)
+    before, after = (
+        advantages(label, start + share * (label - start), champion, drawn, 0.95)
+        for share in (less, more)
+    )
+    for metric in before:
+        assert after[metric].value >= before[metric].value - 1e-12
+
+
 @pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
 def test_the_standard_error_is_the_spread_of_the_draws(rates: ModuleType, metric: str) -> None:
     sample = rates.draw(rates.WORSE, 200, np.random.default_rng(3))
