@@ -63,9 +63,7 @@ EQUAL = Model()  # errs as much as the champion, but on other days
 BETTER = Model(luck=0.4)
 
 
-def draw(
-    challenger: Model, blocks: int, random: Generator, rows_a_block: int = ROWS_A_BLOCK
-) -> Sample:
+def draw(challenger: Model, blocks: int, random: Generator, rows_a_block: int = ROWS_A_BLOCK) -> Sample:
     """Draw `blocks` blocks of about `rows_a_block` rows each."""
     sizes = np.maximum(random.poisson(rows_a_block, blocks), 1)
     block = np.repeat(np.arange(blocks), sizes)
@@ -77,9 +75,7 @@ def draw(
     return Sample(block, label, champion, challenger.answer(signal, luck, ours, random))
 
 
-def compare(
-    sample: Sample, resamples: int, seed: int, by_row: bool = False
-) -> dict[str, Advantage]:
+def compare(sample: Sample, resamples: int, seed: int, by_row: bool = False) -> dict[str, Advantage]:
     """Judge one sample as the gate does, or with rows as the unit."""
     unit = np.arange(len(sample.block)) if by_row else sample.block
     drawn = resample(unit, resamples, seed)
@@ -145,11 +141,7 @@ def table(trials: int) -> Iterator[str]:
             ("better", BETTER, MARGINS),
         ):
             rates = pass_rates(challenger, limit, blocks, trials)
-            by_row = (
-                f"{pass_rate_by_row(limit['log_loss'], blocks, trials):.1%}"
-                if challenger is WORSE
-                else ""
-            )
+            by_row = f"{pass_rate_by_row(limit['log_loss'], blocks, trials):.1%}" if challenger is WORSE else ""
             cells = " | ".join(f"{rates[key]:.1%}" for key in (*METRICS, "gate"))
             kind = "its own" if challenger is WORSE else "params.yaml"
             yield f"| {blocks} | {name} | {kind} | {cells} | {by_row} |"
@@ -170,9 +162,7 @@ def timing(rows: int = 55_000, blocks: int = 61, resamples: int = 1000) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--trials", type=int, default=2000)
     arguments = parser.parse_args()
     print(timing())

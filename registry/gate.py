@@ -88,9 +88,7 @@ def _broken(rows: Rows) -> str | None:
     columns = [rows.block, rows.label, rows.probability, *rows.slices.values()]
     count = len(rows.row_id)
     if any(len(column) != count for column in columns):
-        return (
-            f"columns have {sorted({len(c) for c in columns} | {count})} rows, expected one length"
-        )
+        return f"columns have {sorted({len(c) for c in columns} | {count})} rows, expected one length"
     if len(set(rows.row_id)) != count:
         return "row_id is not unique"
     if not np.isin(rows.label, (0, 1)).all():

@@ -51,12 +51,8 @@ def advantages(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "log_loss": _bounded(
-                *_loss(label, challenger, champion, drawn), drawn.blocks, confidence
-            ),
-            "roc_auc": _bounded(
-                *_area(label, challenger, champion, drawn), drawn.blocks, confidence
-            ),
+            "log_loss": _bounded(*_loss(label, challenger, champion, drawn), drawn.blocks, confidence),
+            "roc_auc": _bounded(*_area(label, challenger, champion, drawn), drawn.blocks, confidence),
         }
 
 
@@ -99,9 +95,7 @@ def student_t(probability: float, freedom: int) -> float:
     return z + math.fsum(term / freedom ** (power + 1) for power, term in enumerate(terms))
 
 
-def _loss(
-    label: Labels, challenger: Floats, champion: Floats, drawn: Resamples
-) -> tuple[Floats, Floats]:
+def _loss(label: Labels, challenger: Floats, champion: Floats, drawn: Resamples) -> tuple[Floats, Floats]:
     """Return the difference of the mean losses and its standard error, on every draw."""
     truth = np.asarray(label, np.float64)
     saved = log_losses(truth, champion) - log_losses(truth, challenger)
@@ -113,9 +107,7 @@ def _loss(
     return value, _standard_error(drawn, influence)
 
 
-def _area(
-    label: Labels, challenger: Floats, champion: Floats, drawn: Resamples
-) -> tuple[Floats, Floats]:
+def _area(label: Labels, challenger: Floats, champion: Floats, drawn: Resamples) -> tuple[Floats, Floats]:
     """Return the difference of the areas and its standard error, on every draw."""
     won = ordered_pairs(label, challenger, drawn.index, drawn.blocks)
     won -= ordered_pairs(label, champion, drawn.index, drawn.blocks)

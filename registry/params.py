@@ -20,9 +20,7 @@ from slipway.errors import BadInput
 class Section(BaseModel):
     """A part of params.yaml: its keys are all there are, and nothing changes them."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class Model(Section):

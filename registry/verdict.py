@@ -41,8 +41,7 @@ class Verdict:
         return {
             "verdict": "passed" if self.passed else "failed",
             "rules": [
-                {k: _finite(v) if isinstance(v, float) else v for k, v in asdict(rule).items()}
-                for rule in self.rules
+                {k: _finite(v) if isinstance(v, float) else v for k, v in asdict(rule).items()} for rule in self.rules
             ],
         }
 
@@ -66,13 +65,9 @@ def at_most(name: str, measured: float | None, limit: float, reason: str = "") -
 
 def _limited(name: str, measured: float | None, limit: float, side: str, reason: str) -> Rule:
     if measured is None or not math.isfinite(measured):
-        return Rule(
-            name, False, "; ".join(filter(None, ["no number was measured", reason])), None, limit
-        )
+        return Rule(name, False, "; ".join(filter(None, ["no number was measured", reason])), None, limit)
     passed = measured >= limit if side == "at least" else measured <= limit
-    return Rule(
-        name, passed, "; ".join(filter(None, [reason, f"{side} {limit:g}"])), float(measured), limit
-    )
+    return Rule(name, passed, "; ".join(filter(None, [reason, f"{side} {limit:g}"])), float(measured), limit)
 
 
 def _finite(value: float) -> float | None:

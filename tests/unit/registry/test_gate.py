@@ -239,9 +239,7 @@ def test_a_looser_margin_never_turns_a_pass_into_a_failure(
     champion = Champion("1", found.row_id, np.clip(found.probability + shift, 0, 1))
     strict = gate(non_inferiority={"log_loss": margin, "roc_auc": margin})
     loose = gate(non_inferiority={"log_loss": margin + looser, "roc_auc": margin + looser})
-    assert failed(judge(evidence(rows=found), champion, loose)) <= failed(
-        judge(evidence(rows=found), champion, strict)
-    )
+    assert failed(judge(evidence(rows=found), champion, loose)) <= failed(judge(evidence(rows=found), champion, strict))
 
 
 @settings(max_examples=50, deadline=None)
@@ -250,15 +248,11 @@ def test_a_looser_margin_never_turns_a_pass_into_a_failure(
     poison=st.sampled_from([math.nan, math.inf, -math.inf, -0.1, 1.1]),
     whose=st.sampled_from(["challenger", "champion"]),
 )
-def test_one_poisoned_probability_is_enough_to_fail(
-    position: int, poison: float, whose: str
-) -> None:
+def test_one_poisoned_probability_is_enough_to_fail(position: int, poison: float, whose: str) -> None:
     poisoned = FOUND.probability.copy()
     poisoned[position] = poison
     if whose == "challenger":
-        verdict = judge(
-            evidence(rows=dataclasses.replace(FOUND, probability=poisoned)), None, gate()
-        )
+        verdict = judge(evidence(rows=dataclasses.replace(FOUND, probability=poisoned)), None, gate())
     else:
         verdict = judge(evidence(), Champion("1", FOUND.row_id, poisoned), gate())
     assert not verdict.passed

@@ -42,9 +42,7 @@ def rates() -> ModuleType:
     blocks=st.integers(1, 8),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_counting_pairs_by_block_equals_walking_the_rows(
-    label: list[int], levels: int, blocks: int, seed: int
-) -> None:
+def test_counting_pairs_by_block_equals_walking_the_rows(label: list[int], levels: int, blocks: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     truth = np.array(label)
     probability = random.integers(0, levels + 1, len(label)) / levels  # many ties
@@ -61,16 +59,13 @@ def test_counting_pairs_by_block_equals_walking_the_rows(
 
 @settings(max_examples=50, deadline=None)
 @given(less=st.floats(0, 0.9), more=st.floats(0, 0.9), seed=st.integers(0, 1000))
-def test_moving_every_row_towards_its_label_never_lowers_the_advantage(
-    less: float, more: float, seed: int
-) -> None:
+def test_moving_every_row_towards_its_label_never_lowers_the_advantage(less: float, more: float, seed: int) -> None:
     less, more = sorted((less, more))
     random = np.random.default_rng(seed)
     label, (champion, start) = random.integers(0, 2, 100), random.uniform(0.05, 0.95, (2, 100))
     drawn = resample(random.integers(0, 10, 100), 1, seed)
     before, after = (
-        advantages(label, start + share * (label - start), champion, drawn, 0.95)
-        for share in (less, more)
+        advantages(label, start + share * (label - start), champion, drawn, 0.95) for share in (less, more)
     )
     for metric in before:
         assert after[metric].value >= before[metric].value - 1e-12
@@ -97,9 +92,7 @@ def test_the_bound_widens_with_fewer_blocks() -> None:
     assert tails[-1] == pytest.approx(0.05, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("freedom", "quantile"), [(9, -1.83311), (29, -1.69913), (60, -1.67065), (120, -1.65765)]
-)
+@pytest.mark.parametrize(("freedom", "quantile"), [(9, -1.83311), (29, -1.69913), (60, -1.67065), (120, -1.65765)])
 def test_student_t_agrees_with_the_printed_tables(freedom: int, quantile: float) -> None:
     assert student_t(0.05, freedom) == pytest.approx(quantile, abs=1e-4)
 
@@ -112,9 +105,7 @@ def test_a_draw_with_one_class_counts_as_the_worst() -> None:
 
 
 @pytest.mark.parametrize("blocks", [30, 61])
-def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(
-    rates: ModuleType, blocks: int
-) -> None:
+def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(rates: ModuleType, blocks: int) -> None:
     trials = 300
     found = rates.pass_rates(rates.WORSE, rates.true_margins(), blocks, trials, resamples=200)
     allowed = 0.05 + 2.6 * (0.05 * 0.95 / trials) ** 0.5
