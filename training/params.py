@@ -148,7 +148,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _explained(path: Path, error: ValidationError) -> BadInput:
-    first = error.errors()[0]
+    # A typo makes two errors, the key that is not there and the one that is: tell of the latter.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     found = repr(first["input"])
     if first["type"] == "extra_forbidden":
