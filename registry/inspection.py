@@ -1,4 +1,4 @@
-"""Looks into artifacts in processes of their own, side by side; what crashes there is refused here."""
+"""Runs graphs in processes of their own, beside other work; what crashes there is refused here."""
 
 from __future__ import annotations
 
@@ -46,11 +46,6 @@ def start_scoring(folder: Path, rows: Path, result: Path) -> Running:
     return Running(_start(*words), model, result)
 
 
-def start_type_check(file: Path) -> Running:
-    """List the types that a skops file names."""
-    return Running(_start("registry.skops_types", str(file)), file, file)
-
-
 def scored(running: Running) -> Scored:
     """Wait for the scores.
 
@@ -62,24 +57,6 @@ def scored(running: Running) -> Scored:
         raise BadInput(said["thing"], expected=said["expected"], found=said["found"], hint=said["next"])
     with np.load(running.result, allow_pickle=False) as found:
         return Scored(found["probability"].astype(np.float64), float(found["latency_p99_ms"]))
-
-
-def refuse_unknown_types(running: Running) -> None:
-    """Wait for the list of types.
-
-    Raises:
-        BadInput: the file is no skops file, or names a type that is not on the list.
-    """
-    said = _finish(running)
-    if "error" in said:
-        raise BadInput(f"{running.subject} is refused", expected="a skops file", found=said["error"], hint=RETRAIN)
-    if said["unknown"]:
-        raise BadInput(
-            f"{running.subject} is refused, unloaded",
-            expected="types of scikit-learn that registry/skops_types.py lists",
-            found=", ".join(said["unknown"]),
-            hint="use an estimator that is listed, or have the type reviewed and listed",
-        )
 
 
 def _start(*words: str) -> subprocess.Popen[str]:

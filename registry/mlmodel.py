@@ -14,13 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from registry.skops_types import TRUSTED
-
 REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skops")
 EXAMPLE = "input_example.json"
 
 
-def describe(folder: Path, contract: dict[str, Any], golden: dict[str, Any], run_id: str, model_id: str) -> None:
+def describe(
+    folder: Path, contract: dict[str, Any], golden: dict[str, Any], trusted: list[str], run_id: str, model_id: str
+) -> None:
     """Write MLmodel, the input example and the environment beside the model's files in `folder`."""
     from mlflow.models import Model
 
@@ -31,7 +31,7 @@ def describe(folder: Path, contract: dict[str, Any], golden: dict[str, Any], run
     Model(
         artifact_path="model",
         run_id=run_id,
-        flavors=_flavors(),
+        flavors=_flavors(trusted),
         signature=signature(contract),
         saved_input_example_info={"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"},
         model_size_bytes=size,
@@ -52,7 +52,7 @@ def signature(contract: dict[str, Any]) -> Any:
     return ModelSignature(inputs=Schema(columns), outputs=Schema([answer]))
 
 
-def _flavors() -> dict[str, Any]:
+def _flavors(trusted: list[str]) -> dict[str, Any]:
     python = platform.python_version()
     return {
         "python_function": {
@@ -65,7 +65,7 @@ def _flavors() -> dict[str, Any]:
         "sklearn": {
             "pickled_model": "model.skops",  # MLflow's name for the file in any format
             "serialization_format": "skops",
-            "skops_trusted_types": list(TRUSTED),
+            "skops_trusted_types": trusted,
             "sklearn_version": version("scikit-learn"),
         },
         "onnx": {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from registry import candidate as artifact
-from registry import evidence, inspection, mlmodel
+from registry import evidence, inspection, mlmodel, skops_types
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
 from registry.export import fetch
 from registry.gate import Champion, judge
@@ -39,6 +39,15 @@ class Registration:
     verdict: Verdict | None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What was found out before the first write: verdict, metrics by name, types in model.skops."""
+
+    verdict: Verdict
+    values: dict[str, float]
+    trusted: list[str]
+
+
 def register(
     root: Path, open_tracking: Callable[[], Tracking], artifact_root: str | None, allow_dirty: bool, say: Say
 ) -> Registration:
@@ -54,8 +63,8 @@ def register(
     with tempfile.TemporaryDirectory(prefix="slipway-register-") as temporary:
         folder = Path(temporary)
         artifact.stage(candidate, folder)
+        trusted = skops_types.types(folder / "model" / "model.skops")
         scoring = inspection.start_scoring(folder / "model", folder / "test.parquet", folder / "scores.npz")
-        types = inspection.start_type_check(folder / "model" / "model.skops")
         try:
             say("opening MLflow")
             tracking = open_tracking()
@@ -63,15 +72,12 @@ def register(
             if there is None:
                 say("scoring and judging")
                 scored = inspection.scored(scoring)
-                inspection.refuse_unknown_types(types)
                 champion = _champion(tracking, candidate, folder)
-                facts = evidence.assemble(candidate, scored)
-                verdict = judge(facts, champion, candidate.params.gate)
-                values = _metrics(candidate, scored)
-                return _write(tracking, candidate, folder, verdict, values, artifact_root, say)
+                verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
+                judged = Judged(verdict, _metrics(candidate, scored), trusted)
+                return _write(tracking, candidate, folder, judged, artifact_root, say)
         finally:
             scoring.stop()
-            types.stop()
     say("already registered")
     return Registration(_settle(tracking, candidate, artifact_root), False, None)
 
@@ -100,8 +106,7 @@ def _write(
     tracking: Tracking,
     candidate: Candidate,
     folder: Path,
-    verdict: Verdict,
-    values: dict[str, float],
+    judged: Judged,
     artifact_root: str | None,
     say: Say,
 ) -> Registration:
@@ -109,20 +114,21 @@ def _write(
     experiment = tracking.prepare(candidate.name, artifact_root)
     train = Dataset("train", TRAIN_ROWS, candidate.lock.md5(TRAIN_ROWS), "training")
     test = Dataset("test", TEST_ROWS, candidate.lock.md5(TEST_ROWS), "evaluation")
-    tags = candidate.tags() | _verdict_tags(verdict) | {"roc_auc": f"{values.get('roc_auc', math.nan):.6f}"}
+    tags = candidate.tags() | _verdict_tags(judged)
     origin = {"mlflow.source.git.commit": candidate.source.commit, "mlflow.source.name": "slipway register"}
     run_id = tracking.start_run(experiment, tags | origin, [train, test])
     model_id = tracking.start_model(experiment, run_id, candidate.name, candidate.params.flat)
     say("storing the model")
-    mlmodel.describe(folder / "model", candidate.json("schema.json"), candidate.json("golden.json"), run_id, model_id)
+    contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
+    mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
     tracking.upload_model(model_id, folder / "model")
-    tracking.log(run_id, model_id, values, candidate.params.flat, test)
-    write_json(folder / "run" / "verdict.json", verdict.as_json())
+    tracking.log(run_id, model_id, judged.values, candidate.params.flat, test)
+    write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
     tracking.finish_run(run_id, folder / "run")
     say("creating the version")
     number = tracking.create_version(candidate.name, run_id, model_id, tags)
     settled = _settle(tracking, candidate, artifact_root)
-    return Registration(settled, settled.number == number, verdict)
+    return Registration(settled, settled.number == number, judged.verdict)
 
 
 def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None) -> Version:
@@ -148,11 +154,13 @@ def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None)
     return next(one for one in tracking.versions(candidate.name) if one.number == kept.number)
 
 
-def _verdict_tags(verdict: Verdict) -> dict[str, str]:
+def _verdict_tags(judged: Judged) -> dict[str, str]:
+    verdict = judged.verdict
     failures = "; ".join(f"{rule.name}: {rule.reason}" for rule in verdict.failures)
     return {
         "verdict": "passed" if verdict.passed else "failed",
         "verdict_reasons": (failures or "every rule passed")[:REASONS_LENGTH],
+        "roc_auc": f"{judged.values.get('roc_auc', math.nan):.6f}",
     }
 
 

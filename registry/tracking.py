@@ -195,9 +195,10 @@ class Tracking:
 
 def open_store(uri: str) -> Tracking:
     """Open the store at `uri`; nothing is asked of it yet but that it can be opened."""
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
     import mlflow
+
+    for noisy in ("mlflow", "alembic"):  # after the import, which sets levels of its own
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
     opened = Tracking(uri, None)
     with opened.asking("be opened"):
