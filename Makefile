@@ -36,8 +36,16 @@ run: setup ## train on the real flights, judge and register the model
 	slipway register --allow-dirty
 
 .PHONY: test
-test: setup ## unit and integration tests
-	pytest -n 2 --cov --cov-report=term tests/unit tests/integration
+test: setup ## the fast tests, unit and integration: under two minutes
+	pytest -n 2 -m "not long and not image" --cov --cov-report=term tests/unit tests/integration
+
+.PHONY: test-long
+test-long: setup ## the integration tests that take minutes
+	pytest -n 2 -m "long and not image" tests/unit tests/integration
+
+.PHONY: e2e
+e2e: setup ## a fresh clone, the README's commands, nothing else
+	pytest -x tests/e2e
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts
@@ -51,6 +59,14 @@ check: setup ## format, lint, types, import contracts
 format: setup ## format the code and mend what ruff can mend
 	ruff format .
 	ruff check --fix .
+
+.PHONY: hooks
+hooks: setup ## check each commit before it is made
+	pre-commit install
+
+.PHONY: clean
+clean: ## remove what can be made again; var/ with its registry stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov dist
 
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
