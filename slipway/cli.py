@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(rich_click.RichGroup):
     """List every command without importing the room that owns it."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -51,8 +51,7 @@ def _load(target: str) -> click.Command:
     except ModuleNotFoundError as error:
         room = module.partition(".")[0]
         raise click.ClickException(
-            f"this command needs the {room} extra ({error.name} is not installed). "
-            f"Type: pip install 'slipway[{room}]'"
+            f"this command needs the {room} extra ({error.name} is not installed). Type: pip install 'slipway[{room}]'"
         ) from error
     return command
 
@@ -79,9 +78,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except SlipwayError as error:
         if "--json" in words:
             print(json.dumps(error.as_json()))
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True
-        )
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
 
 

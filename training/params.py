@@ -1,0 +1,182 @@
+"""What changes the model: params.yaml, checked before any work begins.
+
+A key that does not exist, a wrong type or a window that cannot be is refused
+with the key's name and the nearest one that does exist. The section `gate`
+belongs to the registry and is not read here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slipway.errors import BadInput
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class Section(BaseModel):
+    """A part of params.yaml: its keys are all there are, and nothing changes them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+
+
+class Model(Section):
+    """The name that keys everything in the registry."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+
+
+class Window(Section):
+    """Days from `start` to `end`, both included."""
+
+    start: date = Field(alias="from")
+    end: date = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"ends on {self.end}, before it starts on {self.start}")
+        return self
+
+
+class Prepare(Section):
+    """How flights become labelled rows."""
+
+    late_from_minutes: int = Field(ge=1, le=600)
+    weather_lag_hours: int = Field(ge=1, le=48)
+    train: Window
+    test: Window
+
+    @model_validator(mode="after")
+    def _test_follows_train(self) -> Self:
+        if self.test.start <= self.train.end:
+            raise ValueError(
+                f"the test window starts on {self.test.start}, "
+                f"but the train window ends on {self.train.end}: test rows must come later"
+            )
+        return self
+
+
+class Train(Section):
+    """Which estimator, and how it is fitted."""
+
+    estimator: str
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1, le=256)
+    hyperparameters: dict[str, dict[str, Any]]
+
+
+class Evaluate(Section):
+    """How intervals are made."""
+
+    confidence: float = Field(gt=0.5, lt=1)
+    resamples: int = Field(ge=100, le=100_000)
+    seed: int = Field(ge=0)
+
+
+class Range(Section):
+    """An interval to draw from, both ends included; whole numbers give whole numbers."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.high <= self.low:
+            raise ValueError(f"high {self.high} is not above low {self.low}")
+        if self.log and self.low <= 0:
+            raise ValueError("a log scale starts above 0")
+        return self
+
+
+class Tune(Section):
+    """The search: how many candidates, scored on how many folds, from where."""
+
+    candidates: int = Field(ge=1)
+    folds: int = Field(ge=2, le=20)
+    space: dict[str, dict[str, Range | list[Any]]]
+
+
+class Params(Section):
+    """params.yaml without the registry's section."""
+
+    model: Model
+    prepare: Prepare
+    train: Train
+    evaluate: Evaluate
+    tune: Tune
+
+
+def load(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        BadInput: the file is missing, is not YAML, or has a wrong key, type or window.
+    """
+    content = _read(path)
+    content.pop("gate", None)
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise _explained(path, error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{path} is not there", expected="the parameters of the model", hint=f"git checkout {path}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not YAML", found=" ".join(str(error).split()), hint=f"mend {path}") from error
+    if not isinstance(content, dict):
+        raise BadInput(
+            f"{path} holds no sections",
+            expected="a mapping of sections",
+            found=type(content).__name__,
+            hint=f"git checkout {path}",
+        )
+    return content
+
+
+def _explained(path: Path, error: ValidationError) -> BadInput:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    found = repr(first["input"])
+    if first["type"] == "extra_forbidden":
+        return BadInput(
+            f"{path}: {key} is no parameter",
+            expected=_nearest(first["loc"]),
+            found=str(first["loc"][-1]),
+            hint=f"correct {key} in {path}",
+        )
+    if first["type"] == "missing":
+        found = "nothing"
+    return BadInput(
+        f"{path}: {key} is wrong",
+        expected=first["msg"].removeprefix("Value error, "),
+        found=found if len(found) < 200 else found[:200] + "…",
+        hint=f"correct {key} in {path}",
+    )
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    section: Any = Params
+    for part in location[:-1]:
+        field = section.model_fields.get(part) or _by_alias(section, str(part))
+        section = field.annotation
+    known = [field.alias or name for name, field in section.model_fields.items()]
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"{near[0]} (did you mean this?)" if near else "one of " + ", ".join(known)
+
+
+def _by_alias(section: Any, alias: str) -> Any:
+    return next(f for f in section.model_fields.values() if f.alias == alias)
