@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import Any
 
@@ -32,6 +33,7 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
         self._parts = parts
+        self._drained_at = float("inf")
         self._background: list[asyncio.Task[Any]] = []
 
     async def startup(self, sockets: Any = None) -> None:
@@ -46,15 +48,16 @@ class DrainingServer(uvicorn.Server):
         if self._parts.draining or not self.started:
             super().handle_exit(sig, frame)
             return
-        self._parts.draining = True
-        self._captured_signals.append(sig)
         seconds = self._parts.settings.drain_seconds if sig == signal.SIGTERM else 0.0
+        self._parts.draining = True
+        self._drained_at = time.monotonic() + seconds
         logger.warning("draining for %g s", seconds)
-        loop = asyncio.get_event_loop_policy().get_event_loop()
-        loop.call_soon_threadsafe(lambda: loop.call_later(seconds, self._stop))
 
-    def _stop(self) -> None:
-        self.should_exit = True
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: stop when drained."""
+        if time.monotonic() >= self._drained_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
 
 def serve(chosen: Settings) -> None:
