@@ -51,3 +51,7 @@ check: setup ## format, lint, types, import contracts
 format: setup ## format the code and mend what ruff can mend
 	ruff format .
 	ruff check --fix .
+
+.PHONY: libraries
+libraries: setup ## write training/libraries.txt anew after uv.lock has changed
+	python -m training.libraries

@@ -16,6 +16,8 @@ from typing import Any, Literal
 from slipway.errors import BadInput, Refused
 
 PREFIX = "SLIPWAY_"
+DEFAULT_MODEL = Path("model")
+DEFAULT_SPOOL = Path("var/spool")
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -26,7 +28,7 @@ def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
 class Settings:
     """The server's settings; the variable of `max_rows` is SLIPWAY_MAX_ROWS."""
 
-    model: Path = _setting(Path("model"), "folder of an exported version: model.onnx, schema.json, manifest.json")
+    model: Path = _setting(DEFAULT_MODEL, "folder of an exported version: model.onnx, schema.json, manifest.json")  # noqa: RUF009 - a frozen default
     environment: str = _setting(
         "development", "where this server runs", choices=("development", "staging", "production")
     )
@@ -67,7 +69,7 @@ class Settings:
     journal: str = _setting("on", "off keeps no record of predictions", choices=("on", "off"))
     database_url: str = _setting("", "PostgreSQL of the journal, postgresql://…")
     database_pool: int = _setting(2, "most connections to PostgreSQL")
-    spool: Path = _setting(Path("var/spool"), "folder of journal rows on their way to PostgreSQL")
+    spool: Path = _setting(DEFAULT_SPOOL, "folder of journal rows on their way to PostgreSQL")  # noqa: RUF009 - a frozen default
     spool_bytes: int = _setting(256 << 20, "most bytes in the spool; past it requests get 503")
     spool_sync_seconds: float = _setting(0.05, "time between two fsync of the spool")
     journal_redact: str = _setting("", "names of features that are never written down, by comma")
@@ -119,7 +121,7 @@ def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
     choices: tuple[str, ...] = setting.metadata["choices"]
     if choices and text not in choices:
         raise BadInput(f"{name} has no such value", expected=" or ".join(choices), found=text)
-    kind = type(setting.default)
+    kind: Any = type(setting.default) if not isinstance(setting.default, Path) else Path
     try:
         value = kind(text)
     except ValueError:

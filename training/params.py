@@ -35,8 +35,8 @@ class Model(Section):
 class Window(Section):
     """Days from `start` to `end`, both included."""
 
-    start: date = Field(alias="from")
-    end: date = Field(alias="to")
+    start: date = Field(alias="from", strict=False)  # YAML gives a quoted day as text, which DVC insists on
+    end: date = Field(alias="to", strict=False)
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
@@ -81,10 +81,10 @@ class Evaluate(Section):
 
 
 class Range(Section):
-    """An interval to draw from, both ends included; whole numbers give whole numbers."""
+    """An interval to draw from, both ends included; two whole numbers give whole numbers."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
 
     @model_validator(mode="after")
@@ -148,7 +148,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _explained(path: Path, error: ValidationError) -> BadInput:
-    first = error.errors()[0]
+    # A typo makes two errors, the key that is not there and the one that is: tell of the latter.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     found = repr(first["input"])
     if first["type"] == "extra_forbidden":

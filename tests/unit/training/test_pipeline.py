@@ -1,0 +1,127 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import Pipeline
+
+from slipway.errors import BadInput, Refused
+from training import convert, libraries, params, parity, pipeline, schema, train
+from training.features import CATEGORICAL, NUMERIC
+
+
+def rows(count: int = 600, seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    numeric = {f.name: random.uniform(0, 100, count).astype(np.float32) for f in NUMERIC}
+    strings = {f.name: random.choice(["A", "B", "C"], count) for f in CATEGORICAL}
+    frame = pd.DataFrame({**numeric, **strings})
+    frame.loc[::7, "temp"] = np.nan
+    late = frame["departure_minute"] + 30 * (frame["carrier"] == "A") + random.normal(0, 20, count) > 80
+    return frame.assign(label=late.astype(np.int8), row_id=[f"r{i}" for i in range(count)])
+
+
+def with_estimator(name: str, **hyperparameters: Any) -> params.Params:
+    chosen = params.load()
+    changed = chosen.train.model_copy(update={"estimator": name, "hyperparameters": {name: hyperparameters}})
+    return chosen.model_copy(update={"train": changed})
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "HistGradientBoostingClassifier": {"max_iter": 15},
+    "LogisticRegression": {"max_iter": 500},
+    "RandomForestClassifier": {"n_estimators": 10},
+    "ExtraTreesClassifier": {"n_estimators": 10, "max_depth": 5},
+    "GradientBoostingClassifier": {"n_estimators": 10},
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def fitted(request: pytest.FixtureRequest) -> Pipeline:
+    return train.fit(with_estimator(request.param, **SMALL[request.param]), rows())
+
+
+def test_the_graph_answers_as_the_pipeline_does(fitted: Pipeline) -> None:
+    asked = rows(seed=1)
+    asked.loc[0, "carrier"] = "never seen"
+    asked.loc[1, "carrier"] = ""
+    asked.loc[2, "wind_gust"] = np.nan
+    graph = convert.session(convert.to_onnx(fitted))
+    label = asked["label"].to_numpy()
+    answer = convert.predict(graph, asked).astype(np.float64)
+    found = parity.compare(label, answer, pipeline.positive(fitted, asked))
+    assert found["passed"], found
+    assert answer.std() > 0.01
+
+
+def test_the_graph_has_the_contract_s_inputs_and_output(fitted: Pipeline) -> None:
+    graph = convert.session(convert.to_onnx(fitted))
+    inputs = {tensor.name: (tensor.type, tensor.shape[1]) for tensor in graph.get_inputs()}
+    assert inputs == {"numeric": ("tensor(float)", len(NUMERIC)), "categorical": ("tensor(string)", len(CATEGORICAL))}
+    assert [(tensor.name, tensor.shape[1]) for tensor in graph.get_outputs()] == [("probabilities", 2)]
+
+
+def test_the_same_rows_give_the_same_bytes(fitted: Pipeline) -> None:
+    name = type(fitted.named_steps["estimator"]).__name__
+    again = train.fit(with_estimator(name, **SMALL[name]), rows())
+    assert convert.to_onnx(again) == convert.to_onnx(fitted)
+    assert convert.to_skops(again) == convert.to_skops(fitted)
+
+
+def test_other_rows_give_other_bytes() -> None:
+    first, second = (train.fit(with_estimator("LogisticRegression", max_iter=500), rows(seed=s)) for s in (1, 2))
+    assert convert.to_onnx(first) != convert.to_onnx(second)
+    assert convert.to_skops(first) != convert.to_skops(second)
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameters", "words"),
+    [
+        ("RandomForestClasifier", {}, ["RandomForestClasifier", "RandomForestClassifier (did you mean this?)"]),
+        ("LogisticRegression", {"maxiter": 3}, ["train.hyperparameters.LogisticRegression.maxiter", "max_iter (did"]),
+        ("RidgeClassifier", {}, ["RidgeClassifier", "predict_proba"]),
+        ("SVR", {}, ["SVR", "not a scikit-learn classifier"]),
+    ],
+)
+def test_an_impossible_estimator_is_named(name: str, hyperparameters: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        train.fit(with_estimator(name, **hyperparameters), rows())
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_an_estimator_without_an_onnx_form_is_refused_by_name() -> None:
+    model = train.fit(with_estimator("LabelSpreading", kernel="knn"), rows(60).fillna(1.0))
+    with pytest.raises(BadInput, match="LabelSpreading has no ONNX form"):
+        convert.to_onnx(model)
+
+
+def test_a_graph_that_answers_differently_is_refused() -> None:
+    asked = rows(seed=3)
+    model = train.fit(with_estimator("LogisticRegression", max_iter=500), rows())
+    other = train.fit(with_estimator("LogisticRegression", max_iter=500, C=0.01), rows())
+    answer = convert.predict(convert.session(convert.to_onnx(other)), asked).astype(np.float64)
+    found = parity.compare(asked["label"].to_numpy(), answer, pipeline.positive(model, asked))
+    assert not found["passed"]
+    with pytest.raises(Refused, match=r"model\.onnx does not answer as the scikit-learn model does"):
+        parity.refuse_broken(found)
+
+
+def test_a_label_of_one_class_is_refused() -> None:
+    with pytest.raises(BadInput, match="has one class"):
+        train.fit(params.load(), rows().assign(label=0))
+
+
+def test_the_contract_lists_what_was_seen_and_golden_rows_keep_missing_values() -> None:
+    frame = rows()
+    contract = schema.contract(params.load(), frame)
+    carrier = next(feature for feature in contract["features"] if feature["name"] == "carrier")
+    assert carrier["categories"] == ["A", "B", "C"]
+    assert contract["inputs"]["numeric"] == pipeline.NUMERIC
+    golden = schema.golden(frame.head(3), np.array([0.1, 0.2, 0.3], dtype=np.float32))
+    assert golden["rows"][0]["temp"] is None
+    assert isinstance(golden["rows"][1]["distance"], int)
+    assert len(golden["probabilities"]) == 3
+
+
+def test_the_libraries_that_compute_the_model_are_those_installed() -> None:
+    assert libraries.FILE.read_text() == libraries.installed(), "uv.lock changed: make libraries && dvc repro"

@@ -1,0 +1,61 @@
+"""The commands of the training room."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+import rich_click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+@click.command(cls=rich_click.RichCommand)
+@click.option(
+    "--scheduler", metavar="URL", help="Dask scheduler, for example tcp://host:8786. Without it: this machine."
+)
+@click.option("--jobs", type=int, default=-1, show_default="all cores", help="Candidates at once on this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print results and patch as JSON.")
+def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
+    """Search hyperparameters, here or on a Dask cluster.
+
+    Draws candidates from tune.space in params.yaml, scores each on folds that follow in time, keeps them in MLflow
+    as child runs and prints the change to params.yaml that the best one asks for. Nothing is changed.
+
+    Example:
+
+        slipway tune | git apply && dvc repro
+    """
+    from training import params, patch
+    from training.tune import Where, tune
+
+    chosen = params.load()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded_store()
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"tune {chosen.train.estimator}", total=chosen.tune.candidates)
+        results = tune(chosen, Where(uri, scheduler, jobs), lambda _: progress.advance(task))
+    best = results[0]
+    change = patch.hyperparameters(params.PARAMS_FILE, chosen.train.estimator, best.candidate)
+    if as_json:
+        print(json.dumps({"best": vars(best), "results": [vars(r) for r in results], "patch": change}, indent=2))
+        return
+    table = Table("candidate", "log loss", "ROC AUC", "hyperparameters", title="best five")
+    for result in results[:5]:
+        settings = ", ".join(f"{key}={value}" for key, value in result.candidate.items())
+        name = "now" if result.number == 0 else str(result.number)
+        table.add_row(name, f"{result.log_loss:.5f}", f"{result.roc_auc:.4f}", settings)
+    console.print(table)
+    print(change, end="")
+    if not change:
+        console.print("params.yaml has the best of them already")
+
+
+def _embedded_store() -> str:
+    folder = Path("var/mlflow")
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'mlflow.db'}"

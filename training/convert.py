@@ -1,0 +1,130 @@
+"""From the fitted Pipeline to the files that leave training, the same bytes every time.
+
+Owns how model.onnx and model.skops are written, and how the graph is asked.
+Refuses an estimator that ONNX cannot express.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import skops.io
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+from sklearn.pipeline import Pipeline
+
+from slipway.errors import BadInput
+from training.pipeline import CATEGORICAL, NUMERIC
+
+# Pinned: a newer converter must not change the graph unless we say so.
+OPSET = {"": 21, "ai.onnx.ml": 3}
+GRAPH_NAME = "slipway"
+OUTPUT = "probabilities"
+# A zip entry carries a date; the earliest that the format can express.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def to_onnx(model: Pipeline) -> bytes:
+    """Express the Pipeline as one ONNX graph.
+
+    Inputs `numeric` float32 (n, k) and `categorical` string (n, m); output `probabilities` float32 (n, 2).
+
+    Raises:
+        BadInput: ONNX has no form for this estimator.
+    """
+    inputs = [
+        ("numeric", FloatTensorType([None, len(NUMERIC)])),
+        ("categorical", StringTensorType([None, len(CATEGORICAL)])),
+    ]
+    estimator = model.named_steps["estimator"]
+    try:
+        graph = convert_sklearn(
+            model, name=GRAPH_NAME, initial_types=inputs, target_opset=OPSET, options={id(estimator): {"zipmap": False}}
+        )
+        graph = select_model_inputs_outputs(graph, outputs=[OUTPUT])
+        _settle(graph)
+    except Exception as error:  # skl2onnx raises RuntimeError, NameError and its own, by converter
+        raise BadInput(
+            f"train.estimator {type(estimator).__name__} has no ONNX form",
+            expected="an estimator that skl2onnx can convert (https://onnx.ai/sklearn-onnx/supported.html)",
+            found=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            hint="choose another estimator in params.yaml",
+        ) from error
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
+
+
+def to_skops(model: Pipeline) -> bytes:
+    """Write the Pipeline as skops, with no clock and no memory address in it."""
+    source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
+    tree = json.loads(source.read("schema.json"))
+    renumbered: dict[int, int] = {}
+    files: dict[str, str] = {}
+    _renumber(tree, renumbered, files)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "schema.json", json.dumps(tree, sort_keys=True, indent=1).encode())
+        for old, new in sorted(files.items(), key=lambda pair: pair[1]):
+            _add(archive, new, source.read(old))
+    return target.getvalue()
+
+
+def session(content: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Open a graph from its bytes."""
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def predict(graph: onnxruntime.InferenceSession, rows: pd.DataFrame) -> np.ndarray:
+    """Return the graph's probability of the positive class, `(n_rows,) float32`."""
+    inputs = {
+        "numeric": np.ascontiguousarray(rows[NUMERIC].to_numpy(np.float32)),
+        "categorical": rows[CATEGORICAL].fillna("").to_numpy(object),
+    }
+    return np.asarray(graph.run([OUTPUT], inputs)[0][:, 1])
+
+
+def _settle(graph: onnx.ModelProto) -> None:
+    """Undo what differs from run to run or is lost on the way: the order of opsets, the output's shape.
+
+    What only the dropped label output needed goes too: ONNX Runtime warns of it at every start.
+    """
+    opsets = sorted(graph.opset_import, key=lambda opset: opset.domain)
+    del graph.opset_import[:]
+    graph.opset_import.extend(opsets)
+    used = {name for node in graph.graph.node for name in node.input}
+    kept = [tensor for tensor in graph.graph.initializer if tensor.name in used]
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
+    output = onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [None, 2])
+    graph.graph.output[0].CopyFrom(output)
+
+
+def _renumber(node: Any, numbers: dict[int, int], files: dict[str, str]) -> None:
+    """Replace skops' memory addresses by the order in which the tree names them."""
+    children = node if isinstance(node, list) else list(node.values()) if isinstance(node, dict) else []
+    if isinstance(node, dict):
+        if isinstance(node.get("__id__"), int):
+            node["__id__"] = numbers.setdefault(node["__id__"], len(numbers))
+        if isinstance(node.get("file"), str):
+            old = node["file"]
+            node["file"] = files.setdefault(old, f"{len(files):05d}.{old.rpartition('.')[2]}")
+    for child in children:
+        _renumber(child, numbers, files)
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content)
