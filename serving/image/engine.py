@@ -138,8 +138,8 @@ def find(wanted: str | None = None) -> Engine:
 
 def is_loopback(reference: str) -> bool:
     """Say whether an image reference names a registry on this machine."""
-    host = reference.partition("/")[0].rpartition(":")[0] or reference.partition("/")[0]
-    return host == "localhost" or host.startswith("127.") or host == "[::1]"
+    host = re.sub(r":\d+$", "", reference.partition("/")[0])
+    return host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def _state(name: str) -> str:
