@@ -37,7 +37,26 @@ run: setup ## train on the real flights, judge and register the model
 
 .PHONY: test
 test: setup ## unit and integration tests
-	pytest -n 2 --cov --cov-report=term tests/unit tests/integration
+	pytest -n 2 --cov --cov-report=term -m "not image" tests/unit tests/integration
+
+.PHONY: image-tools
+image-tools: ## install what builds, runs and serves images, on Debian as root
+	@for tool in buildah podman runc skopeo docker-registry debootstrap; do command -v $$tool >/dev/null || missing=1; done; \
+	  test -z "$${missing:-}" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+	  { echo "error: some of buildah podman runc skopeo docker-registry debootstrap are missing; next: install them, as root" >&2; exit 5; }; \
+	  test -z "$${missing:-}" || { apt-get update -q && apt-get install -q -y --no-install-recommends \
+	    buildah podman runc skopeo docker-registry debootstrap netavark aardvark-dns; }
+
+.PHONY: test-image
+test-image: setup image-tools ## build the image, run it locked down, package a version
+	pytest -m image tests/integration/image
+
+.PHONY: bento
+bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize
+	rm -rf var/bento && mkdir -p var/bento
+	cp -r $(MODEL) var/bento/model
+	uv export --quiet --locked --no-emit-project --no-default-groups --extra serving --extra bento -o var/bento/requirements.txt
+	bentoml build
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts

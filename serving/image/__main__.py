@@ -15,7 +15,6 @@ from serving.image.rootfs import EPOCH
 from slipway.errors import BadInput, SlipwayError
 
 
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--base", envvar="SLIPWAY_BASE_IMAGE", show_envvar=True, help="Base image, by digest.")
@@ -43,7 +42,7 @@ def image(
         folder=folder,
         source=source or Path(__file__).resolve().parents[2],
         base=base or "",
-        registry=registry,
+        registry=registry or None,
         cache=build.cache_folder(os.environ),
         epoch=_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
     )

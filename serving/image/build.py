@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -48,6 +47,7 @@ class Built:
     sbom: Path | None
     sbom_sha256: str | None
     built: bool
+    pushed: bool
 
     def as_json(self) -> dict[str, Any]:
         """Return the same facts for a script."""
@@ -100,7 +100,7 @@ def build(order: Order, engine: Engine, known: str | None, say: Say) -> Built:
     repository = f"{order.registry.rstrip('/')}/{name}" if order.registry else f"localhost/{name}"
     image = f"{repository}:{version}"
     if done := _already(known, inputs, order, engine, repository):
-        return Built(image, done, inputs, runtime.image, None, None, False)
+        return Built(image, done, inputs, runtime.image, None, None, built=False, pushed=True)
     if not engine.has(runtime.image):
         _build_runtime(order, runtime, engine, say)
     say("model layer")
@@ -110,11 +110,9 @@ def build(order: Order, engine: Engine, known: str | None, say: Say) -> Built:
     say("bill of materials")
     listed = _packages(order, runtime, engine)
     path = order.cache / "sbom" / f"{name}-{version}-{inputs[:16]}.cdx.json"
-    content = sbom.of_version(
-        listed, reference=repository, digest=digest or "", manifest=manifest, epoch=order.epoch
-    )
+    content = sbom.of_version(listed, reference=repository, digest=digest or "", manifest=manifest, epoch=order.epoch)
     atomic.write_bytes(path, content)
-    return Built(image, digest, inputs, runtime.image, path, hashlib.sha256(content).hexdigest(), True)
+    return Built(image, digest, inputs, runtime.image, path, hashlib.sha256(content).hexdigest(), built=True, pushed=bool(order.registry))
 
 
 def check_base(base: str) -> None:
@@ -144,6 +142,7 @@ def labels(order: Order, runtime: context.Runtime, manifest: dict[str, Any]) -> 
         "slipway.model-version": version,
         "slipway.run-id": manifest["run_id"],
         "slipway.git-commit": manifest["git_commit"],
+        "slipway.verdict": manifest["verdict"],
         "slipway.data-md5": manifest["data_md5"],
         "slipway.model-sha256": manifest["files"]["model.onnx"]["sha256"],
         "slipway.runtime": runtime.digest,
@@ -203,4 +202,4 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     """Return where bills of materials are kept: SLIPWAY_CACHE, else the user's cache folder."""
     if "SLIPWAY_CACHE" in environment:
         return Path(environment["SLIPWAY_CACHE"])
-    return Path(environment.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))) / "slipway"
+    return Path(environment.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "slipway"

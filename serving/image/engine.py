@@ -22,7 +22,6 @@ ENGINES = ("buildah", "podman", "docker")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-
 @dataclass(frozen=True)
 class Engine:
     """One tool, found on PATH and alive."""

@@ -120,8 +120,7 @@ def _skeleton(folder: Path) -> None:
             (folder / name).symlink_to(link.readlink())
             (folder / link.readlink()).mkdir(parents=True, exist_ok=True)
     (folder / "etc/passwd").write_text(
-        "root:x:0:0:root:/:/sbin/nologin\n"
-        f"slipway:x:{UID}:{UID}:slipway:/home/slipway:/sbin/nologin\n"
+        f"root:x:0:0:root:/:/sbin/nologin\nslipway:x:{UID}:{UID}:slipway:/home/slipway:/sbin/nologin\n"
     )
     (folder / "etc/group").write_text(f"root:x:0:\nslipway:x:{UID}:\n")
 

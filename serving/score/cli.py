@@ -24,11 +24,19 @@ from slipway.errors import BadInput
 @click.command()
 @click.argument("source", metavar="IN.parquet", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT.parquet", type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="NAME@ALIAS|NAME@VERSION|FOLDER", help="Registered or exported version.")
-@click.option("--max-bad", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Most bad rows, a fraction.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="Processes on this machine.  [default: its processors]")
+@click.option(
+    "--model", required=True, metavar="NAME@ALIAS|NAME@VERSION|FOLDER", help="Registered or exported version."
+)
+@click.option(
+    "--max-bad", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Most bad rows, a fraction."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), default=None, help="Processes on this machine.  [default: its processors]"
+)
 @click.option("--scheduler", metavar="URL", help="Dask scheduler, such as tcp://host:8786, instead of --workers.")
-@click.option("--part-rows", type=click.IntRange(1), default=jobs.PART_ROWS, show_default=True, help="Least rows of a part.")
+@click.option(
+    "--part-rows", type=click.IntRange(1), default=jobs.PART_ROWS, show_default=True, help="Least rows of a part."
+)
 @click.option("--restart", is_flag=True, help="Drop what an earlier job left in OUT.parquet.parts/.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def score(

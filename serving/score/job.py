@@ -76,7 +76,9 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
     }
     kept = str(target.with_name(target.name + ".parts"))
     parts = tuple(
-        Part(number, str(source), span, first, rows, f"{kept}/model", loaded.digest, f"{kept}/part-{number:06d}.parquet")
+        Part(
+            number, str(source), span, first, rows, f"{kept}/model", loaded.digest, f"{kept}/part-{number:06d}.parquet"
+        )
         for number, (span, first, rows) in enumerate(_spans(groups, part_rows))
     )
     return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version)

@@ -131,7 +131,12 @@ def build(base: str, local_registry: str, kept_store: dict[str, str]) -> Build:
         command = [sys.executable, "-m", "serving.image", str(folder), "--json", *words]
         settings = {"SLIPWAY_BASE_IMAGE": base, "SLIPWAY_REGISTRY": f"{local_registry}/slipway"}
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, **settings, **environment}, cwd=ROOT
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **settings, **environment},
+            cwd=ROOT,
         )
         assert done.returncode == code, done.stderr
         said: dict[str, Any] = json.loads(done.stdout)

@@ -164,7 +164,9 @@ def test_what_cannot_be_scored_is_named(score: Score, write_rows: Write, model: 
 def test_rows_without_a_key_are_numbered(score: Score, write_rows: Write, model: Path, tmp_path: Path) -> None:
     source = write_rows(2, 50)
     pq.write_table(pq.read_table(source).drop_columns("row_id"), tmp_path / "plain.parquet", row_group_size=30)
-    assert score(tmp_path / "plain.parquet", tmp_path / "out.parquet", "--model", model, "--part-rows", 30).returncode == 0
+    assert (
+        score(tmp_path / "plain.parquet", tmp_path / "out.parquet", "--model", model, "--part-rows", 30).returncode == 0
+    )
     assert pq.read_table(tmp_path / "out.parquet")["row"].to_pylist() == list(range(100))
 
 
