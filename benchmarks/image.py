@@ -125,7 +125,7 @@ def stock(model: Path, folder: Path, given: argparse.Namespace) -> str:
     (stage / "bentofile.yaml").write_text(bentofile.replace("docker:\n", base))
     number = model.name.rpartition("-")[2]
     os.environ |= {"BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
-    run([str(BIN / "bentoml"), "build", "--version", number, str(stage)])
+    run([str(BIN / "bentoml"), "build", "--version", number], stage)
     reference = f"{given.registry}/stock/slipway:{number}"
     run([str(BIN / "bentoml"), "containerize", f"slipway:{number}", "--backend", "buildah", "-t", reference])
     run(["buildah", "push", "--quiet", "--tls-verify=false", reference, f"docker://{reference}"])
@@ -134,7 +134,9 @@ def stock(model: Path, folder: Path, given: argparse.Namespace) -> str:
 
 def inspect(reference: str) -> dict[str, Any]:
     """Return the manifest in the registry."""
-    found: dict[str, Any] = json.loads(run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{reference}"]))
+    found: dict[str, Any] = json.loads(
+        run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{reference}"])
+    )
     return found
 
 
@@ -146,9 +148,9 @@ def size_of(reference: str) -> int:
     return int(float(number) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
 
 
-def run(words: list[str]) -> str:
+def run(words: list[str], folder: Path = ROOT) -> str:
     """Run a command; its last words are shown when it fails."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}")
     return done.stdout

@@ -112,7 +112,16 @@ def build(order: Order, engine: Engine, known: str | None, say: Say) -> Built:
     path = order.cache / "sbom" / f"{name}-{version}-{inputs[:16]}.cdx.json"
     content = sbom.of_version(listed, reference=repository, digest=digest or "", manifest=manifest, epoch=order.epoch)
     atomic.write_bytes(path, content)
-    return Built(image, digest, inputs, runtime.image, path, hashlib.sha256(content).hexdigest(), built=True, pushed=bool(order.registry))
+    return Built(
+        image,
+        digest,
+        inputs,
+        runtime.image,
+        path,
+        hashlib.sha256(content).hexdigest(),
+        built=True,
+        pushed=bool(order.registry),
+    )
 
 
 def check_base(base: str) -> None:
@@ -167,8 +176,8 @@ def _build_runtime(order: Order, runtime: context.Runtime, engine: Engine, say: 
         application = bento.build(runtime, folder / "bento")
         shutil.move(application, folder / "application")
         context.settle(folder / "application")
-        for file in ("Containerfile", "rootfs.py"):
-            shutil.copyfile(context.HERE / file, folder / file)
+        for part in ("Containerfile", "rootfs.py"):
+            shutil.copyfile(context.HERE / part, folder / part)
         shutil.rmtree(folder / "bento")
         context.settle(folder)
         say("runtime image")

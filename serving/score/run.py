@@ -12,6 +12,8 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 from serving.score.job import Job
 from serving.score.part import Part, Scored, read_counts, score
@@ -85,13 +87,13 @@ def _on_dask(parts: list[Part], scheduler: str) -> Iterator[Iterator[Scored]]:
     from distributed import Client, KilledWorker, as_completed
 
     try:
-        client = Client(scheduler, timeout="10s")
+        client: Any = Client(scheduler, timeout="10s")  # type: ignore[no-untyped-call]
     except OSError as error:
         raise _lost(f"no Dask scheduler answers at {scheduler}: {error}") from None
     with client:
         futures = client.map(score, parts, pure=False, retries=2)
         try:
-            yield (future.result() for future in as_completed(futures))
+            yield (future.result() for future in as_completed(futures))  # type: ignore[no-untyped-call]
         except KilledWorker:
             raise _lost("a part killed several Dask workers (out of memory?)") from None
         finally:
@@ -106,4 +108,9 @@ def _end_with_parent() -> None:
     # A process that waits for work would outlive a parent that was killed.
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -213,7 +213,13 @@ def test_killed_at_a_step_the_same_call_completes(
         )
     words = [sys.executable, "-m", "serving.image", str(folder), "--json"]
     with subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT, start_new_session=True
+        words,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        start_new_session=True,
     ) as process:
         assert process.stderr is not None
         assert any(step in line for line in process.stderr), f"never came to {step}"

@@ -17,7 +17,12 @@ import pytest
 
 from registry.tracking import Tracking, open_store
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.image,
+    pytest.mark.timeout(600),
+    # MLflow's own use of SQLAlchemy and of its SQLite file
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "tests/fixtures/flight-delay"
 
@@ -65,7 +70,13 @@ def test_killed_before_the_tags_it_completes_and_then_does_nothing(
 ) -> None:
     command = [sys.executable, "-m", "slipway", "package", "flight-delay", "1"]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=settings, cwd=ROOT, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=settings,
+        cwd=ROOT,
+        start_new_session=True,
     ) as process:
         assert process.stderr is not None
         assert any("bill of materials" in line for line in process.stderr)
