@@ -80,8 +80,11 @@ class Engine:
 
     def holds(self, reference: str) -> bool:
         """Say whether the registry serves `reference` (HOST/PATH@DIGEST)."""
-        insecure = not self.is_docker and is_loopback(reference)
-        return _succeeds([self.name, "pull", "--quiet", *(["--tls-verify=false"] if insecure else []), reference])
+        # buildah would be content with the same digest in the local store, from wherever it came.
+        flags = ["--policy", "always"] if self.name == "buildah" else []
+        if not self.is_docker and is_loopback(reference):
+            flags.append("--tls-verify=false")
+        return _succeeds([self.name, "pull", "--quiet", *flags, reference])
 
     def save(self, image: str, archive: Path) -> str:
         """Write a local image to a tar archive; return how syft names its format."""
