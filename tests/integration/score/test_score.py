@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pyarrow.parquet as pq
+import pytest
 
 from serving import model as served
 
@@ -97,6 +98,7 @@ def test_killed_and_run_again_it_gives_the_same_bytes(
     assert cut.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_file(command: Command, write_rows: Write, model: Path, tmp_path: Path) -> None:
     peaks = []
     for rows in (200_000, 1_600_000):  # the larger one is a single row group

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving import faults
@@ -46,6 +46,7 @@ def api_says_good(row: dict[str, object]) -> bool:
     return not faults.find([plain], CONTRACT.ordered(), LONGEST_STRING)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_a_row_is_good_here_exactly_when_the_api_takes_it(rows: list[dict[str, object]]) -> None:
     rows = [row | {"listed": _encodable(row["listed"]), "free": _encodable(row["free"])} for row in rows]
