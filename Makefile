@@ -47,6 +47,25 @@ test-long: setup ## the integration tests that take minutes
 e2e: setup ## a fresh clone, the README's commands, nothing else
 	pytest -x tests/e2e
 
+.PHONY: image-tools
+image-tools: ## install what builds, runs and serves images, on Debian as root
+	@for tool in buildah podman runc skopeo docker-registry debootstrap; do command -v $$tool >/dev/null || missing=1; done; \
+	  test -z "$${missing:-}" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+	  { echo "error: some of buildah podman runc skopeo docker-registry debootstrap are missing; next: install them, as root" >&2; exit 5; }; \
+	  test -z "$${missing:-}" || { apt-get update -q && apt-get install -q -y --no-install-recommends \
+	    buildah podman runc skopeo docker-registry debootstrap netavark aardvark-dns; }
+
+.PHONY: test-image
+test-image: setup image-tools ## build the image, run it locked down, package a version
+	pytest -m image tests/integration/image
+
+.PHONY: bento
+bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize
+	rm -rf var/bento && mkdir -p var/bento
+	cp -r $(MODEL) var/bento/model
+	uv export --quiet --locked --no-emit-project --no-default-groups --extra serving --extra bento -o var/bento/requirements.txt
+	bentoml build
+
 .PHONY: check
 check: setup ## format, lint, types, import contracts
 	ruff format --check .

@@ -166,6 +166,11 @@ class Tracking:
         with self.asking(f"set the alias {alias} of {name}"):
             _unless_it_is_gone(self.client.set_registered_model_alias, name, alias, str(number))
 
+    def tag_version(self, name: str, number: int, key: str, value: str) -> None:
+        """Set one tag of a version."""
+        with self.asking(f"tag version {number} of {name}"):
+            self.client.set_model_version_tag(name, str(number), key, value)
+
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version, unless it is gone already."""
         with self.asking(f"delete version {number} of {name}"):

@@ -22,6 +22,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "register": ("registry.cli:register", "Log, judge and register the model that `dvc repro` made."),
     "versions": ("registry.cli:versions", "List a model's registered versions with verdict and aliases."),
     "export": ("registry.cli:export", "Write a registered version to a folder, with its digests."),
+    "package": ("registry.package_cli:package", "Build, push and tag the OCI image of a registered version."),
+    "score": ("serving.score.cli:score", "Score a Parquet file of any size, here or on a Dask cluster."),
+    "journal": ("serving.journal.cli:journal", "Migrate and prune the journal of predictions in PostgreSQL."),
+    "serve": ("serving.cli:serve", "Answer predictions of a model over HTTP."),
+    "token": ("serving.cli:token", "Make a short-lived token for development, and its keys."),
     "tune": ("training.cli:tune", "Search hyperparameters, here or on a Dask cluster."),
 }
 

@@ -1,0 +1,1 @@
+"""The registered model behind an API that production can trust."""

@@ -1,0 +1,130 @@
+"""The ASGI application: one table of routes, one place where problems become answers.
+
+Lean on purpose: no framework, no middleware; what each request passes is
+written down in `predict`. Works under any ASGI server, and mounted in a Bento.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from serving import pages, requestlog, trace
+from serving.message import Answer, Request
+from serving.openinference import OpenInference
+from serving.parts import Parts
+from serving.predict import Predictor
+from serving.problem import MEDIA_TYPE, Problem
+from serving.routes import Operations
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Answer]]
+COMPRESS_BYTES = 1024
+
+
+class Application:
+    """Route requests to handlers; count, log and answer what they give or raise."""
+
+    def __init__(self, parts: Parts, *, cut_slow_bodies: bool = True) -> None:
+        self.parts = parts
+        self._started = False
+        predictor = Predictor(parts, cut_slow_bodies=cut_slow_bodies)
+        operations, inference = Operations(parts), OpenInference(predictor)
+        self._routes: dict[str, dict[str, Handler]] = {
+            "/predict": {"POST": predictor.predict},
+            **operations.table(),
+            **inference.table(),
+            **pages.table(parts),
+        }
+        self._operations = operations
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one ASGI scope."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003})
+
+    def start(self) -> None:
+        """Start what runs beside the requests, once."""
+        if not self._started:
+            self._started = True
+            self.parts.start()
+
+    async def _http(self, scope: Any, receive: Any, send: Any) -> None:
+        parts = self.parts
+        self.start()
+        request = Request(scope, receive)
+        parts.shedder.in_flight += 1
+        try:
+            answer = await self._answer(request)
+        finally:
+            parts.shedder.in_flight -= 1
+        await self._send(request, answer, send)
+        seconds = time.perf_counter() - request.started
+        parts.metrics.answered(request.route, answer.status, seconds)
+        if request.route not in requestlog.SILENT or answer.status >= 400:
+            parts.log.add(requestlog.line(request, scope["method"], answer.status, seconds, parts.model.version))
+        if parts.record is not None:
+            end = time.time_ns()
+            attributes = {"slipway.request_id": request.id, "slipway.model_version": parts.model.version}
+            parts.record(request.route, answer.status, end - int(seconds * 1e9), end, request.trace, attributes)
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            request.trace = trace.parent(request.headers.get(b"traceparent"))
+            request.id = trace.request_id(request.headers.get(b"x-request-id"))
+            return await self._handler(request)(request)
+        except Problem as problem:
+            return self._refused(request, problem)
+        except Exception:
+            logger.exception("request %s failed", request.id)
+            return self._refused(request, Problem(500, "see the server's log for this request id", kind="failed"))
+
+    def _handler(self, request: Request) -> Handler:
+        methods = self._routes.get(request.path)
+        if methods is None and request.path.startswith("/predictions/"):
+            request.route = "/predictions/{id}"
+            methods = {"GET": self._operations.prediction}
+        elif methods is not None:
+            request.route = request.path
+        if methods is None:
+            raise Problem(404, f"no route {request.path[:80]}", kind="no-route")
+        handler = methods.get(request.scope["method"])
+        if handler is None:
+            allowed = ", ".join(methods)
+            raise Problem(405, f"use {allowed}", kind="method", headers=[(b"allow", allowed.encode())])
+        return handler
+
+    def _refused(self, request: Request, problem: Problem) -> Answer:
+        request.id = request.id or trace.new_request_id()
+        return Answer(problem.status, problem.body(request.id), MEDIA_TYPE, problem.headers)
+
+    async def _send(self, request: Request, answer: Answer, send: Any) -> None:
+        body = answer.body
+        headers = [(b"content-type", answer.media_type), (b"x-request-id", request.id.encode()), *answer.headers]
+        if len(body) >= COMPRESS_BYTES and b"gzip" in request.headers.get(b"accept-encoding", b""):
+            body = gzip.compress(body, 1, mtime=0)
+            headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
+        headers.append((b"content-length", b"%d" % len(body)))
+        if self.parts.draining:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self.parts.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,111 @@
+"""The serving room's commands: serve a model, make tokens for development."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from slipway.errors import BadInput, SlipwayError, Unavailable
+
+KEYS = Path("var/auth")
+EXPORTS = Path("var/models")
+TARGET = re.compile(r"^([A-Za-z0-9][\w.-]*)@([\w-]+)$")
+
+
+@click.command()
+@click.argument("target", default="model")
+@click.argument("version", required=False)
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one.  [default: 3000]")
+@click.option("--jwks", help="File or URL of the public keys of tokens.  [default: var/auth/jwks.json]")
+@click.option("--no-auth", is_flag=True, help="Open every route; refused in production.")
+def serve(
+    target: str, version: str | None, host: str | None, port: int | None, jwks: str | None, no_auth: bool
+) -> None:
+    """Answer predictions of a model over HTTP.
+
+    TARGET is the folder of an exported version, NAME@ALIAS, or NAME followed by VERSION.
+    Every other setting is an environment variable: see docs/reference/serving.md.
+
+    Example:
+
+        slipway token > token.txt && slipway serve flight-delay@champion
+    """
+    folder = _folder(target, version)
+    environment = dict(os.environ)
+    given: dict[str, Any] = {
+        "SLIPWAY_MODEL": str(folder),
+        "SLIPWAY_HOST": host,
+        "SLIPWAY_PORT": port,
+        "SLIPWAY_JWKS": jwks,
+    }
+    environment |= {name: str(value) for name, value in given.items() if value is not None}
+    if no_auth:
+        environment["SLIPWAY_AUTH"] = "off"
+    production = environment.get("SLIPWAY_ENVIRONMENT") == "production"
+    if "SLIPWAY_JWKS" not in environment and not production and (KEYS / "jwks.json").exists():
+        environment["SLIPWAY_JWKS"] = str(KEYS / "jwks.json")
+    # A process of its own: nothing that the command line imported comes along.
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "serving"], environment)  # noqa: S606 - our own interpreter
+
+
+@click.command()
+@click.option("--subject", default="developer", show_default=True, help="Whom the token names.")
+@click.option("--role", "roles", multiple=True, default=("predict",), show_default=True, help="predict or operate.")
+@click.option("--minutes", type=click.IntRange(1, 1440), default=60, show_default=True, help="How long it lives.")
+@click.option("--json", "as_json", is_flag=True, help="Print token, keys and expiry as JSON.")
+def token(subject: str, roles: tuple[str, ...], minutes: int, as_json: bool) -> None:
+    """Make a token for development, and the keys for it under var/auth.
+
+    Example:
+
+        curl -H "Authorization: Bearer $(slipway token)" localhost:3000/version
+    """
+    from serving import token as tokens
+
+    environment = os.environ
+    jwks = tokens.ensure_keys(KEYS)
+    issuer, audience = environment.get("SLIPWAY_ISSUER", "slipway"), environment.get("SLIPWAY_AUDIENCE", "slipway")
+    made = tokens.make(KEYS, subject, roles, minutes * 60, issuer, audience)
+    if as_json:
+        click.echo(json.dumps({"token": made, "jwks": str(jwks), "seconds": minutes * 60, "roles": list(roles)}))
+    else:
+        click.echo(made)
+
+
+def _folder(target: str, version: str | None) -> Path:
+    named = TARGET.match(target)
+    if version is None and named is None:
+        return _existing(Path(target))
+    name, which = (named[1], f"@{named[2]}") if named else (target, str(version))
+    folder = EXPORTS / name / which.lstrip("@")
+    command = [sys.executable, "-c", "from slipway.cli import main; main()", "export", name, which, str(folder)]
+    click.echo(f"exporting {name} {which} to {folder}", err=True)
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    if done.returncode:
+        kinds: dict[int, type[SlipwayError]] = {3: BadInput, 5: Unavailable}
+        raise kinds.get(done.returncode, SlipwayError)(
+            f"{name} {which} could not be exported",
+            found=f"exit code {done.returncode}",
+            hint=f"slipway versions {name}",
+        )
+    return folder
+
+
+def _existing(folder: Path) -> Path:
+    if not (folder / "manifest.json").exists():
+        raise BadInput(
+            f"{folder} is no exported version",
+            expected="a folder with manifest.json, or NAME@ALIAS",
+            found="no manifest.json" if folder.is_dir() else "no such folder",
+            hint=f"slipway export NAME VERSION {folder}, or slipway serve NAME@champion",
+        )
+    return folder

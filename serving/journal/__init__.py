@@ -1,0 +1,1 @@
+"""The journal: every accepted prediction, once, from a local spool to PostgreSQL."""

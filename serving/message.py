@@ -1,0 +1,87 @@
+"""A request and an answer, as the handlers see them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, NamedTuple
+
+from serving.auth import ANONYMOUS, Principal
+from serving.problem import Problem
+
+JSON = b"application/json"
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(NamedTuple):
+    """What a handler gives back."""
+
+    status: int
+    body: bytes
+    media_type: bytes = JSON
+    headers: Headers = []  # noqa: RUF012 - a NamedTuple's default, never changed
+
+
+class Request:
+    """A request: its head, who asks, and its body when it is asked for."""
+
+    __slots__ = ("headers", "id", "path", "principal", "receive", "route", "rows", "scope", "started", "trace")
+
+    def __init__(self, scope: Any, receive: Any) -> None:
+        self.started = time.perf_counter()
+        self.scope = scope
+        self.receive = receive
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.id = ""
+        self.trace: tuple[str, str] | None = None
+        self.principal: Principal = ANONYMOUS
+        self.route = "unknown"
+        self.rows = 0
+
+    async def body(self, most_bytes: int, seconds: float | None) -> bytes:
+        """Read the body; `seconds` is None where the connection itself cuts slow clients.
+
+        Raises:
+            Problem: 413 too large, 408 too slow, 400 the client went away.
+        """
+        message = await self._next(seconds)
+        if not message.get("more_body"):
+            body: bytes = message["body"]
+            if len(body) > most_bytes:
+                raise too_large(most_bytes)
+            return body
+        return await self._rest(message["body"], most_bytes, seconds)
+
+    async def _rest(self, first: bytes, most_bytes: int, seconds: float | None) -> bytes:
+        body = bytearray(first)
+        more = True
+        while more:
+            left = None if seconds is None else self.started + seconds - time.perf_counter()
+            message = await self._next(left)
+            body += message["body"]
+            more = bool(message.get("more_body"))
+            if len(body) > most_bytes:
+                raise too_large(most_bytes)
+        return bytes(body)
+
+    async def _next(self, seconds: float | None) -> dict[str, Any]:
+        message: dict[str, Any]
+        if seconds is None:
+            message = await self.receive()
+        else:
+            try:
+                message = await asyncio.wait_for(self.receive(), max(seconds, 0))
+            except TimeoutError:
+                raise Problem(408, "the body did not arrive in time", kind="too-slow", headers=CLOSE) from None
+        if message["type"] != "http.request":
+            raise Problem(400, "the client went away", kind="gone")
+        return message
+
+
+CLOSE: Headers = [(b"connection", b"close")]
+
+
+def too_large(most_bytes: int) -> Problem:
+    """Say that a body is too large; the connection cannot be used again, its rest is not read."""
+    return Problem(413, f"the body must have at most {most_bytes} bytes", kind="too-large", headers=CLOSE)

@@ -1,0 +1,203 @@
+"""The parts of a running server, built from its settings, started and stopped together.
+
+The one place that knows which part needs which. Refuses to build anything
+before the model has survived its probe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg_pool import ConnectionPool
+
+from serving import cache, model, openapi, probe, trace
+from serving.auth import Authenticator
+from serving.breaker import Breaker
+from serving.cache import Cache
+from serving.distributions import Distributions
+from serving.journal.spool import Spool
+from serving.journal.writer import Writer, connect
+from serving.keys import KeySet
+from serving.limits import Limiter
+from serving.logs import RequestLog
+from serving.metrics import Metrics, Reading
+from serving.model import Model
+from serving.settings import Settings
+from serving.shedding import Shedder
+from serving.validation import Reader
+from slipway.errors import BadInput
+
+logger = logging.getLogger(__name__)
+
+LOG_SECONDS = 0.2
+STOP_SECONDS = 5.0
+
+
+@dataclass
+class Parts:
+    """Everything that a request passes."""
+
+    settings: Settings
+    model: Model
+    reader: Reader
+    metrics: Metrics
+    distributions: Distributions
+    shedder: Shedder
+    limiter: Limiter
+    redis_breaker: Breaker
+    database_breaker: Breaker
+    log: RequestLog
+    document: bytes
+    keys: KeySet | None = None
+    authenticator: Authenticator | None = None
+    cache: Cache | None = None
+    spool: Spool | None = None
+    pool: ConnectionPool | None = None
+    writer: Writer | None = None
+    record: trace.Record | None = None
+    end_tracing: Callable[[], None] = lambda: None
+    draining: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start what runs beside the requests; needs a running event loop."""
+        loops: list[Coroutine[Any, Any, None]] = [self.shedder.measure(), self.limiter.probe(), self._flush_log()]
+        loops += [self.keys.keep_fresh()] if self.keys else []
+        self.tasks = [asyncio.create_task(loop) for loop in loops]
+        if self.writer:
+            self.writer.start()
+
+    def stop(self) -> None:
+        """Stop, ship what can be shipped, flush."""
+        for task in self.tasks:
+            task.cancel()
+        if self.writer:
+            self.writer.stop(STOP_SECONDS)
+        if self.pool:
+            self.pool.close(timeout=1.0)
+        if self.spool:
+            self.spool.close()
+        self.end_tracing()
+        self.log.flush()
+
+    async def _flush_log(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            self.log.flush()
+
+
+def build(settings: Settings) -> Parts:
+    """Probe and load the model, then make every part.
+
+    Raises:
+        SlipwayError: the model, the keys, the spool or a setting is not what it must be.
+    """
+    probe.check(settings.model)
+    served = model.load(settings.model)
+    _check_redacted(settings, served)
+    metrics, distributions = Metrics(served), Distributions(served.schema)
+    redis_breaker, database_breaker = Breaker("redis"), Breaker("database")
+    limiter = Limiter(
+        settings.burst_limit,
+        settings.sustained_limit,
+        settings.redis_url,
+        settings.redis_timeout_seconds,
+        redis_breaker,
+    )
+    shedder = Shedder(
+        settings.max_concurrency, settings.deadline_seconds, lambda reason: metrics.refused.labels(reason).inc()
+    )
+    parts = Parts(
+        settings, served, Reader(served.schema, settings.max_rows), metrics, distributions, shedder, limiter,
+        redis_breaker, database_breaker, RequestLog(), openapi.document(served, settings),
+    )  # fmt: skip
+    _add_auth(parts)
+    _add_cache(parts)
+    _add_journal(parts)
+    if settings.otlp_endpoint:
+        parts.record, parts.end_tracing = trace.recorder(settings.otlp_endpoint, served.name, served.version)
+    metrics.watch(readings(parts), distributions)
+    return parts
+
+
+def readings(parts: Parts) -> list[Reading]:
+    """List what is read when metrics are scraped."""
+    both = (parts.redis_breaker, parts.database_breaker)
+    found: list[Reading] = [
+        ("slipway_breaker_open", "Whether a store is left alone.", "gauge",
+         lambda: {(("store", b.name),): float(not b.closed) for b in both}),
+        ("slipway_breaker_opened", "How often a breaker opened.", "counter",
+         lambda: {(("store", b.name),): b.opened for b in both}),
+        ("slipway_leased", "Requests leased to subjects, by where they were counted.", "counter",
+         lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
+    ]  # fmt: skip
+    if (kept := parts.cache) is not None:
+        found += [
+            ("slipway_cache_hits", "Answers found, by where.", "counter",
+             lambda: {(("tier", t),): n for t, n in kept.hits.items()}),
+            ("slipway_cache_misses", "Answers not found.", "counter", lambda: {(): kept.misses}),
+            ("slipway_cache_forged", "Answers in Redis with a wrong MAC.", "counter", lambda: {(): kept.forged}),
+        ]  # fmt: skip
+    if (keys := parts.keys) is not None:
+        found.append(("slipway_keys_failures", "Failed readings of the keys.", "counter", lambda: {(): keys.failures}))
+    return found + _journal_readings(parts)
+
+
+def _journal_readings(parts: Parts) -> list[Reading]:
+    spool, writer = parts.spool, parts.writer
+    if spool is None or writer is None:
+        return []
+    return [
+        ("slipway_spool_rows", "Journal rows that wait.", "gauge", lambda: {(): spool.records}),
+        ("slipway_spool_bytes", "Bytes of journal rows that wait.", "gauge", lambda: {(): spool.waiting_bytes}),
+        ("slipway_spool_age_seconds", "Age of the oldest waiting row.", "gauge", lambda: {(): spool.age_seconds}),
+        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: {(): writer.written}),
+        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: {(): writer.failures}),
+        ("slipway_journal_set_aside", "Rows PostgreSQL could not store.", "counter", lambda: {(): writer.set_aside}),
+    ]  # fmt: skip
+
+
+def _add_auth(parts: Parts) -> None:
+    settings = parts.settings
+    if settings.auth == "off":
+        logger.warning("AUTHENTICATION IS OFF: everybody who reaches this port may do everything")
+        return
+    keys = KeySet(settings.jwks, settings.jwks_refresh_seconds, settings.jwks_stale_seconds)
+    keys.load()
+    parts.keys = keys
+    parts.authenticator = Authenticator(keys, settings.issuer, settings.audience)
+
+
+def _add_cache(parts: Parts) -> None:
+    settings = parts.settings
+    shared = settings.cache_redis == "on" and bool(settings.redis_url)
+    if settings.cache_entries or shared:
+        redis = cache.connect(settings.redis_url, settings.redis_timeout_seconds) if shared else None
+        parts.cache = Cache(
+            parts.model.digest, settings.cache_entries, settings.cache_seconds, redis, settings.cache_secret,
+            parts.redis_breaker,
+        )  # fmt: skip
+
+
+def _add_journal(parts: Parts) -> None:
+    settings = parts.settings
+    if not settings.journal_on:
+        logger.warning("THE JOURNAL IS OFF: predictions are not written down (set SLIPWAY_DATABASE_URL)")
+        return
+    parts.spool = Spool(settings.spool, settings.spool_bytes, settings.spool_sync_seconds)
+    parts.pool = connect(settings.database_url, settings.database_pool)
+    parts.writer = Writer(parts.spool, parts.pool, parts.database_breaker)
+
+
+def _check_redacted(settings: Settings, served: Model) -> None:
+    unknown = settings.redacted - {feature.name for feature in served.schema.features}
+    if unknown:
+        raise BadInput(
+            "SLIPWAY_JOURNAL_REDACT names what is no feature",
+            expected=", ".join(sorted(f.name for f in served.schema.features)),
+            found=", ".join(sorted(unknown)),
+        )

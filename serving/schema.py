@@ -1,0 +1,83 @@
+"""The input contract of a model: schema.json, read and checked.
+
+Owns what docs/reference/artifact.md says about features. Refuses a contract
+that contradicts itself, before any request is measured by it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from slipway.errors import BadInput
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """One input; `minimum` and `maximum` are inclusive, in `unit`."""
+
+    name: str
+    type: Literal["integer", "number", "string"]
+    missing: Literal["refuse", "accept"]
+    unit: str | None = None
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] | None = None
+    unknown: Literal["refuse", "accept"] = "refuse"
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """Names of the columns of the graph's two inputs, in order."""
+
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+
+class Output(msgspec.Struct, frozen=True):
+    """The predicted quantity."""
+
+    name: str
+    description: str = ""
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """What the model takes and gives."""
+
+    schema_version: Literal[1]
+    model: str
+    inputs: Inputs
+    features: tuple[Feature, ...]
+    output: Output
+
+    def ordered(self) -> tuple[Feature, ...]:
+        """Return the features in the graph's order: numeric, then categorical."""
+        by_name = {feature.name: feature for feature in self.features}
+        return tuple(by_name[name] for name in self.inputs.numeric + self.inputs.categorical)
+
+
+def parse(content: bytes) -> Schema:
+    """Read a contract from the bytes of schema.json.
+
+    Raises:
+        BadInput: not JSON, not this format, or features and inputs disagree.
+    """
+    try:
+        schema = msgspec.json.decode(content, type=Schema)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput("schema.json does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+    named = sorted(schema.inputs.numeric + schema.inputs.categorical)
+    if named != sorted(feature.name for feature in schema.features) or len(set(named)) != len(named):
+        raise BadInput(
+            "schema.json contradicts itself",
+            expected="every feature once in inputs.numeric or inputs.categorical",
+            found=f"inputs {named}, features {sorted(f.name for f in schema.features)}",
+        )
+    for feature in schema.features:
+        if (feature.type == "string") != (feature.name in schema.inputs.categorical):
+            raise BadInput(
+                f"schema.json puts {feature.name} in the wrong input",
+                expected="strings in categorical, numbers in numeric",
+                found=feature.type,
+            )
+    return schema

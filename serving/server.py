@@ -1,0 +1,103 @@
+"""Runs the application under uvicorn: the image's entry point, and what `slipway serve` becomes.
+
+Owns the order of starting and stopping: nothing listens before the model gave
+a right answer, and after SIGTERM the server answers on while readiness fails
+and connections are handed back, so that nobody sees a reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from serving import connection, logs, pickles, settings
+from serving.app import Application
+from serving.parts import Parts, build
+from serving.settings import Settings
+from slipway.errors import SlipwayError
+
+logger = logging.getLogger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, which drains before it stops."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+        self._drained_at = float("inf")
+        self._background: list[asyncio.Task[Any]] = []
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen, then tell where."""
+        await super().startup(sockets)
+        self._background = [asyncio.create_task(connection.sweep(self.server_state.connections))]
+        address = self.servers[0].sockets[0].getsockname()
+        logger.warning("ready on http://%s:%s", address[0], address[1])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first signal, stop at the second or when drained."""
+        if self._parts.draining or not self.started:
+            super().handle_exit(sig, frame)
+            return
+        seconds = self._parts.settings.drain_seconds if sig == signal.SIGTERM else 0.0
+        self._parts.draining = True
+        self._drained_at = time.monotonic() + seconds
+        logger.warning("draining for %g s", seconds)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: stop when drained."""
+        if time.monotonic() >= self._drained_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def serve(chosen: Settings) -> None:
+    """Build the parts and answer until told to stop.
+
+    Raises:
+        SlipwayError: a part cannot be built.
+    """
+    logs.configure(chosen.log_level)
+    pickles.refuse()
+    parts = build(chosen)
+    config = uvicorn.Config(
+        Application(parts, cut_slow_bodies=False),
+        host=chosen.host,
+        port=chosen.port,
+        loop="uvloop",
+        http=connection.protocol(chosen.header_seconds, chosen.body_seconds),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=chosen.max_connections,
+        backlog=512,
+        timeout_keep_alive=chosen.keep_alive_seconds,
+        timeout_graceful_shutdown=int(chosen.deadline_seconds) + 5,
+    )
+    DrainingServer(config, parts).run()
+
+
+def main() -> int:
+    """Read the environment, serve, and return the exit code."""
+    try:
+        serve(settings.read(os.environ))
+    except SlipwayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Every setting of the server, with its default, read once from an environment.
+
+Owns names, defaults and what a value may be; the entry points hand in the
+environment. Refuses a production server without authentication, and a value
+that does not parse, by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from slipway.errors import BadInput, Refused
+
+PREFIX = "SLIPWAY_"
+DEFAULT_MODEL = Path("model")
+DEFAULT_SPOOL = Path("var/spool")
+
+
+def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"text": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The server's settings; the variable of `max_rows` is SLIPWAY_MAX_ROWS."""
+
+    model: Path = _setting(DEFAULT_MODEL, "folder of an exported version: model.onnx, schema.json, manifest.json")  # noqa: RUF009 - a frozen default
+    environment: str = _setting(
+        "development", "where this server runs", choices=("development", "staging", "production")
+    )
+    image_digest: str = _setting("", "digest of the image, shown by /version")
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(3000, "port to listen on; 0 takes a free one")
+    log_level: str = _setting("info", "least level that is logged", choices=("debug", "info", "warning", "error"))
+
+    auth: str = _setting("on", "off opens every route, is logged, and is refused in production", choices=("on", "off"))
+    jwks: str = _setting("", "file or https URL of the public keys that sign tokens (a JWKS)")
+    issuer: str = _setting("slipway", "the only `iss` that is accepted")
+    audience: str = _setting("slipway", "the only `aud` that is accepted")
+    jwks_refresh_seconds: float = _setting(20.0, "how often the keys are read again; a revoked key dies with it")
+    jwks_stale_seconds: float = _setting(900.0, "how long the last good keys serve while the JWKS cannot be read")
+    metrics_access: str = _setting("operate", "who may read /metrics", choices=("operate", "open"))
+    docs: str = _setting("on", "the interactive page at /docs", choices=("on", "off"))
+
+    burst_limit: str = _setting("100/second", "most requests of a subject in a short window")
+    sustained_limit: str = _setting("3000/minute", "most requests of a subject in a long window")
+    redis_url: str = _setting("", "Redis of limits and cache; empty: limits hold per pod")
+    redis_timeout_seconds: float = _setting(0.02, "longest wait for Redis in a request")
+
+    max_body_bytes: int = _setting(1 << 20, "largest request body")
+    max_rows: int = _setting(1000, "most rows in a request")
+    max_connections: int = _setting(1000, "most open connections")
+    max_concurrency: int = _setting(128, "most requests in flight; the next is shed with 503")
+    header_seconds: float = _setting(5.0, "longest time for a request's head to arrive")
+    body_seconds: float = _setting(5.0, "longest time for a request's body to arrive")
+    deadline_seconds: float = _setting(2.0, "a request that waited longer is shed with 503, not computed")
+    keep_alive_seconds: int = _setting(75, "how long an idle connection stays open")
+    drain_seconds: float = _setting(5.0, "time between SIGTERM and closing the listener; readiness fails meanwhile")
+
+    cache_entries: int = _setting(0, "answers kept in the process; 0 is off")
+    cache_redis: str = _setting("off", "share answers through Redis", choices=("on", "off"))
+    cache_seconds: int = _setting(300, "how long an answer is kept")
+    cache_secret: str = _setting("", "secret that authenticates answers in Redis; needed by cache_redis")
+
+    journal: str = _setting("on", "off keeps no record of predictions", choices=("on", "off"))
+    database_url: str = _setting("", "PostgreSQL of the journal, postgresql://…")
+    database_pool: int = _setting(2, "most connections to PostgreSQL")
+    spool: Path = _setting(DEFAULT_SPOOL, "folder of journal rows on their way to PostgreSQL")  # noqa: RUF009 - a frozen default
+    spool_bytes: int = _setting(256 << 20, "most bytes in the spool; past it requests get 503")
+    spool_sync_seconds: float = _setting(0.05, "time between two fsync of the spool")
+    journal_redact: str = _setting("", "names of features that are never written down, by comma")
+
+    otlp_endpoint: str = _setting("", "OTLP/HTTP endpoint of traces; empty: no traces")
+
+    @property
+    def redacted(self) -> frozenset[str]:
+        """Names of the features that the journal leaves out."""
+        return frozenset(name.strip() for name in self.journal_redact.split(",") if name.strip())
+
+    @property
+    def journal_on(self) -> bool:
+        """Whether predictions are written down."""
+        return self.journal == "on" and bool(self.database_url)
+
+
+def read(environment: Mapping[str, str], **given: Any) -> Settings:
+    """Read the settings from an environment; what is `given` wins.
+
+    Raises:
+        BadInput: a value does not parse.
+        Refused: production without authentication or without a word on the journal.
+    """
+    values: dict[str, Any] = {}
+    for setting in dataclasses.fields(Settings):
+        name = PREFIX + setting.name.upper()
+        if name in environment:
+            values[setting.name] = _parse(name, environment[name], setting)
+    if endpoint := environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        values.setdefault("otlp_endpoint", endpoint)
+    settings = Settings(**(values | {name: value for name, value in given.items() if value is not None}))
+    _refuse_unsafe(settings)
+    return settings
+
+
+def table() -> str:
+    """Write the settings as a Markdown table."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in dataclasses.fields(Settings):
+        choices = setting.metadata["choices"]
+        meaning = setting.metadata["text"] + (f" ({' or '.join(choices)})" if choices else "")
+        shown = f"`{setting.default}`" if str(setting.default) else ""
+        lines.append(f"| `{PREFIX}{setting.name.upper()}` | {shown} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
+    choices: tuple[str, ...] = setting.metadata["choices"]
+    if choices and text not in choices:
+        raise BadInput(f"{name} has no such value", expected=" or ".join(choices), found=text)
+    kind: Any = type(setting.default) if not isinstance(setting.default, Path) else Path
+    try:
+        value = kind(text)
+    except ValueError:
+        raise BadInput(f"{name} does not parse", expected=f"a value like {setting.default}", found=text) from None
+    if kind in (int, float) and not 0 <= value < float("inf"):
+        raise BadInput(f"{name} is out of range", expected="a number that is not negative", found=text)
+    return value
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    state: Literal["on", "off"] = "off" if settings.auth == "off" else "on"
+    if settings.environment == "production" and state == "off":
+        raise Refused(
+            "a production server without authentication",
+            expected="SLIPWAY_AUTH=on",
+            found="SLIPWAY_AUTH=off",
+            hint="unset SLIPWAY_AUTH and set SLIPWAY_JWKS to the file or URL of your public keys",
+        )
+    if state == "on" and not settings.jwks:
+        raise Refused(
+            "no keys to check tokens with",
+            expected="SLIPWAY_JWKS, a file or URL of public keys",
+            found="nothing",
+            hint="slipway token  (makes keys for development), or SLIPWAY_AUTH=off outside production",
+        )
+    if settings.environment == "production" and settings.journal == "on" and not settings.database_url:
+        raise Refused(
+            "a production server that writes no journal",
+            expected="SLIPWAY_DATABASE_URL=postgresql://…",
+            found="nothing",
+            hint="set SLIPWAY_DATABASE_URL, or say SLIPWAY_JOURNAL=off",
+        )
+    if settings.cache_redis == "on" and len(settings.cache_secret) < 16:
+        raise Refused(
+            "answers in Redis that anybody could forge",
+            expected="SLIPWAY_CACHE_SECRET of at least 16 characters",
+            found=f"{len(settings.cache_secret)} characters",
+            hint="export SLIPWAY_CACHE_SECRET=$(openssl rand -hex 32)",
+        )
