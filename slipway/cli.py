@@ -35,16 +35,17 @@ class LazyGroup(rich_click.RichGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        if ctx.resilient_parsing or _only_overview():
-            return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1])
-        return _load(COMMANDS[cmd_name][0])
+        return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1])
 
-
-def _only_overview() -> bool:
-    return all(word.startswith("-") for word in sys.argv[1:])
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in COMMANDS:
+            return args[0], _load(COMMANDS[args[0]][0]), args[1:]
+        return super().resolve_command(ctx, args)
 
 
 def _load(target: str) -> click.Command:

@@ -99,7 +99,7 @@ def _svg(draw: Callable[[Axes], None]) -> str:
         figure, axes = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
         draw(axes)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
         plt.close(figure)
     text = buffer.getvalue()
     return text[text.index("<svg") :]

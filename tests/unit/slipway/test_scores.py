@@ -11,7 +11,7 @@ def sample(seed: int, rows: int = 400, digits: int = 2) -> tuple[np.ndarray, np.
     random = np.random.default_rng(seed)
     label = random.integers(0, 2, rows)
     label[:2] = [0, 1]
-    probability = np.round(np.clip(0.3 * label + 0.6 * random.random(rows), 0.01, 0.99), digits)
+    probability = np.round(np.clip(0.3 * label + 0.6 * random.random(rows), 0.1, 0.9), digits)
     return label, probability, random.integers(0, 12, rows)
 
 

@@ -16,7 +16,7 @@ AFTERWARDS = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "tai
 
 def weather(seed: int = 0) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    ranges = {f.name: (f.minimum, f.maximum) for f in FEATURES if f.name in WEATHER}
+    ranges = {f.name: (float(f.minimum or 0), float(f.maximum or 0)) for f in FEATURES if f.name in WEATHER}
     columns = {name: random.uniform(low, high, len(HOURS)) for name, (low, high) in ranges.items()}
     return pd.DataFrame({"origin": "JFK", "time_hour": HOURS, **columns})
 

@@ -35,7 +35,9 @@ def test_the_project_s_own_parameters_are_sound() -> None:
         ("{low: 100, high: 400}", "{low: 400, high: 100}", ["tune.space", "not above"]),
     ],
 )
-def test_a_wrong_parameter_is_named_with_what_was_expected(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+def test_a_wrong_parameter_is_named_with_what_was_expected(
+    tmp_path: Path, old: str, new: str, words: list[str]
+) -> None:
     with pytest.raises(BadInput) as caught:
         load(tmp_path, old, new)
     for word in [*words, "params.yaml"]:

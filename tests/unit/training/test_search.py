@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from slipway.errors import BadInput
-from training import params, patch, search
+from training import features, params, patch, search
 
 DAYS = pd.Series([f"2013-01-{day:02d}" for day in range(1, 21) for _ in range(5)])
 
@@ -89,8 +89,8 @@ def test_no_patch_where_nothing_changes() -> None:
 
 def test_the_result_does_not_depend_on_how_many_work() -> None:
     random = np.random.default_rng(0)
-    numeric = {f.name: random.uniform(0, 9, len(DAYS)).astype(np.float32) for f in search.pipeline.features.NUMERIC}
-    strings = {f.name: random.choice(["A", "B"], len(DAYS)) for f in search.pipeline.features.CATEGORICAL}
+    numeric = {f.name: random.uniform(0, 9, len(DAYS)).astype(np.float32) for f in features.NUMERIC}
+    strings = {f.name: random.choice(["A", "B"], len(DAYS)) for f in features.CATEGORICAL}
     rows = pd.DataFrame({**numeric, **strings, "block": DAYS, "label": random.integers(0, 2, len(DAYS))})
     chosen = params.load()
     small = chosen.model_copy(

@@ -1,0 +1,142 @@
+"""The artifact that `dvc repro` left, read once, verified, and staged for all that follows.
+
+Owns what makes two registrations the same one: the key. Refuses missing
+outputs, bytes that dvc.lock does not name, and a contract for another model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry import lock, params, source
+from slipway.errors import BadInput
+
+MODEL_FILES = ("model.onnx", "model.skops", "schema.json", "golden.json")
+TRAIN_ROWS, TEST_ROWS = "data/prepared/train.parquet", "data/prepared/test.parquet"
+REPORTS = ("metrics.json", "parity.json", "validation.json", "predictions.parquet")
+BESIDE = ("uv.lock", "dvc.lock", "dvc.yaml", "params.yaml")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A verified artifact: `model` and `reports` by file name, and where it comes from."""
+
+    root: Path
+    params: params.Params
+    lock: lock.Lock
+    source: source.Source
+    model: dict[str, bytes]
+    reports: dict[str, bytes]
+    rows: bytes
+
+    @property
+    def name(self) -> str:
+        return self.params.name
+
+    @property
+    def key(self) -> str:
+        """Return the digest that two registrations of the same model from the same source share."""
+        parts = [self.name, self.md5("model.onnx"), self.sha256("schema.json"), self.source.commit, self.source.changes]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def md5(self, file: str) -> str:
+        """Return DVC's digest of a file of the model."""
+        return self.lock.md5(f"model/{file}")
+
+    def sha256(self, file: str) -> str:
+        """Return the digest of a file of the model that an export is checked against."""
+        return hashlib.sha256(self.model[file]).hexdigest()
+
+    def json(self, file: str) -> dict[str, Any]:
+        """Return a JSON file of the model or the reports.
+
+        Raises:
+            BadInput: it is not a JSON object.
+        """
+        content = self.model.get(file) or self.reports[file]
+        try:
+            parsed = json.loads(content)
+        except ValueError as error:
+            raise BadInput(f"{file} is not JSON", found=str(error), hint="dvc repro --force") from error
+        if not isinstance(parsed, dict):
+            raise BadInput(f"{file} is no JSON object", found=type(parsed).__name__, hint="dvc repro --force")
+        return parsed
+
+    def tags(self) -> dict[str, str]:
+        """Return what a version says about its origin."""
+        return {
+            "registration_key": self.key,
+            "git_commit": self.source.commit,
+            "git_dirty": str(self.source.dirty).lower(),
+            "dvc_lock_sha256": self.lock.sha256,
+            "data_md5": self.lock.md5(TRAIN_ROWS),
+            "test_data_md5": self.lock.md5(TEST_ROWS),
+            "model_md5": self.md5("model.onnx"),
+            "model_sha256": self.sha256("model.onnx"),
+            "schema_sha256": self.sha256("schema.json"),
+            "golden_sha256": self.sha256("golden.json"),
+        }
+
+
+def read(root: Path, allow_dirty: bool) -> Candidate:
+    """Read and verify the artifact in `root`.
+
+    Raises:
+        BadInput: something is missing or malformed.
+        Refused: uncommitted changes, or outputs that are not those of the last repro.
+    """
+    settings = params.load(root / "params.yaml")
+    locked = lock.load(root)
+    model = {file: locked.read(f"model/{file}") for file in MODEL_FILES}
+    reports = {file: locked.read(f"reports/{file}") for file in _reports(locked)}
+    rows = locked.read(TEST_ROWS)
+    locked.refuse_stale()
+    candidate = Candidate(root, settings, locked, source.inspect(root, allow_dirty), model, reports, rows)
+    _refuse_foreign_contract(candidate)
+    return candidate
+
+
+def stage(candidate: Candidate, folder: Path) -> None:
+    """Lay the verified bytes out under `folder`: model/, run/ and test.parquet."""
+    for file, content in candidate.model.items():
+        _write(folder / "model" / file, content)
+    for file, content in candidate.reports.items():
+        _write(folder / "run" / "reports" / file, content)
+    for file in BESIDE:
+        if (path := _nearest(candidate, file)) is not None:
+            _write(folder / "run" / "source" / file, path.read_bytes())
+    _write(folder / "test.parquet", candidate.rows)
+
+
+def _nearest(candidate: Candidate, file: str) -> Path | None:
+    # A second model may lie in a folder of its own and share the repository's lock of the environment.
+    places = (candidate.root / file, candidate.source.top / file)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _reports(locked: lock.Lock) -> list[str]:
+    made = {path.removeprefix("reports/") for path in locked.outputs if path.startswith("reports/")}
+    return sorted(made | set(REPORTS))
+
+
+def _refuse_foreign_contract(candidate: Candidate) -> None:
+    contract = candidate.json("schema.json")
+    if contract.get("model") != candidate.name:
+        raise BadInput(
+            f"{candidate.root / 'model/schema.json'} is the contract of another model",
+            expected=candidate.name,
+            found=str(contract.get("model")),
+            hint="dvc repro",
+        )
+    inputs = contract.get("inputs")
+    if not isinstance(inputs, dict) or not {"numeric", "categorical"} <= set(inputs):
+        raise BadInput("model/schema.json names no inputs", expected="inputs.numeric, inputs.categorical")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,208 @@
+"""The registry's commands. The only place in the room that reads the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import rich_click
+from rich.console import Console
+from rich.table import Table
+
+from slipway.errors import BadInput
+
+if TYPE_CHECKING:
+    from registry.register import Registration
+    from registry.tracking import Tracking, Version
+    from registry.verdict import Verdict
+
+# A dead server is reported in seconds. A value that is already set is somebody's decision.
+PATIENCE = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "AWS_MAX_ATTEMPTS": "2",
+}
+MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
+FOLDER = click.option(
+    "-C",
+    "root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder of the model: params.yaml, dvc.lock, model/, reports/.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+
+
+@click.command(cls=rich_click.RichCommand)
+@FOLDER
+@click.option("--allow-dirty", is_flag=True, help="Register uncommitted changes, and mark the version git_dirty.")
+@AS_JSON
+def register(root: Path, allow_dirty: bool, as_json: bool) -> None:
+    """Log, judge and register the model that `dvc repro` made.
+
+    Registering the same model from the same commit again does nothing. A model
+    that the gate refuses is registered too, so that it can be looked at, and
+    the command ends with exit code 4.
+
+    Example:
+
+        dvc repro && git commit -am "Train on October" && slipway register
+    """
+    from registry.register import register as run
+
+    console = Console(stderr=True)
+    with console.status("") as status:
+        done = run(root, lambda: _open(root), _artifact_root(root), allow_dirty, status.update)
+    if as_json:
+        print(json.dumps(_registration(done), indent=2))
+    else:
+        _print_registration(done)
+    sys.exit(0 if done.version.tags.get("verdict") == "passed" else 4)
+
+
+@click.command(cls=rich_click.RichCommand)
+@click.argument("name", required=False)
+@FOLDER
+@AS_JSON
+def versions(name: str | None, root: Path, as_json: bool) -> None:
+    """List a model's registered versions, newest first, or every model's.
+
+    Example:
+
+        slipway versions flight-delay
+    """
+    tracking = _open(root)
+    names = [_checked(name)] if name else tracking.names()
+    found = [one for each in names for one in reversed(tracking.versions(each))]
+    if name and not found:
+        raise BadInput(f"no model {name} in {tracking.where}", hint="slipway register")
+    listed = [_listed(one) for one in found]
+    if as_json:
+        print(json.dumps(listed, indent=2))
+        return
+    table = Table("model", "version", "verdict", "aliases", "commit", "ROC AUC", "created")
+    for one in listed:
+        passed = one["verdict"] == "passed"
+        area = "" if one["roc_auc"] is None else f"{one['roc_auc']:.4f}"
+        commit = (one["git_commit"] or "")[:8] + (" + changes" if one["git_dirty"] else "")
+        cells = (one["model"], one["version"], MARKS[passed], ", ".join(one["aliases"]), commit, area, one["created"])
+        table.add_row(*cells)
+    Console().print(table)
+
+
+@click.command(cls=rich_click.RichCommand)
+@click.argument("name")
+@click.argument("version")
+@click.argument("folder", type=click.Path(path_type=Path))
+@FOLDER
+@AS_JSON
+def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> None:
+    """Write a registered version to FOLDER: the served bytes and manifest.json.
+
+    VERSION is a number or an alias with @. Every digest is compared with what
+    was registered; a difference is refused with exit code 4.
+
+    Example:
+
+        slipway export flight-delay @champion build/model
+    """
+    from registry.export import export as run
+
+    manifest = run(_open(root), _checked(name), version, folder)
+    if as_json:
+        print(json.dumps(manifest, indent=2))
+    else:
+        print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+
+
+def _open(root: Path) -> Tracking:
+    from registry.tracking import open_store
+
+    for variable, value in PATIENCE.items():
+        os.environ.setdefault(variable, value)
+    # MLflow would take the driver of a generation that is not installed.
+    uri = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if not uri:
+        store = _store(root)
+        store.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{store / 'mlflow.db'}"
+    return open_store(uri)
+
+
+def _artifact_root(root: Path) -> str | None:
+    if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
+        return os.environ["SLIPWAY_ARTIFACT_ROOT"]
+    # A store that somebody named decides for itself where its artifacts go.
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (_store(root) / "artifacts").as_uri()
+
+
+def _store(root: Path) -> Path:
+    from registry.source import toplevel
+
+    return (toplevel(root) or root.resolve()) / "var" / "mlflow"
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+        raise BadInput("NAME is no model's name", expected="lower case letters, digits and hyphens", found=name)
+    return name
+
+
+def _listed(version: Version) -> dict[str, Any]:
+    tags = version.tags
+    area = tags.get("roc_auc")
+    return {
+        "model": version.name,
+        "version": str(version.number),
+        "verdict": tags.get("verdict", "failed"),
+        "aliases": list(version.aliases),
+        "git_commit": tags.get("git_commit"),
+        "git_dirty": tags.get("git_dirty") == "true",
+        "roc_auc": float(area) if area else None,
+        "run_id": version.run_id,
+        "created": datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _registration(done: Registration) -> dict[str, Any]:
+    tags = done.version.tags
+    return {
+        "model": done.version.name,
+        "version": str(done.version.number),
+        "created": done.created,
+        "run_id": done.version.run_id,
+        "aliases": list(done.version.aliases),
+        "tags": tags,
+        **(done.verdict.as_json() if done.verdict else {"verdict": tags.get("verdict"), "rules": None}),
+    }
+
+
+def _print_registration(done: Registration) -> None:
+    console = Console(soft_wrap=True)
+    if done.verdict:
+        console.print(_table(done.verdict))
+    what = "registered" if done.created else "already registered, nothing to do"
+    verdict = MARKS[done.version.tags.get("verdict") == "passed"]
+    aliases = ", ".join(f"@{alias}" for alias in done.version.aliases)
+    console.print(f"{done.version.name} version {done.version.number} {aliases}: {what}; verdict {verdict}")
+    if done.version.tags.get("verdict") != "passed":
+        console.print(f"  reasons: {done.version.tags.get('verdict_reasons', 'unknown')}", markup=False)
+
+
+def _table(verdict: Verdict) -> Table:
+    table = Table("rule", "", "measured", "limit", "reason")
+    for rule in verdict.rules:
+        numbers = ["" if value is None else f"{value:.6g}" for value in (rule.measured, rule.limit)]
+        table.add_row(rule.name, MARKS[rule.passed], *numbers, rule.reason)
+    return table

@@ -1,0 +1,84 @@
+"""Runs graphs in processes of their own, beside other work; what crashes there is refused here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slipway.errors import BadInput
+from slipway.scores import Floats
+
+PATIENCE = 600  # seconds; a graph that has not answered by then is refused
+RETRAIN = "dvc repro --force train"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a graph answered: `(n_rows,)` probabilities, and milliseconds for one row."""
+
+    probability: Floats
+    latency_p99_ms: float
+
+
+@dataclass(frozen=True)
+class Running:
+    """An inspection under way."""
+
+    program: subprocess.Popen[str]
+    subject: Path
+    result: Path
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        self.program.kill()
+        self.program.wait()
+
+
+def start_scoring(folder: Path, rows: Path, result: Path) -> Running:
+    """Score `rows` with `folder`/model.onnx by `folder`/schema.json."""
+    model = folder / "model.onnx"
+    words = ("registry.graph", str(model), str(folder / "schema.json"), str(rows), str(result))
+    return Running(_start(*words), model, result)
+
+
+def scored(running: Running) -> Scored:
+    """Wait for the scores.
+
+    Raises:
+        BadInput: the graph was refused, crashed, or never answered.
+    """
+    said = _finish(running)
+    if "error" in said:
+        raise BadInput(said["thing"], expected=said["expected"], found=said["found"], hint=said["next"])
+    with np.load(running.result, allow_pickle=False) as found:
+        return Scored(found["probability"].astype(np.float64), float(found["latency_p99_ms"]))
+
+
+def _start(*words: str) -> subprocess.Popen[str]:
+    # -P: a module in the folder of the artifact must not be imported in place of a library
+    command = [sys.executable, "-P", "-m", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _finish(running: Running) -> dict[str, str]:
+    try:
+        said, complained = running.program.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        running.stop()
+        raise BadInput(
+            f"{running.subject} is refused", expected=f"an answer within {PATIENCE} s", hint=RETRAIN
+        ) from error
+    try:
+        found: dict[str, str] = json.loads(said) if said else {}
+    except ValueError:
+        found = {}
+    code = running.program.returncode
+    if code != 0 and "error" not in found:
+        ended = f"ended by signal {-code}" if code < 0 else (complained.strip().splitlines() or ["no word"])[-1]
+        raise BadInput(f"{running.subject} is refused", expected="a graph that runs", found=ended, hint=RETRAIN)
+    return found

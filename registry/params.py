@@ -1,0 +1,160 @@
+"""The registry's part of params.yaml: `model.name`, and `gate` with the limits of the judgement.
+
+Refuses a key that does not exist (and names the nearest one that does), a
+wrong type, and a limit that could never be met or never fail.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway.errors import BadInput
+
+
+class Section(BaseModel):
+    """A part of params.yaml: its keys are all there are, and nothing changes them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Model(Section):
+    """The name that keys everything in the registry."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+
+
+class Minimum(Section):
+    """Fewer samples than these prove nothing."""
+
+    rows: int = Field(ge=1)
+    positives: int = Field(ge=1)
+    blocks: int = Field(ge=10)  # the interval's own error grows quickly below that
+
+
+class NonInferiority(Section):
+    """How much worse than the champion is still acceptable."""
+
+    log_loss: float = Field(gt=0)
+    roc_auc: float = Field(gt=0, lt=0.5)
+
+
+class Floors(Section):
+    """Absolute limits: ROC AUC at least, log loss at most."""
+
+    roc_auc: float = Field(ge=0, le=1)
+    log_loss: float = Field(gt=0)
+
+
+class Slices(Section):
+    """The floor within a slice, and how large a slice must be to be judged."""
+
+    minimum_rows: int = Field(ge=1)
+    minimum_positives: int = Field(ge=1)
+    roc_auc: float = Field(ge=0, le=1)
+
+
+class Gate(Section):
+    """Every limit of the judgement."""
+
+    confidence: float = Field(gt=0.5, lt=1)
+    resamples: int = Field(ge=100, le=100_000)
+    seed: int = Field(ge=0)
+    minimum: Minimum
+    non_inferiority: NonInferiority
+    floors: Floors
+    slices: Slices
+    calibration_error: float = Field(gt=0, le=1)
+    size_bytes: int = Field(gt=0)
+    latency_p99_ms: float = Field(gt=0)
+
+
+class RegistryParams(Section):
+    """The two sections that the registry reads."""
+
+    model: Model
+    gate: Gate
+
+
+@dataclass(frozen=True)
+class Params:
+    """The model's name, the gate's limits, and the whole file, flattened for the run."""
+
+    name: str
+    gate: Gate
+    flat: dict[str, str]
+
+
+def load(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        BadInput: the file is missing, is not YAML, or a key of ours is wrong.
+    """
+    content = _read(path)
+    ours = {key: content[key] for key in RegistryParams.model_fields if key in content}
+    try:
+        checked = RegistryParams.model_validate(ours)
+    except ValidationError as error:
+        raise _explained(path, error) from error
+    return Params(checked.model.name, checked.gate, dict(_flattened(content)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{path} is not there",
+            expected="the parameters of the model",
+            hint="type the command in the model's folder, or name it with -C",
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        found = " ".join(str(error).split())
+        raise BadInput(f"{path} is not YAML", found=found, hint=f"mend {path}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path} holds no sections", found=type(content).__name__, hint="mend it")
+    return content
+
+
+def _explained(path: Path, error: ValidationError) -> BadInput:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        *parents, typo = (str(part) for part in first["loc"])
+        return BadInput(
+            f"{path}: {key} is no parameter",
+            expected=_nearest(parents, typo),
+            found=typo,
+            hint=f"correct {key} in {path}",
+        )
+    found = "nothing" if first["type"] == "missing" else repr(first["input"])[:200]
+    return BadInput(
+        f"{path}: {key} is wrong",
+        expected=first["msg"],
+        found=found,
+        hint=f"correct {key} in {path}",
+    )
+
+
+def _nearest(parents: list[str], typo: str) -> str:
+    section: Any = RegistryParams
+    for part in parents:
+        section = section.model_fields[part].annotation
+    known = list(section.model_fields)
+    near = difflib.get_close_matches(typo, known, n=1)
+    return f"{near[0]} (did you mean this?)" if near else "one of " + ", ".join(known)
+
+
+def _flattened(content: Any, prefix: str = "") -> list[tuple[str, str]]:
+    if not isinstance(content, dict) or not content:
+        return [(prefix, str(content))]
+    pairs = []
+    for key, value in content.items():
+        pairs += _flattened(value, f"{prefix}.{key}" if prefix else str(key))
+    return pairs

@@ -1,0 +1,185 @@
+"""`slipway register`: from the artifact to exactly one judged version, run twice or killed anywhere.
+
+What makes a registration the same one is its key. Everything is computed
+before the first write, everything is written before the version is created,
+and creating the version is the one act that counts. Whoever finds several
+versions with one key keeps the lowest and deletes the rest, so two machines
+need no lock between them (docs/adr/0011-lowest-version-wins.md).
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry import candidate as artifact
+from registry import evidence, inspection, mlmodel, skops_types
+from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
+from registry.export import fetch
+from registry.gate import Champion, judge
+from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Dataset, Tracking, Version
+from registry.verdict import Verdict
+from slipway.atomic import write_json
+from slipway.errors import BadInput, SlipwayError
+
+REASONS_LENGTH = 4000  # MLflow refuses a tag of more than 5000 characters
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a registration ended with; `verdict` is None where it was there already."""
+
+    version: Version
+    created: bool
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found out before the first write: verdict, metrics by name, types in model.skops."""
+
+    verdict: Verdict
+    values: dict[str, float]
+    trusted: list[str]
+
+
+def register(
+    root: Path, open_tracking: Callable[[], Tracking], artifact_root: str | None, allow_dirty: bool, say: Say
+) -> Registration:
+    """Log, judge and register the artifact in `root`.
+
+    Raises:
+        BadInput: the artifact is incomplete or not what it must be.
+        Refused: uncommitted changes, or outputs that are not those of the last repro.
+        Unavailable: the store did not do what was asked; the same command completes it.
+    """
+    say("reading the artifact")
+    candidate = artifact.read(root, allow_dirty)
+    with tempfile.TemporaryDirectory(prefix="slipway-register-") as temporary:
+        folder = Path(temporary)
+        artifact.stage(candidate, folder)
+        trusted = skops_types.types(folder / "model" / "model.skops")
+        scoring = inspection.start_scoring(folder / "model", folder / "test.parquet", folder / "scores.npz")
+        try:
+            say("opening MLflow")
+            tracking = open_tracking()
+            there = _survivor(tracking, candidate)
+            if there is None:
+                say("scoring and judging")
+                scored = inspection.scored(scoring)
+                champion = _champion(tracking, candidate, folder)
+                verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
+                judged = Judged(verdict, _metrics(candidate, scored), trusted)
+                return _write(tracking, candidate, folder, judged, artifact_root, say)
+        finally:
+            scoring.stop()
+    say("already registered")
+    return Registration(_settle(tracking, candidate, artifact_root), False, None)
+
+
+def _survivor(tracking: Tracking, candidate: Candidate) -> Version | None:
+    return next((v for v in tracking.versions(candidate.name) if v.tags.get(KEY_TAG) == candidate.key), None)
+
+
+def _champion(tracking: Tracking, candidate: Candidate, folder: Path) -> Champion | None:
+    """Score the champion's own bytes by its own contract; whatever is wrong with them is the reason to fail."""
+    versions = tracking.versions(candidate.name)
+    version = next((one for one in versions if CHAMPION in one.aliases), None)
+    if version is None:
+        return None
+    place = folder / "champion"
+    try:
+        fetch(tracking, version, ("model.onnx", "schema.json"), place)
+        running = inspection.start_scoring(place, folder / "test.parquet", folder / "champion.npz")
+        found = inspection.scored(running)
+    except SlipwayError as error:
+        return Champion(str(version.number), problem=" ".join(str(error).split()))
+    return Champion(str(version.number), evidence.row_ids(candidate), found.probability)
+
+
+def _write(
+    tracking: Tracking,
+    candidate: Candidate,
+    folder: Path,
+    judged: Judged,
+    artifact_root: str | None,
+    say: Say,
+) -> Registration:
+    say("logging the run")
+    experiment = tracking.prepare(candidate.name, artifact_root)
+    train = Dataset("train", TRAIN_ROWS, candidate.lock.md5(TRAIN_ROWS), "training")
+    test = Dataset("test", TEST_ROWS, candidate.lock.md5(TEST_ROWS), "evaluation")
+    tags = candidate.tags() | _verdict_tags(judged)
+    origin = {"mlflow.source.git.commit": candidate.source.commit, "mlflow.source.name": "slipway register"}
+    run_id = tracking.start_run(experiment, tags | origin, [train, test])
+    model_id = tracking.start_model(experiment, run_id, candidate.name, candidate.params.flat)
+    say("storing the model")
+    contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
+    mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
+    tracking.upload_model(model_id, folder / "model")
+    tracking.log(run_id, model_id, judged.values, candidate.params.flat, test)
+    write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
+    tracking.finish_run(run_id, folder / "run")
+    say("creating the version")
+    number = tracking.create_version(candidate.name, run_id, model_id, tags)
+    settled = _settle(tracking, candidate, artifact_root)
+    return Registration(settled, settled.number == number, judged.verdict)
+
+
+def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None) -> Version:
+    """Leave one version a key and the alias on the newest; undo what lost or was killed."""
+    ours = [v for v in tracking.versions(candidate.name) if v.tags.get(KEY_TAG) == candidate.key]
+    if not ours:
+        raise BadInput(
+            f"the version of {candidate.name} was deleted while it was being registered",
+            hint="run the same command again",
+        )
+    kept, *lost = ours
+    for version in lost:
+        if set(version.aliases) <= {CHALLENGER}:  # one that somebody has promoted meanwhile is theirs to judge
+            tracking.delete_version(candidate.name, version.number)
+    experiment = tracking.prepare(candidate.name, artifact_root)
+    tracking.delete_other_runs(experiment, candidate.key, kept.run_id)
+    firsts: dict[str, Version] = {}
+    for version in tracking.versions(candidate.name):
+        firsts.setdefault(version.tags.get(KEY_TAG, f"version {version.number}"), version)
+    newest = max(firsts.values(), key=lambda one: one.number)
+    if CHALLENGER not in newest.aliases:
+        tracking.set_alias(candidate.name, CHALLENGER, newest.number)
+    return next(one for one in tracking.versions(candidate.name) if one.number == kept.number)
+
+
+def _verdict_tags(judged: Judged) -> dict[str, str]:
+    verdict = judged.verdict
+    failures = "; ".join(f"{rule.name}: {rule.reason}" for rule in verdict.failures)
+    return {
+        "verdict": "passed" if verdict.passed else "failed",
+        "verdict_reasons": (failures or "every rule passed")[:REASONS_LENGTH],
+        "roc_auc": f"{judged.values.get('roc_auc', math.nan):.6f}",
+    }
+
+
+def _metrics(candidate: Candidate, scored: inspection.Scored) -> dict[str, float]:
+    """Flatten metrics.json: value, low and high of each metric, the differences to the baselines."""
+    reported = candidate.json("metrics.json")
+    values = {"latency_p99_ms": scored.latency_p99_ms, "size_bytes": float(len(candidate.model["model.onnx"]))}
+    values |= _with_bounds(reported.get("metrics") or {}, "")
+    for name, baseline in (reported.get("baselines") or {}).items():
+        values |= _with_bounds(baseline.get("difference") or {}, f"over_{name}.")
+    counts = {name: reported[name] for name in ("rows", "positives", "blocks") if name in reported}
+    return values | {name: float(count) for name, count in counts.items()}
+
+
+def _with_bounds(metrics: dict[str, Any], prefix: str) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for name, found in metrics.items():
+        for bound, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
+            value = found.get(bound)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                flat[f"{prefix}{name}{suffix}"] = float(value)
+    return flat

@@ -1,0 +1,248 @@
+"""Everything that is said to MLflow, and the one place that knows its client.
+
+Every call that fails (a dead server, a refused credential, a full disk) comes
+out as Unavailable with the store's address, without credentials in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slipway.errors import SlipwayError, Unavailable
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+KEY_TAG = "registration_key"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version as MLflow has it."""
+
+    name: str
+    number: int
+    run_id: str
+    model_id: str | None
+    created: int
+    tags: dict[str, str]
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table that the run used, by DVC's digest."""
+
+    name: str
+    path: str
+    md5: str
+    context: str
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """An open MLflow store; `where` is its address for people."""
+
+    uri: str
+    client: Any = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        return without_credentials(self.uri)
+
+    @contextlib.contextmanager
+    def asking(self, what: str) -> Iterator[None]:
+        """Turn whatever goes wrong inside into Unavailable."""
+        try:
+            yield
+        except SlipwayError:
+            raise
+        except Exception as error:  # MLflow lets SQLAlchemy, requests, botocore and OSError through
+            raise Unavailable(
+                f"MLflow at {self.where} could not {what}",
+                found=without_credentials(_first_line(error)),
+                hint="see that MLFLOW_TRACKING_URI is right and the store is up, then run the same command again",
+            ) from error
+
+    def versions(self, name: str) -> list[Version]:
+        """Return the versions of a model, oldest first; none where the model does not exist."""
+        with self.asking(f"list the versions of {name}"):
+            registered = _or_none(self.client.get_registered_model, name)
+            if registered is None:
+                return []
+            found = self.client.search_model_versions(f"name = '{name}'", max_results=10_000)
+        named: dict[str, list[str]] = {}
+        for alias, number in registered.aliases.items():
+            named.setdefault(str(number), []).append(alias)
+        versions = [_version(one, tuple(sorted(named.get(str(one.version), [])))) for one in found]
+        return sorted(versions, key=lambda one: one.number)
+
+    def names(self) -> list[str]:
+        """Return every registered model's name."""
+        with self.asking("list the registered models"):
+            return sorted(model.name for model in self.client.search_registered_models(max_results=1000))
+
+    def prepare(self, name: str, artifact_root: str | None) -> str:
+        """Make sure that the model and its experiment exist; return the experiment's id."""
+        location = f"{artifact_root.rstrip('/')}/{name}" if artifact_root else None
+        with self.asking(f"prepare the experiment {name}"):
+            if _or_none(self.client.get_registered_model, name) is None:
+                _unless_it_exists(self.client.create_registered_model, name)
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
+                _unless_it_exists(self.client.create_experiment, name, artifact_location=location)
+                experiment = self.client.get_experiment_by_name(name)
+            return str(experiment.experiment_id)
+
+    def start_run(self, experiment: str, tags: dict[str, str], datasets: list[Dataset]) -> str:
+        """Open a run with its tags and datasets; return its id."""
+        from mlflow.entities import Dataset as Entity
+        from mlflow.entities import DatasetInput, InputTag
+
+        with self.asking("start a run"):
+            run = self.client.create_run(experiment, tags=tags, run_name=f"register-{tags['git_commit'][:8]}")
+            inputs = [
+                DatasetInput(
+                    Entity(one.name, one.md5, "local", f'{{"uri": "{one.path}"}}'),
+                    [InputTag("mlflow.data.context", one.context)],
+                )
+                for one in datasets
+            ]
+            self.client.log_inputs(run.info.run_id, inputs)
+            return str(run.info.run_id)
+
+    def start_model(self, experiment: str, run_id: str, name: str, params: dict[str, str]) -> str:
+        """Open a logged model as the run's output; return its id."""
+        from mlflow.entities import LoggedModelOutput
+
+        with self.asking("create the logged model"):
+            model = self.client.create_logged_model(
+                experiment, name=name, source_run_id=run_id, params=params, model_type="classifier"
+            )
+            self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+            return str(model.model_id)
+
+    def upload_model(self, model_id: str, folder: Path) -> None:
+        """Upload the model's files and mark it ready."""
+        with self.asking("store the model's files"):
+            self.client.log_model_artifacts(model_id, str(folder))
+            self.client.finalize_logged_model(model_id, "READY")
+
+    def log(self, run_id: str, model_id: str, values: dict[str, float], params: dict[str, str], test: Dataset) -> None:
+        """Log parameters and metrics, the metrics also on the model and its test rows."""
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(key, value, now, 0, model_id, test.name, test.md5, run_id) for key, value in sorted(values.items())
+        ]
+        with self.asking("log parameters and metrics"):
+            # MLflow takes 100 parameters at a time, of at most 6000 characters
+            pairs = [Param(key, value[:6000]) for key, value in sorted(params.items())]
+            for start in range(0, len(pairs), 100):
+                self.client.log_batch(run_id, params=pairs[start : start + 100])
+            self.client.log_batch(run_id, metrics=metrics)
+
+    def finish_run(self, run_id: str, folder: Path) -> None:
+        """Upload the run's files and end it."""
+        with self.asking("store the run's files"):
+            self.client.log_artifacts(run_id, str(folder))
+            self.client.set_terminated(run_id, "FINISHED")
+
+    def create_version(self, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> int:
+        """Create the version with its tags, in one transaction; return its number."""
+        with self.asking(f"create a version of {name}"):
+            made = self.client.create_model_version(
+                name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
+            )
+            return int(made.version)
+
+    def set_alias(self, name: str, alias: str, number: int) -> None:
+        """Move an alias; a version that somebody has just deleted is left alone."""
+        with self.asking(f"set the alias {alias} of {name}"):
+            _unless_it_is_gone(self.client.set_registered_model_alias, name, alias, str(number))
+
+    def delete_version(self, name: str, number: int) -> None:
+        """Delete a version, unless it is gone already."""
+        with self.asking(f"delete version {number} of {name}"):
+            _unless_it_is_gone(self.client.delete_model_version, name, str(number))
+
+    def delete_other_runs(self, experiment: str, key: str, keep: str) -> int:
+        """Delete the runs of this key but one, with their logged models; return how many."""
+        with self.asking("delete unfinished runs"):
+            runs = self.client.search_runs([experiment], f"tags.{KEY_TAG} = '{key}'")
+            others = [run.info.run_id for run in runs if run.info.run_id != keep]
+            for run_id in others:
+                found = self.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+                for model in found:
+                    _unless_it_is_gone(self.client.delete_logged_model, model.model_id)
+                _unless_it_is_gone(self.client.delete_run, run_id)
+        return len(others)
+
+    def download(self, version: Version, file: str, folder: Path) -> Path:
+        """Download one file of a version; the caller verifies it."""
+        from mlflow.artifacts import download_artifacts
+
+        source = f"models:/{version.name}/{version.number}/{file}"
+        with self.asking(f"deliver {file} of {version.name} version {version.number}"):
+            return Path(download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=self.uri))
+
+
+def open_store(uri: str) -> Tracking:
+    """Open the store at `uri`; nothing is asked of it yet but that it can be opened."""
+    import mlflow
+
+    for noisy in ("mlflow", "alembic"):  # after the import, which sets levels of its own
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+    opened = Tracking(uri, None)
+    with opened.asking("be opened"):
+        # A version's source is looked up in the global store, so it must be the same one.
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        return Tracking(uri, mlflow.MlflowClient(uri))
+
+
+def without_credentials(text: str) -> str:
+    """Blank out user and password in every address of `text`."""
+    return re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
+
+
+def _version(found: Any, aliases: tuple[str, ...]) -> Version:
+    model_id = found.model_id or None
+    return Version(
+        found.name, int(found.version), found.run_id, model_id, found.creation_timestamp, dict(found.tags), aliases
+    )
+
+
+def _or_none(call: Any, *arguments: Any) -> Any:
+    return _tolerating("RESOURCE_DOES_NOT_EXIST", call, *arguments)
+
+
+def _unless_it_exists(call: Any, *arguments: Any, **named: Any) -> None:
+    _tolerating("RESOURCE_ALREADY_EXISTS", call, *arguments, **named)
+
+
+def _unless_it_is_gone(call: Any, *arguments: Any) -> None:
+    _tolerating("RESOURCE_DOES_NOT_EXIST", call, *arguments)
+
+
+def _tolerating(code: str, call: Any, *arguments: Any, **named: Any) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call(*arguments, **named)
+    except MlflowException as error:
+        if error.error_code != code:
+            raise
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{type(error).__name__}: {lines[0][:300]}"

@@ -1,0 +1,106 @@
+"""The graph that `dvc repro` runs, and the remotes that its outputs go to."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+DVC = Path(sys.executable).with_name("dvc")
+
+
+def dvc(folder: Path, *words: str, code: int = 0, **environment: str) -> str:
+    settings = {**os.environ, "PATH": f"{DVC.parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", **environment}
+    ran = subprocess.run([DVC, *words], cwd=folder, capture_output=True, text=True, check=False, env=settings)
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A Git and DVC repository with one cheap stage and the project's own DVC settings."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    stage = {"cmd": "echo table > table.txt", "outs": ["table.txt"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"fetch": stage}}))
+    dvc(tmp_path, "repro")
+    return tmp_path
+
+
+def forget(repository: Path) -> None:
+    (repository / "table.txt").unlink()
+    shutil.rmtree(repository / ".dvc/cache")
+
+
+def test_the_default_remote_is_a_folder_of_the_project(repository: Path) -> None:
+    dvc(repository, "push")
+    assert list((repository / "var/dvc").rglob("*"))
+    forget(repository)
+    dvc(repository, "pull")
+    assert (repository / "table.txt").read_text() == "table\n"
+
+
+@pytest.mark.long
+def test_outputs_travel_through_s3(repository: Path, s3: Any) -> None:
+    dvc(repository, "remote", "add", "--local", "--default", "s3", f"s3://{s3.bucket}/dvc")
+    dvc(repository, "remote", "modify", "--local", "s3", "endpointurl", s3.endpoint)
+    dvc(repository, "push", **s3.environment())
+    forget(repository)
+    dvc(repository, "pull", **s3.environment())
+    assert (repository / "table.txt").read_text() == "table\n"
+
+
+@pytest.mark.long
+def test_a_remote_that_refuses_the_credentials_says_so(repository: Path, s3: Any) -> None:
+    dvc(repository, "remote", "add", "--local", "--default", "s3", f"s3://{s3.bucket}/refused")
+    dvc(repository, "remote", "modify", "--local", "s3", "endpointurl", s3.endpoint)
+    said = dvc(repository, "push", code=255, **s3.environment(secret_key="wrong"))
+    assert "Forbidden" in said or "403" in said or "signature" in said.lower(), said
+    assert "wrong" not in said
+
+
+def test_the_lock_file_is_of_this_code_and_these_parameters() -> None:
+    """A change to a stage's code that was not followed by `dvc repro` fails here, not at a release."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert set(lock) == set(stages)
+    stale = [
+        f"{name}: {dependency['path']}"
+        for name, stage in lock.items()
+        for dependency in stage["deps"]
+        if (ROOT / dependency["path"]).suffix not in {".parquet", ".onnx", ".skops", ".json"}
+        and hashlib.md5((ROOT / dependency["path"]).read_bytes()).hexdigest() != dependency["md5"]  # noqa: S324
+    ]
+    assert not stale, f"run dvc repro and commit dvc.lock: {stale}"
+    assert {d["path"] for s in lock.values() for d in s["deps"]} == {d for s in stages.values() for d in s["deps"]}
+
+
+def test_every_module_a_stage_imports_is_among_its_dependencies() -> None:
+    """What changes a stage's result makes it run again."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    graph = grimp.build_graph("training", "slipway", cache_dir=None)
+    free = {"training.params", "training.stage", "slipway.errors", "slipway.atomic"}
+    for name, stage in stages.items():
+        used = graph.find_upstream_modules(f"training.{name}", as_package=False) - free - graph_roots(graph)
+        missing = (
+            {f"{module.replace('.', '/')}.py" for module in used} - set(stage["deps"]) - CONSTANTS.get(name, set())
+        )
+        assert not missing, f"{name}: {sorted(missing)}"
+
+
+def graph_roots(graph: grimp.ImportGraph) -> set[str]:
+    return {module for module in graph.modules if "." not in module}
+
+
+# Imported for a path or a column's name alone, or reached through a file that is a dependency.
+CONSTANTS = {
+    "train": {"training/prepare.py"},
+    "evaluate": {"training/prepare.py", "training/train.py", "training/features.py", "training/schema.py"},
+}

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.noninferiority import (
+    _area,
+    _loss,
+    advantages,
+    expanded_tail,
+    ordered_pairs,
+    student_t,
+)
+from slipway.scores import resample, scores
+
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "gate_error_rates.py"
+
+
+@pytest.fixture(scope="module")
+def rates() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gate_error_rates", BENCHMARK)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    label=st.lists(st.integers(0, 1), min_size=2, max_size=60),
+    levels=st.integers(1, 20),
+    blocks=st.integers(1, 8),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_counting_pairs_by_block_equals_walking_the_rows(label: list[int], levels: int, blocks: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = np.array(label)
+    probability = random.integers(0, levels + 1, len(label)) / levels  # many ties
+    drawn = resample(random.integers(0, blocks, len(label)), 20, seed)
+    pairs = ordered_pairs(truth, probability, drawn.index, drawn.blocks)
+    hits = np.bincount(drawn.index, weights=truth, minlength=drawn.blocks)
+    misses = np.bincount(drawn.index, weights=1 - truth, minlength=drawn.blocks)
+    with np.errstate(invalid="ignore"):
+        fast = np.einsum("ra,ab,rb->r", drawn.draws, pairs, drawn.draws)
+        fast /= (drawn.draws @ hits) * (drawn.draws @ misses)
+    slow = scores(truth, probability, drawn)["roc_auc"]
+    np.testing.assert_allclose(fast, slow, atol=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(less=st.floats(0, 0.9), more=st.floats(0, 0.9), seed=st.integers(0, 1000))
+def test_moving_every_row_towards_its_label_never_lowers_the_advantage(less: float, more: float, seed: int) -> None:
+    less, more = sorted((less, more))
+    random = np.random.default_rng(seed)
+    label, (champion, start) = random.integers(0, 2, 100), random.uniform(0.05, 0.95, (2, 100))
+    drawn = resample(random.integers(0, 10, 100), 1, seed)
+    before, after = (
+        advantages(label, start + share * (label - start), champion, drawn, 0.95) for share in (less, more)
+    )
+    for metric in before:
+        assert after[metric].value >= before[metric].value - 1e-12
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
+def test_the_standard_error_is_the_spread_of_the_draws(rates: ModuleType, metric: str) -> None:
+    sample = rates.draw(rates.WORSE, 200, np.random.default_rng(3))
+    drawn = resample(sample.block, 2000, 3)
+    estimate = {"log_loss": _loss, "roc_auc": _area}[metric]
+    value, error = estimate(sample.label, sample.challenger, sample.champion, drawn)
+    assert error[0] == pytest.approx(value[1:].std(), rel=0.1)
+
+
+def test_two_models_that_never_differ_are_exactly_equal() -> None:
+    block, label, p = np.repeat(np.arange(20), 5), np.tile([0, 1, 0, 0, 1], 20), np.full(100, 0.4)
+    found = advantages(label, p, p, resample(block, 100, 1), 0.95)
+    assert {(one.value, one.low) for one in found.values()} == {(0.0, 0.0)}
+
+
+def test_the_bound_widens_with_fewer_blocks() -> None:
+    tails = [expanded_tail(0.95, blocks) for blocks in (10, 30, 100, 10_000)]
+    assert tails == sorted(tails)
+    assert tails[-1] == pytest.approx(0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(9, -1.83311), (29, -1.69913), (60, -1.67065), (120, -1.65765)])
+def test_student_t_agrees_with_the_printed_tables(freedom: int, quantile: float) -> None:
+    assert student_t(0.05, freedom) == pytest.approx(quantile, abs=1e-4)
+
+
+def test_a_draw_with_one_class_counts_as_the_worst() -> None:
+    block = np.repeat([0, 1], 10)
+    label = (block == 0).astype(int)  # half of the draws hold one class only
+    p, q = np.random.default_rng(1).random((2, 20))
+    assert advantages(label, p, q, resample(block, 200, 1), 0.95)["roc_auc"].low == -np.inf
+
+
+@pytest.mark.parametrize("blocks", [30, 61])
+def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(rates: ModuleType, blocks: int) -> None:
+    trials = 300
+    found = rates.pass_rates(rates.WORSE, rates.true_margins(), blocks, trials, resamples=200)
+    allowed = 0.05 + 2.6 * (0.05 * 0.95 / trials) ** 0.5
+    assert found["log_loss"] <= allowed
+    assert found["roc_auc"] <= allowed
+    assert found["gate"] <= allowed
+
+
+def test_drawing_rows_instead_of_blocks_would_break_that(rates: ModuleType) -> None:
+    margin = rates.true_margins()["log_loss"]
+    assert rates.pass_rate_by_row(margin, 61, 300) > 0.15
+
+
+def test_a_better_challenger_passes_at_the_stated_power(rates: ModuleType) -> None:
+    found = rates.pass_rates(rates.BETTER, rates.MARGINS, 61, 100, resamples=200)
+    assert found["gate"] >= 0.95
+
+
+def test_a_comparison_of_the_flights_size_stays_small(rates: ModuleType) -> None:
+    """Fifty times the time of one sort of the rows: the draws must not touch the rows."""
+    values = np.random.default_rng(1).random(55_000)
+    started = time.process_time()
+    for _ in range(20):
+        np.sort(values)
+    sort = (time.process_time() - started) / 20
+    started = time.process_time()
+    rates.timing()
+    assert time.process_time() - started < 250 * sort
