@@ -207,7 +207,8 @@ def rows_in(path: Path) -> Iterator[bytes]:
     while position + HEAD.size <= len(content):
         length, checksum = HEAD.unpack_from(content, position)
         row = content[position + HEAD.size : position + HEAD.size + length]
-        if len(row) != length or zlib.crc32(row) != checksum:
+        # A length of zero is what a file system leaves after a power cut: zeros, with the CRC of nothing.
+        if length == 0 or len(row) != length or zlib.crc32(row) != checksum:
             logger.error("%s is damaged at byte %d of %d", path.name, position, len(content))
             return
         yield row
