@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from serving import token
 from serving.journal import upkeep
@@ -14,6 +17,14 @@ from tests.fixtures.servers import Postgres, Redis, Server
 
 MODEL = Path(__file__).parents[2] / "fixtures" / "flight-delay"
 Start = Callable[..., Server]
+
+
+def signed(keys: Path, subject: str, roles: list[str]) -> str:
+    """Sign by hand: `slipway token` would refuse subjects and roles that a test needs."""
+    key = load_pem_private_key((keys / token.PRIVATE).read_bytes(), None)
+    kid = json.loads((keys / token.PUBLIC).read_bytes())["keys"][0]["kid"]
+    claims = {"sub": subject, "roles": roles, "iss": "slipway", "aud": "slipway", "exp": int(time.time()) + 3600}
+    return jwt.encode(claims, key, "EdDSA", headers={"kid": kid})  # type: ignore[arg-type]
 
 
 class Client:
@@ -51,17 +62,22 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bearer(keys: Path) -> Callable[..., str]:
     def make(subject: str = "alice", *roles: str) -> str:
-        return token.make(keys, subject, roles or ("predict", "operate"), 3600, "slipway", "slipway")
+        return signed(keys, subject, list(roles or ("predict", "operate")))
 
     return make
 
 
-@pytest.fixture(scope="session")
-def client(bearer: Callable[..., str]) -> Callable[..., Client]:
+@pytest.fixture
+def client(bearer: Callable[..., str]) -> Iterator[Callable[..., Client]]:
+    made: list[Client] = []
+
     def make(server: Server, subject: str = "alice", *roles: str) -> Client:
-        return Client(server, bearer(subject, *roles))
+        made.append(Client(server, bearer(subject, *roles)))
+        return made[-1]
 
-    return make
+    yield make
+    for one in made:
+        one.http.close()
 
 
 @pytest.fixture(scope="session")

@@ -80,10 +80,8 @@ def test_a04_every_role_against_every_route(
 ) -> None:
     headers = {"content-type": "application/json"}
     assert httpx.request(method, server.url + path, headers=headers).status_code == 401
-    for role in ("predict", "operate", "nothing"):
-        subject = client(server, "bob", *([role] if role != "nothing" else ["predict"]))
-        if role == "nothing":
-            continue
+    for role in ("predict", "operate", "admin"):
+        subject = client(server, "bob", role)
         status = subject.http.request(method, path, headers=headers, content=b"{}").status_code
         assert (status == 403) == (role not in allowed), (role, status)
 
@@ -122,7 +120,8 @@ def test_a07_a_large_body_is_refused_and_takes_no_memory(server: Server, client:
 
 def _pour(server: Server, authorization: str, size: int, chunked: bool) -> int | None:
     length = "transfer-encoding: chunked" if chunked else f"content-length: {size}"
-    head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: {authorization}\r\n{length}\r\n\r\n"
+    lines = ["POST /predict HTTP/1.1", "host: x", "content-type: application/json", f"authorization: {authorization}"]
+    head = "\r\n".join([*lines, length, "", ""])
     block = b"[" * (1 << 16)
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(head.encode())
@@ -192,10 +191,14 @@ def _drip(connection: socket.socket) -> None:
 def test_a10_a_head_without_end_is_cut(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
-        with pytest.raises(OSError, match=""):
-            for _ in range(10_000):
-                connection.sendall(b"x-a: " + b"y" * 1000 + b"\r\n")
-                time.sleep(0.0005)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            _pour_head(connection)
+
+
+def _pour_head(connection: socket.socket) -> None:
+    for _ in range(10_000):
+        connection.sendall(b"x-a: " + b"y" * 1000 + b"\r\n")
+        time.sleep(0.0005)
 
 
 def test_a12_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
@@ -209,7 +212,7 @@ def test_a12_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
         query = "SELECT subject, features->0->>'dest' FROM predictions WHERE request_id = %s"
         wait_until(lambda: connection.execute(query, [answer.json()["request_id"]]).fetchone() is not None)
         assert connection.execute(query, [answer.json()["request_id"]]).fetchone() == (evil, row["dest"])
-    httpx.request("X\x7f" if False else "PATCH", server.url + "/predict?token=secret-in-query")
+    httpx.request("PATCH", server.url + "/predict?token=secret-in-query")
     wait_until(lambda: "PATCH" in server.text(), what="the request's line")
     log = server.text()
     assert bearer(evil, "predict")[:40] not in log

@@ -182,7 +182,7 @@ def test_roles_that_nobody_knows_give_nothing(keyset: KeySet) -> None:
     [
         {"kty": "oct", "k": "c2VjcmV0", "kid": "s"},
         ED_JWK | {"d": "x"},
-        json.loads(RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key())) | {"kid": "w"},
+        json.loads(RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key())) | {"kid": "w"},  # noqa: S505
         {"kty": "OKP", "crv": "X25519", "x": ED_JWK["x"], "kid": "x"},
         {"kty": "RSA"},
         "text",
