@@ -55,6 +55,7 @@ class Spool:
         self._closing = threading.Event()
         self._claim = self._claimed()
         self._sealed = self._adopted()
+        self._sealed_bytes = sum(s.size for s in self._sealed)
         self._number = max((int(s.path.stem) for s in self._sealed), default=0)
         self._open = self._next()
         self._syncer = threading.Thread(target=self._sync_in_groups, name="spool-sync", daemon=True)
@@ -79,7 +80,7 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether the next row would be refused."""
-        return len(self._sealed) * SEGMENT_BYTES + self._open.size >= self._most_bytes
+        return self._sealed_bytes + self._open.size >= self._most_bytes
 
     @property
     def aside(self) -> Path:
@@ -117,6 +118,7 @@ class Spool:
         """Delete a segment that was shipped."""
         with self._lock:
             self._sealed = [s for s in self._sealed if s.path != path]
+            self._sealed_bytes = sum(s.size for s in self._sealed)
         path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -143,6 +145,7 @@ class Spool:
         self._flush()
         os.close(self._handle)
         self._sealed.append(self._open)
+        self._sealed_bytes += self._open.size
         self._open = self._next()
 
     def _next(self) -> _Segment:
