@@ -55,3 +55,7 @@ format: setup ## format the code and mend what ruff can mend
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
+
+.PHONY: bench-serving
+bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)
+	python -W ignore benchmarks/serving/compare.py

@@ -179,6 +179,7 @@ def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly
     holds_exactly(url, load.accepted)
 
 
+@pytest.mark.long
 def test_f05_postgres_stopped_no_request_waits(start: Any, client: Any, golden: Any, own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -215,7 +216,10 @@ def test_f06_postgres_read_only_predictions_go_on_and_metrics_tell(
     holds_exactly(url, made)
 
 
-@pytest.mark.parametrize("down", [False, True], ids=["f07-database-up", "f08-database-down"])
+@pytest.mark.parametrize(
+    "down",
+    [pytest.param(False, id="f07-database-up", marks=pytest.mark.long), pytest.param(True, id="f08-database-down")],
+)
 def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
     start: Any, client: Any, golden: Any, own_postgres: Postgres, down: bool
 ) -> None:
@@ -280,6 +284,7 @@ def test_f13_sigterm_under_load_drains_without_a_reset(start: Any, client: Any, 
     assert {status for load in loads for status in load.answers.values()} == {200}
 
 
+@pytest.mark.long
 def test_a03_a_revoked_key_is_refused_within_a_minute(
     start: Any, bearer: Callable[..., str], tmp_path: Path, keys: Path
 ) -> None:
