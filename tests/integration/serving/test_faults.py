@@ -144,7 +144,7 @@ def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
     assert asker.predict(golden["rows"][:1]).json()["predictions"] == right
     assert asker.metric("slipway_cache_hits_total", tier="redis") == 1
     key = store.keys("slipway:answer:*")[0]
-    whole = store.get(key)
+    whole: Any = store.get(key)
     for forged in (b"\x00\x00\x80\x3f" + whole[4:], whole[:-1], b"", b"x" * 100):
         store.set(key, forged)
         assert asker.predict(golden["rows"][:1]).json()["predictions"] == right
@@ -152,7 +152,7 @@ def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
     other = asker.predict(golden["rows"][1:2]).json()["predictions"]
     wait_until(lambda: len(store.keys("slipway:answer:*")) == 2, what="the second answer reaching Redis")
     second = next(k for k in store.keys("slipway:answer:*") if k != key)
-    store.set(second, store.get(key))  # a right value under a wrong key
+    store.set(second, whole)  # a right value under a wrong key
     assert asker.predict(golden["rows"][1:2]).json()["predictions"] == other
     store.close()
 
