@@ -36,8 +36,16 @@ run: setup ## train on the real flights, judge and register the model
 	slipway register --allow-dirty
 
 .PHONY: test
-test: setup ## unit and integration tests
-	pytest -n 2 --cov --cov-report=term tests/unit tests/integration
+test: setup ## the fast tests, unit and integration: under two minutes
+	pytest -n 2 -m "not long and not image" --cov --cov-report=term tests/unit tests/integration
+
+.PHONY: test-long
+test-long: setup ## the integration tests that take minutes
+	pytest -n 2 -m "long and not image" tests/unit tests/integration
+
+.PHONY: e2e
+e2e: setup ## a fresh clone, the README's commands, nothing else
+	pytest -x tests/e2e
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts
@@ -52,6 +60,14 @@ format: setup ## format the code and mend what ruff can mend
 	ruff format .
 	ruff check --fix .
 
+.PHONY: hooks
+hooks: setup ## check each commit before it is made
+	pre-commit install
+
+.PHONY: clean
+clean: ## remove what can be made again; var/ with its registry stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov dist
+
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
@@ -59,3 +75,8 @@ libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 .PHONY: bench-serving
 bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)
 	python -W ignore benchmarks/serving/compare.py
+
+.PHONY: mlflow
+mlflow: setup ## open MLflow's UI on the embedded store, http://127.0.0.1:5000
+	@mkdir -p var/mlflow
+	mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///$(CURDIR)/var/mlflow/mlflow.db --default-artifact-root file://$(CURDIR)/var/mlflow/artifacts

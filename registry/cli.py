@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slipway.errors import BadInput
+from slipway.tracking_uri import STORE, tracking_uri
 
 if TYPE_CHECKING:
     from registry.register import Registration
@@ -131,26 +132,20 @@ def _open(root: Path) -> Tracking:
 
     for variable, value in PATIENCE.items():
         os.environ.setdefault(variable, value)
-    # MLflow would take the driver of a generation that is not installed.
-    uri = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", os.environ.get("MLFLOW_TRACKING_URI", ""))
-    if not uri:
-        store = _store(root)
-        store.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{store / 'mlflow.db'}"
-    return open_store(uri)
+    return open_store(tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"), _top(root)))
 
 
 def _artifact_root(root: Path) -> str | None:
     if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
         return os.environ["SLIPWAY_ARTIFACT_ROOT"]
     # A store that somebody named decides for itself where its artifacts go.
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else (_store(root) / "artifacts").as_uri()
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (_top(root) / STORE / "artifacts").as_uri()
 
 
-def _store(root: Path) -> Path:
+def _top(root: Path) -> Path:
     from registry.source import toplevel
 
-    return (toplevel(root) or root.resolve()) / "var" / "mlflow"
+    return toplevel(root) or root.resolve()
 
 
 def _checked(name: str) -> str:

@@ -9,9 +9,10 @@ need no lock between them (docs/adr/0011-lowest-version-wins.md).
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from registry.gate import Champion, judge
 from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Dataset, Tracking, Version
 from registry.verdict import Verdict
 from slipway.atomic import write_json
-from slipway.errors import BadInput, SlipwayError
+from slipway.errors import BadInput, SlipwayError, Unavailable
 
 REASONS_LENGTH = 4000  # MLflow refuses a tag of more than 5000 characters
 Say = Callable[[str], None]
@@ -60,7 +61,7 @@ def register(
     """
     say("reading the artifact")
     candidate = artifact.read(root, allow_dirty)
-    with tempfile.TemporaryDirectory(prefix="slipway-register-") as temporary:
+    with _temporary() as temporary:
         folder = Path(temporary)
         artifact.stage(candidate, folder)
         trusted = skops_types.types(folder / "model" / "model.skops")
@@ -80,6 +81,20 @@ def register(
             scoring.stop()
     say("already registered")
     return Registration(_settle(tracking, candidate, artifact_root), False, None)
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[str]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="slipway-register-") as folder:
+            yield folder
+    except OSError as error:
+        raise Unavailable(
+            f"cannot write temporary files under {tempfile.gettempdir()}",
+            expected="a disk that takes a copy of the artifact",
+            found=error.strerror or str(error),
+            hint="free some space, or set TMPDIR, then run the same command again",
+        ) from error
 
 
 def _survivor(tracking: Tracking, candidate: Candidate) -> Version | None:

@@ -28,7 +28,6 @@ class Version:
     name: str
     number: int
     run_id: str
-    model_id: str | None
     created: int
     tags: dict[str, str]
     aliases: tuple[str, ...]
@@ -214,10 +213,7 @@ def without_credentials(text: str) -> str:
 
 
 def _version(found: Any, aliases: tuple[str, ...]) -> Version:
-    model_id = found.model_id or None
-    return Version(
-        found.name, int(found.version), found.run_id, model_id, found.creation_timestamp, dict(found.tags), aliases
-    )
+    return Version(found.name, int(found.version), found.run_id, found.creation_timestamp, dict(found.tags), aliases)
 
 
 def _or_none(call: Any, *arguments: Any) -> Any:

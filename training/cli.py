@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from slipway.tracking_uri import tracking_uri
+
 
 @click.command(cls=rich_click.RichCommand)
 @click.option(
@@ -33,7 +35,7 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     from training.tune import Where, tune
 
     chosen = params.load()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded_store()
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"), Path())
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -53,9 +55,3 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     print(change, end="")
     if not change:
         console.print("params.yaml has the best of them already")
-
-
-def _embedded_store() -> str:
-    folder = Path("var/mlflow")
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"

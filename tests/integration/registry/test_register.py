@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.errors import BadInput, Refused, Unavailable
+
+# MLflow's own: it warns of what its next release will change.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
+
+
+def everything(store: Any, name: str) -> tuple[list[Any], list[Any]]:
+    tracking = store.open()
+    experiment = tracking.client.get_experiment_by_name(name)
+    runs = tracking.client.search_runs([experiment.experiment_id]) if experiment else []
+    return tracking.versions(name), list(runs)
+
+
+def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(root: Path, store: Any) -> None:
+    import mlflow
+    import numpy as np
+    import pandas as pd
+
+    done = store.register(root)
+    assert done.created
+    assert done.verdict.passed, done.verdict.failures
+    assert done.version.aliases == ("challenger",)
+    head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    onnx = (root / "model/model.onnx").read_bytes()
+    assert done.version.tags["git_commit"] == head.stdout.strip()
+    assert done.version.tags["git_dirty"] == "false"
+    assert done.version.tags["model_md5"] == hashlib.md5(onnx).hexdigest()  # noqa: S324
+    assert done.version.tags["model_sha256"] == hashlib.sha256(onnx).hexdigest()
+    assert done.version.tags["verdict"] == "passed"
+
+    client = store.open().client
+    run = client.get_run(done.version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.estimator"] == "LogisticRegression"
+    assert (run.data.metrics["roc_auc_low"], run.data.metrics["roc_auc_high"]) == (0.7, 0.9)
+    md5 = hashlib.md5((root / "data/prepared/test.parquet").read_bytes()).hexdigest()  # noqa: S324
+    assert {one.dataset.name: one.dataset.digest for one in run.inputs.dataset_inputs}["test"] == md5
+    (output,) = run.outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert str(logged.status) == "READY"
+    assert {metric.key for metric in logged.metrics} >= {"roc_auc", "log_loss"}
+
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/tiny/{done.version.number}"))
+    for file in ("model.onnx", "model.skops", "schema.json", "golden.json"):
+        assert (folder / file).read_bytes() == (root / "model" / file).read_bytes()
+    assert not [file for file in folder.rglob("*") if file.suffix in {".pkl", ".pickle"}]
+    golden = json.loads((root / "model/golden.json").read_text())
+    model = mlflow.pyfunc.load_model(f"models:/tiny/{done.version.number}")
+    assert model.metadata.signature.inputs.input_names() == ["distance", "temp", "carrier"]
+    answer = np.asarray(model.predict(pd.DataFrame(golden["rows"])))[:, 1]
+    np.testing.assert_allclose(answer, golden["probabilities"], atol=1e-6)
+    assert mlflow.onnx.load_model(f"models:/tiny/{done.version.number}").SerializeToString()
+
+
+def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
+    first = store.register(root)
+    again = store.register(root)
+    assert (first.created, again.created) == (True, False)
+    assert again.version.number == first.version.number
+    assert [len(found) for found in everything(store, "tiny")] == [1, 1]
+
+
+def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Path, store: Any, make: Any) -> None:
+    first = store.register(root)
+    store.open().set_alias("tiny", "champion", first.version.number)
+    make.make(root, strength=-0.2)
+    make.commit(root, "Train worse")
+    done = store.register(root)
+    failed = {rule.name for rule in done.verdict.failures}
+    assert {"non_inferiority.log_loss", "non_inferiority.roc_auc", "floors.roc_auc"} <= failed
+    assert done.version.tags["verdict"] == "failed"
+    assert "non_inferiority.roc_auc" in done.version.tags["verdict_reasons"]
+    assert done.version.aliases == ("challenger",)
+    assert store.open().versions("tiny")[0].aliases == ("champion",)
+
+
+def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: Any, make: Any) -> None:
+    first = store.register(root)
+    store.open().set_alias("tiny", "champion", first.version.number)
+    stored = next((root / "var/mlflow/artifacts").rglob("model.onnx"))
+    stored.write_bytes(stored.read_bytes()[:-1] + b"x")
+    make.git(root, "commit", "-q", "--allow-empty", "-m", "Next")
+    done = store.register(root)
+    assert {rule.name for rule in done.verdict.failures} == {"non_inferiority.log_loss", "non_inferiority.roc_auc"}
+    assert "not what was registered" in done.verdict.failures[0].reason
+
+
+def test_two_models_live_side_by_side(root: Path, store: Any, make: Any) -> None:
+    store.register(root)
+    make.make(root / "second", name="other", seed=2)
+    (root / "second/.gitignore").write_text("/model/\n")
+    make.commit(root, "A second model")
+    done = store.register(root / "second")
+    assert (done.version.name, done.version.number) == ("other", 1)
+    assert store.open().names() == ["other", "tiny"]
+
+
+def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, store: Any) -> None:
+    (root / "note.txt").write_text("one")
+    with pytest.raises(Refused, match=r"uncommitted changes(.|\n)*note\.txt"):
+        store.register(root)
+    assert everything(store, "tiny") == ([], [])
+    first = store.register(root, allow_dirty=True)
+    assert first.version.tags["git_dirty"] == "true"
+    assert not store.register(root, allow_dirty=True).created
+    (root / "note.txt").write_text("two")
+    assert store.register(root, allow_dirty=True).created
+
+
+def _pickle(root: Path) -> None:
+    import pickle
+
+    (root / "model/model.onnx").write_bytes(pickle.dumps({"a": 1}))
+
+
+def _foreign_type(root: Path) -> None:
+    path = root / "model/model.skops"
+    with zipfile.ZipFile(path) as archive:
+        tree = json.loads(archive.read("schema.json"))
+    tree["content"] = {"__class__": "Popen", "__module__": "subprocess", "__loader__": "ObjectNode"}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", json.dumps(tree))
+
+
+def _no_zip(root: Path) -> None:
+    (root / "model/model.skops").write_bytes(b"\x80\x04.")
+
+
+def _crash(root: Path) -> None:
+    (root / "model/model.onnx").write_bytes(_endless_tree())
+
+
+def _endless_tree() -> bytes:
+    """A tree whose branch leads back to its root."""
+    from onnx import TensorProto, helper
+
+    node = helper.make_node(
+        "TreeEnsembleClassifier", ["numeric"], ["label", "probabilities"], domain="ai.onnx.ml",
+        nodes_treeids=[0, 0], nodes_nodeids=[0, 1], nodes_featureids=[0, 0], nodes_modes=["BRANCH_LEQ", "LEAF"],
+        nodes_values=[0.5, 0.0], nodes_truenodeids=[0, 0], nodes_falsenodeids=[1, 0], class_treeids=[0, 0],
+        class_nodeids=[1, 1], class_ids=[0, 1], class_weights=[0.5, 0.5], classlabels_int64s=[0, 1],
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("numeric", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
+    content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    return content
+
+
+def _other_contract(root: Path) -> None:
+    path = root / "model/schema.json"
+    path.write_text(path.read_text().replace("tiny", "huge"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_pickle, "model.onnx is refused"),
+        (_crash, "model.onnx is refused"),
+        (_foreign_type, r"subprocess\.Popen"),
+        (_no_zip, "model.skops is refused"),
+        (_other_contract, "contract of another model"),
+    ],
+)
+def test_a_hostile_or_broken_artifact_is_refused_and_nothing_registered(
+    root: Path, store: Any, make: Any, spoil: Any, message: str
+) -> None:
+    spoil(root)
+    make.lock(root)
+    make.commit(root, "Spoil it")
+    with pytest.raises(BadInput, match=message):
+        store.register(root)
+    assert everything(store, "tiny") == ([], [])
+
+
+@pytest.mark.parametrize("file", ["model/model.onnx", "reports/metrics.json", "data/prepared/test.parquet", "dvc.lock"])
+def test_a_missing_output_is_named(root: Path, store: Any, file: str) -> None:
+    (root / file).unlink()
+    with pytest.raises(BadInput, match=file):
+        store.register(root, allow_dirty=True)
+
+
+def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root: Path, store: Any, make: Any) -> None:
+    model = root / "model/model.onnx"
+    content = model.read_bytes()
+    model.write_bytes(content + b"x")
+    with pytest.raises(Refused, match="not what the last dvc repro made"):
+        store.register(root)
+    model.write_bytes(content)
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("strength: 1.0", "strength: 2.0"))
+    make.commit(root, "Change a parameter only")
+    with pytest.raises(Refused, match="has changed since the last dvc repro"):
+        store.register(root)
+
+
+def test_outside_git_there_is_nothing_to_lead_back_to(root: Path, store: Any) -> None:
+    import shutil
+
+    shutil.rmtree(root / ".git")
+    with pytest.raises(BadInput, match="not in a Git repository"):
+        store.register(root)
+
+
+def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store: Any) -> None:
+    script = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from registry.register import register; from registry.tracking import open_store\n"
+        "def say(step):\n"
+        "    if step == 'storing the model': resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
+        "register(Path(sys.argv[1]), lambda: open_store(sys.argv[2]), sys.argv[3], False, say)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(root), store.uri, store.artifacts],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    assert "slipway.errors.Unavailable" in ran.stderr, ran.stderr
+    assert store.open().versions("tiny") == []
+    assert store.register(root).created
+    assert [len(found) for found in everything(store, "tiny")] == [1, 1]
+
+
+def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store: Any, tmp_path: Path) -> None:
+    from registry.export import export
+
+    store.register(root)
+    manifest = export(store.open(), "tiny", "@challenger", tmp_path / "out")
+    assert manifest == json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["git_dirty"] is False
+    for file, facts in manifest["files"].items():
+        content = (tmp_path / "out" / file).read_bytes()
+        assert (facts["sha256"], facts["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert content == (root / "model" / file).read_bytes()
+    with pytest.raises(BadInput, match="has no version 9"):
+        export(store.open(), "tiny", "9", tmp_path / "other")
+    stored = next((root / "var/mlflow/artifacts").rglob("golden.json"))
+    stored.write_text("{}")
+    with pytest.raises(Refused, match=r"golden\.json(.|\n)*not what was registered"):
+        export(store.open(), "tiny", "1", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_dead_server_is_reported_in_seconds(root: Path, tmp_path: Path) -> None:
+    import time
+
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "http://user:secret@127.0.0.1:9"}
+    started = time.monotonic()
+    command = [str(Path(sys.executable).with_name("slipway")), "register", "-C", str(root), "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == Unavailable.exit_code, ran.stderr
+    assert json.loads(ran.stdout)["error"] == "Unavailable"
+    assert "127.0.0.1:9" in ran.stderr
+    assert "secret" not in ran.stderr + ran.stdout
+    assert time.monotonic() - started < 40  # 20 s on a quiet machine, of which imports 5
