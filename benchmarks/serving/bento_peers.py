@@ -51,6 +51,6 @@ class Sklearn:
         """Predict."""
         import pandas as pd
 
-        frame = pd.DataFrame(rows)[NAMES]
+        frame = pd.DataFrame(rows).reindex(columns=NAMES)
         found: list[float] = self.model.predict_proba(frame.to_numpy(object))[:, 1].tolist()
         return found
