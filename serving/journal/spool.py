@@ -52,6 +52,7 @@ class Spool:
         self._lock = threading.Lock()
         self._handle = -1
         self._dirty = False
+        self._unsynced: list[int] = []
         self._closing = threading.Event()
         self._claim = self._claimed()
         self._sealed = self._adopted()
@@ -126,8 +127,8 @@ class Spool:
         self._closing.set()
         self._syncer.join()
         with self._lock:
-            self._flush()
-            os.close(self._handle)
+            for handle in [*self._unsynced, self._handle]:
+                _flush_and_close(handle)
             if not self._open.records:
                 self._open.path.unlink(missing_ok=True)
         os.close(self._claim)
@@ -142,8 +143,7 @@ class Spool:
             raise SpoolFull("the disk is full")
 
     def _seal(self) -> None:
-        self._flush()
-        os.close(self._handle)
+        self._unsynced.append(self._handle)  # flushed by the other thread: a slow disk must not stop the appends
         self._sealed.append(self._open)
         self._sealed_bytes += self._open.size
         self._open = self._next()
@@ -156,22 +156,13 @@ class Spool:
 
     def _sync_in_groups(self) -> None:
         while not self._closing.wait(self._sync_seconds):
-            if self._dirty:
-                with self._lock:
-                    handle = os.dup(self._handle)
+            with self._lock:
+                handles, self._unsynced = self._unsynced, []
+                if self._dirty:
+                    handles.append(os.dup(self._handle))
                     self._dirty = False
-                try:
-                    os.fdatasync(handle)  # outside the lock: a slow disk must not stop the appends
-                except OSError as error:
-                    logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
-                finally:
-                    os.close(handle)
-
-    def _flush(self) -> None:
-        try:
-            os.fdatasync(self._handle)
-        except OSError as error:
-            logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
+            for handle in handles:
+                _flush_and_close(handle)
 
     def _claimed(self) -> int:
         try:
@@ -201,6 +192,15 @@ class Spool:
             else:
                 path.unlink()
         return found
+
+
+def _flush_and_close(handle: int) -> None:
+    try:
+        os.fdatasync(handle)
+    except OSError as error:
+        logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
+    finally:
+        os.close(handle)
 
 
 def rows_in(path: Path) -> Iterator[bytes]:
