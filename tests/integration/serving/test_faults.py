@@ -148,6 +148,7 @@ def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
     for forged in (b"\x00\x00\x80\x3f" + whole[4:], whole[:-1], b"", b"x" * 100):
         store.set(key, forged)
         assert asker.predict(golden["rows"][:1]).json()["predictions"] == right
+        wait_until(lambda: store.get(key) == whole, what="the right answer replacing the forged one")
     assert asker.metric("slipway_cache_forged_total") == 4
     other = asker.predict(golden["rows"][1:2]).json()["predictions"]
     wait_until(lambda: len(store.keys("slipway:answer:*")) == 2, what="the second answer reaching Redis")
