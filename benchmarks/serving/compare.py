@@ -10,6 +10,7 @@ and for ONNX Runtime alone, a request of 1,000 rows.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -144,6 +145,7 @@ def _ours(work: Path, folder: Path) -> Started:
     place = Path(tempfile.mkdtemp(dir=work))
     place.chmod(0o755)
     database, redis = Postgres(place / "pg"), Redis(place / "redis")
+    atexit.register(redis.kill)  # PostgreSQL stops by itself
     url = database.new_database()
     upkeep.migrate(url)
     jwks = token.ensure_keys(place / "keys")
