@@ -57,7 +57,7 @@ def serving(folder: Path) -> Iterator[S3]:
     (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
     command = [weed, "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", f"-master.port={master}"]
     command += [f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={port}", "-master.volumeSizeLimitMB=64"]
-    command += [f"-s3.config={folder / 'identities.json'}", "-s3.port.iceberg=0", "-s3.iam=false", "-volume.max=50"]
+    command += [f"-s3.config={folder / 'identities.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-volume.max=50"]
     with (folder / "weed.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
         try:

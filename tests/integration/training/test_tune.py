@@ -46,7 +46,13 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
 
 def slipway(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [BIN / "slipway", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=200
+        [BIN / "slipway", *words],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
     )
 
 
