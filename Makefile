@@ -91,6 +91,10 @@ clean: ## remove what can be made again; var/ with its registry stays
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
 
+.PHONY: bench-serving
+bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)
+	python -W ignore benchmarks/serving/compare.py
+
 .PHONY: mlflow
 mlflow: setup ## open MLflow's UI on the embedded store, http://127.0.0.1:5000
 	@mkdir -p var/mlflow

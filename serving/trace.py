@@ -5,13 +5,15 @@ Source: https://www.w3.org/TR/trace-context/, https://www.rfc-editor.org/rfc/rfc
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from serving.problem import Problem
+
+_random = Random()  # noqa: S311 - seeded by the system
 
 # A UUID, a ULID, 32 hexadecimal digits: what clients and proxies send.
 REQUEST_ID = re.compile(rb"[0-9A-Za-z][0-9A-Za-z-]{15,63}")
@@ -23,7 +25,8 @@ Record = Callable[[str, int, int, int, tuple[str, str] | None, dict[str, Any]], 
 
 def new_request_id() -> str:
     """Make a UUID version 7: unique, and in the order of time."""
-    random = int.from_bytes(os.urandom(10), "big")
+    # Unique, not secret: an id opens nothing, whoever asks for a prediction must be its owner.
+    random = _random.getrandbits(80)
     value = (
         time.time_ns() // 1_000_000 << 80 | 7 << 76 | (random >> 68 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1
     )

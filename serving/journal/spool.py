@@ -52,9 +52,11 @@ class Spool:
         self._lock = threading.Lock()
         self._handle = -1
         self._dirty = False
+        self._unsynced: list[int] = []
         self._closing = threading.Event()
         self._claim = self._claimed()
         self._sealed = self._adopted()
+        self._sealed_bytes = sum(s.size for s in self._sealed)
         self._number = max((int(s.path.stem) for s in self._sealed), default=0)
         self._open = self._next()
         self._syncer = threading.Thread(target=self._sync_in_groups, name="spool-sync", daemon=True)
@@ -79,7 +81,7 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether the next row would be refused."""
-        return len(self._sealed) * SEGMENT_BYTES + self._open.size >= self._most_bytes
+        return self._sealed_bytes + self._open.size >= self._most_bytes
 
     @property
     def aside(self) -> Path:
@@ -117,6 +119,7 @@ class Spool:
         """Delete a segment that was shipped."""
         with self._lock:
             self._sealed = [s for s in self._sealed if s.path != path]
+            self._sealed_bytes = sum(s.size for s in self._sealed)
         path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -124,8 +127,8 @@ class Spool:
         self._closing.set()
         self._syncer.join()
         with self._lock:
-            self._flush()
-            os.close(self._handle)
+            for handle in [*self._unsynced, self._handle]:
+                _flush_and_close(handle)
             if not self._open.records:
                 self._open.path.unlink(missing_ok=True)
         os.close(self._claim)
@@ -140,9 +143,9 @@ class Spool:
             raise SpoolFull("the disk is full")
 
     def _seal(self) -> None:
-        self._flush()
-        os.close(self._handle)
+        self._unsynced.append(self._handle)  # flushed by the other thread: a slow disk must not stop the appends
         self._sealed.append(self._open)
+        self._sealed_bytes += self._open.size
         self._open = self._next()
 
     def _next(self) -> _Segment:
@@ -153,22 +156,13 @@ class Spool:
 
     def _sync_in_groups(self) -> None:
         while not self._closing.wait(self._sync_seconds):
-            if self._dirty:
-                with self._lock:
-                    handle = os.dup(self._handle)
+            with self._lock:
+                handles, self._unsynced = self._unsynced, []
+                if self._dirty:
+                    handles.append(os.dup(self._handle))
                     self._dirty = False
-                try:
-                    os.fdatasync(handle)  # outside the lock: a slow disk must not stop the appends
-                except OSError as error:
-                    logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
-                finally:
-                    os.close(handle)
-
-    def _flush(self) -> None:
-        try:
-            os.fdatasync(self._handle)
-        except OSError as error:
-            logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
+            for handle in handles:
+                _flush_and_close(handle)
 
     def _claimed(self) -> int:
         try:
@@ -200,6 +194,15 @@ class Spool:
         return found
 
 
+def _flush_and_close(handle: int) -> None:
+    try:
+        os.fdatasync(handle)
+    except OSError as error:
+        logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
+    finally:
+        os.close(handle)
+
+
 def rows_in(path: Path) -> Iterator[bytes]:
     """Read a segment's rows; stop at a torn or damaged frame, which no answered request wrote last."""
     content = path.read_bytes()
@@ -207,7 +210,8 @@ def rows_in(path: Path) -> Iterator[bytes]:
     while position + HEAD.size <= len(content):
         length, checksum = HEAD.unpack_from(content, position)
         row = content[position + HEAD.size : position + HEAD.size + length]
-        if len(row) != length or zlib.crc32(row) != checksum:
+        # A length of zero is what a file system leaves after a power cut: zeros, with the CRC of nothing.
+        if length == 0 or len(row) != length or zlib.crc32(row) != checksum:
             logger.error("%s is damaged at byte %d of %d", path.name, position, len(content))
             return
         yield row

@@ -37,7 +37,7 @@ def migrate(url: str) -> tuple[str | None, str | None]:
         Unavailable: PostgreSQL does not do it; nothing was changed.
     """
     try:
-        engine = sqlalchemy.create_engine(_sqlalchemy_url(url))
+        engine = sqlalchemy.create_engine(_sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
         with engine.begin() as connection:
             before = _revision(connection)
             config = Config()

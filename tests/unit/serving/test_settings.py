@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving import settings
+from slipway.errors import BadInput, Refused
+
+SAFE = {"SLIPWAY_JWKS": "keys.json"}
+PRODUCTION = SAFE | {"SLIPWAY_ENVIRONMENT": "production", "SLIPWAY_DATABASE_URL": "postgresql://x"}
+
+
+def test_values_come_from_the_environment_and_what_is_given_wins() -> None:
+    found = settings.read(SAFE | {"SLIPWAY_MAX_ROWS": "7", "SLIPWAY_PORT": "1"}, port=2)
+    assert (found.max_rows, found.port, found.model) == (7, 2, Path("model"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MAX_ROWS", "many"), ("MAX_ROWS", "-1"), ("AUTH", "maybe"), ("DRAIN_SECONDS", "nan")]
+)
+def test_a_value_that_does_not_parse_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(BadInput, match=f"SLIPWAY_{name}"):
+        settings.read(SAFE | {f"SLIPWAY_{name}": value})
+
+
+def test_production_without_authentication_is_refused() -> None:
+    with pytest.raises(Refused, match="without authentication"):
+        settings.read(PRODUCTION | {"SLIPWAY_AUTH": "off"})
+    assert settings.read({"SLIPWAY_AUTH": "off"}).auth == "off"
+    assert settings.read(PRODUCTION).auth == "on"
+
+
+def test_no_keys_is_refused_unless_authentication_is_off() -> None:
+    with pytest.raises(Refused, match="slipway token"):
+        settings.read({})
+
+
+def test_production_without_a_word_on_the_journal_is_refused() -> None:
+    silent = {name: value for name, value in PRODUCTION.items() if name != "SLIPWAY_DATABASE_URL"}
+    with pytest.raises(Refused, match="SLIPWAY_JOURNAL=off"):
+        settings.read(silent)
+    assert not settings.read(silent | {"SLIPWAY_JOURNAL": "off"}).journal_on
+
+
+def test_a_shared_cache_needs_a_secret() -> None:
+    shared = SAFE | {"SLIPWAY_CACHE_REDIS": "on", "SLIPWAY_REDIS_URL": "redis://x"}
+    with pytest.raises(Refused, match="SLIPWAY_CACHE_SECRET"):
+        settings.read(shared)
+    assert settings.read(shared | {"SLIPWAY_CACHE_SECRET": "x" * 16}).cache_redis == "on"
+
+
+def test_the_reference_page_lists_every_setting() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "serving.md"
+    assert settings.table() in page.read_text()
