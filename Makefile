@@ -40,8 +40,14 @@ test: setup ## the fast tests, unit and integration: under two minutes
 	pytest -n 2 -m "not long and not image" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
-test-long: setup ## the integration tests that take minutes
+test-long: setup browser ## the integration tests that take minutes
 	pytest -n 2 -m "long and not image" tests/unit tests/integration
+
+.PHONY: browser
+browser: ## install the browser that opens the interactive page in tests, on Debian as root
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || \
+	  { echo "error: no browser found; expected chromium or google-chrome; next: install one" >&2; exit 5; }
 
 .PHONY: e2e
 e2e: setup ## a fresh clone, the README's commands, nothing else

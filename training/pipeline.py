@@ -8,17 +8,17 @@ not exist, gives no probabilities, or does not have the hyperparameters named.
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.utils import all_estimators
 
 from slipway.errors import BadInput
 from training import features
@@ -28,6 +28,8 @@ NUMERIC = [feature.name for feature in features.NUMERIC]
 CATEGORICAL = [feature.name for feature in features.CATEGORICAL]
 # Trees split on the order of a code; everything else needs a column a category.
 TREE_MODULES = ("sklearn.ensemble", "sklearn.tree")
+CLASSIFIER_MODULES = ["ensemble", "linear_model", "tree", "naive_bayes", "neighbors", "neural_network", "svm"]
+CLASSIFIER_MODULES += ["discriminant_analysis", "gaussian_process", "semi_supervised", "calibration", "dummy"]
 
 
 def build(train: Train, overrides: dict[str, Any] | None = None) -> Pipeline:
@@ -81,15 +83,23 @@ def _splits_on_missing(estimator: BaseEstimator) -> bool:
 
 
 def _find(name: str) -> Any:
-    known = dict(all_estimators(type_filter="classifier"))
-    if name not in known:
-        raise BadInput(
-            f"train.estimator {name} is not a scikit-learn classifier",
-            expected=_nearest(name, known),
-            found=name,
-            hint="correct train.estimator in params.yaml",
-        )
-    return known[name]
+    # Not sklearn.utils.all_estimators: it imports all of scikit-learn, and fails when two threads ask at once.
+    for module in CLASSIFIER_MODULES:
+        found = getattr(importlib.import_module(f"sklearn.{module}"), name, None)
+        if isinstance(found, type) and issubclass(found, ClassifierMixin):
+            return found
+    known = {
+        each
+        for module in CLASSIFIER_MODULES
+        for each, kind in vars(importlib.import_module(f"sklearn.{module}")).items()
+        if isinstance(kind, type) and issubclass(kind, ClassifierMixin) and kind is not ClassifierMixin
+    }
+    raise BadInput(
+        f"train.estimator {name} is not a scikit-learn classifier",
+        expected=_nearest(name, known),
+        found=name,
+        hint="correct train.estimator in params.yaml",
+    )
 
 
 def _refuse_unknown(estimator: str, chosen: dict[str, Any], known: dict[str, Any]) -> None:

@@ -73,6 +73,7 @@ def _killed_at(proxy: Any, when: str, step: str, store: Any, root: Path) -> None
 
 
 @pytest.mark.parametrize("step", ["logging the run", "storing the model", "creating the version"])
+@pytest.mark.long
 def test_killed_at_any_step_the_rerun_leaves_exactly_one(store: Any, root: Path, step: str) -> None:
     store.open()  # imports and looks up in this process, so that the fork is quick
     child = FORK.Process(target=_register, args=(store, root, step))

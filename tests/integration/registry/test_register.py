@@ -87,6 +87,7 @@ def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Pa
     assert store.open().versions("tiny")[0].aliases == ("champion",)
 
 
+@pytest.mark.long
 def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: Any, make: Any) -> None:
     first = store.register(root)
     store.open().set_alias("tiny", "champion", first.version.number)
@@ -98,6 +99,7 @@ def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: 
     assert "not what was registered" in done.verdict.failures[0].reason
 
 
+@pytest.mark.long
 def test_two_models_live_side_by_side(root: Path, store: Any, make: Any) -> None:
     store.register(root)
     make.make(root / "second", name="other", seed=2)
@@ -219,6 +221,7 @@ def test_outside_git_there_is_nothing_to_lead_back_to(root: Path, store: Any) ->
         store.register(root)
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store: Any) -> None:
     script = (
         "import resource, signal, sys; from pathlib import Path\n"
@@ -258,6 +261,7 @@ def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store:
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.long
 def test_a_dead_server_is_reported_in_seconds(root: Path, tmp_path: Path) -> None:
     import time
 

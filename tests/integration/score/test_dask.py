@@ -37,6 +37,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             process.wait(30)
 
 
+@pytest.mark.long
 def test_a_cluster_gives_the_same_bytes_and_survives_a_worker(
     score: Score,
     command: Callable[..., list[str]],

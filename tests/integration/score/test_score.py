@@ -72,6 +72,7 @@ def test_past_the_limit_of_bad_rows_it_fails_and_keeps_the_parts(
     assert score(source, target, "--model", model, "--max-bad", "0.01").returncode == 0
 
 
+@pytest.mark.long
 def test_killed_and_run_again_it_gives_the_same_bytes(
     score: Score, command: Command, write_rows: Write, model: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def _peak_bytes(process: psutil.Popen) -> int:
     return peak
 
 
+@pytest.mark.long
 def test_parts_of_another_job_are_refused_until_restart(
     score: Score, command: Command, write_rows: Write, model: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +137,7 @@ def test_parts_of_another_job_are_refused_until_restart(
     assert pq.read_metadata(target).num_rows == 202
 
 
+@pytest.mark.long
 def test_a_changed_input_is_scored_anew(score: Score, write_rows: Write, model: Path, tmp_path: Path) -> None:
     source, target = write_rows(1, 100), tmp_path / "out.parquet"
     assert score(source, target, "--model", model).returncode == 0
@@ -143,6 +146,7 @@ def test_a_changed_input_is_scored_anew(score: Score, write_rows: Write, model: 
     assert pq.read_metadata(target).num_rows == 90
 
 
+@pytest.mark.long
 def test_what_cannot_be_scored_is_named(score: Score, write_rows: Write, model: Path, tmp_path: Path) -> None:
     text = tmp_path / "in.csv"
     text.write_text("a,b\n")
@@ -163,6 +167,7 @@ def test_what_cannot_be_scored_is_named(score: Score, write_rows: Write, model: 
     assert not target.exists()
 
 
+@pytest.mark.long
 def test_rows_without_a_key_are_numbered(score: Score, write_rows: Write, model: Path, tmp_path: Path) -> None:
     source = write_rows(2, 50)
     pq.write_table(pq.read_table(source).drop_columns("row_id"), tmp_path / "plain.parquet", row_group_size=30)

@@ -117,6 +117,7 @@ def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
     wait_until(lambda: asker.metric("slipway_breaker_open", store="redis") == 0, what="the breaker closing")
 
 
+@pytest.mark.long
 def test_f02_redis_stopped_p99_stays_near_the_baseline(start: Any, client: Any, golden: Any, own_redis: Redis) -> None:
     server: Server = start(redis_url=own_redis.url, burst_limit="100/second", sustained_limit="100000/minute")
     with Load(client(server).http, golden["rows"][0]) as load:
@@ -158,6 +159,7 @@ def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
     store.close()
 
 
+@pytest.mark.long
 def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly_the_accepted_ids(
     start: Any, client: Any, golden: Any, own_postgres: Postgres
 ) -> None:
@@ -197,6 +199,7 @@ def test_f05_postgres_stopped_no_request_waits(start: Any, client: Any, golden: 
     holds_exactly(url, load.accepted)
 
 
+@pytest.mark.long
 def test_f06_postgres_read_only_predictions_go_on_and_metrics_tell(
     start: Any, client: Any, golden: Any, own_postgres: Postgres
 ) -> None:
@@ -221,6 +224,7 @@ def test_f06_postgres_read_only_predictions_go_on_and_metrics_tell(
     "down",
     [pytest.param(False, id="f07-database-up", marks=pytest.mark.long), pytest.param(True, id="f08-database-down")],
 )
+@pytest.mark.long
 def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
     start: Any, client: Any, golden: Any, own_postgres: Postgres, down: bool
 ) -> None:
@@ -265,6 +269,7 @@ def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
     assert asker.predict(golden["rows"][:1]).status_code == 200
 
 
+@pytest.mark.long
 def test_f13_sigterm_under_load_drains_without_a_reset(start: Any, client: Any, golden: Any) -> None:
     server: Server = start(drain_seconds=4, **GENEROUS)
     loads = [Load(client(server).http, golden["rows"][0]) for _ in range(4)]

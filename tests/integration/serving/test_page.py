@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.fixtures.servers import Server
 
@@ -21,6 +22,7 @@ def dom(url: str, profile: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
+@pytest.mark.long
 def test_the_interactive_page_works_in_a_browser_that_reaches_no_other_host(start: Any, tmp_path: Path) -> None:
     server: Server = start(auth="off")
     page = dom(server.url + "/docs", tmp_path / "profile")

@@ -22,6 +22,7 @@ def edit(project: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.long
 def test_the_stages_lead_from_raw_tables_to_a_report(project: Path, stage: Stage) -> None:
     for name in ("prepare", "train", "evaluate"):
         ran = stage(name)

@@ -97,6 +97,7 @@ def test_each_break_is_named(
     assert any(name.startswith(expected) for name in found), list(found)
 
 
+@pytest.mark.long
 def test_rows_shared_by_train_and_test_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     prepare.main()

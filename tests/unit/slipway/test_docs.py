@@ -1,0 +1,35 @@
+"""What is written down is there, and what is there is written down."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from slipway import cli
+
+ROOT = Path(__file__).parents[3]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("[A-Z]*.md")),
+    ROOT / "data/README.md",
+]
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_stands_in_the_docs(name: str) -> None:
+    assert any(f"slipway {name}" in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_every_make_target_the_docs_name_exists() -> None:
+    there = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for page in PAGES:
+        named = set(re.findall(r"`make ([a-z0-9-]+)", page.read_text(encoding="utf-8")))
+        assert named <= there, f"{page.name}: {sorted(named - there)}"
