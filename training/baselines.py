@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from training import pipeline
+from training.layout import LABEL
 from training.params import Train
-from training.prepare import LABEL
 
 # Rows of the overall rate added to every cell, so that a cell of three flights says little.
 PRIOR_ROWS = 20

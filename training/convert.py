@@ -1,7 +1,6 @@
 """From the fitted Pipeline to the files that leave training, the same bytes every time.
 
-Owns how model.onnx and model.skops are written, and how the graph is asked.
-Refuses an estimator that ONNX cannot express.
+Owns how model.onnx and model.skops are written. Refuses an estimator that ONNX cannot express.
 """
 
 from __future__ import annotations
@@ -11,10 +10,7 @@ import json
 import zipfile
 from typing import Any
 
-import numpy as np
 import onnx
-import onnxruntime
-import pandas as pd
 import skops.io
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -22,12 +18,12 @@ from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.pipeline import Pipeline
 
 from slipway.errors import BadInput
+from training.graph import OUTPUT
 from training.pipeline import CATEGORICAL, NUMERIC
 
 # Pinned: a newer converter must not change the graph unless we say so.
 OPSET = {"": 21, "ai.onnx.ml": 3}
 GRAPH_NAME = "slipway"
-OUTPUT = "probabilities"
 # A zip entry carries a date; the earliest that the format can express.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -75,23 +71,6 @@ def to_skops(model: Pipeline) -> bytes:
         for old, new in sorted(files.items(), key=lambda pair: pair[1]):
             _add(archive, new, source.read(old))
     return target.getvalue()
-
-
-def session(content: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """Open a graph from its bytes."""
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def predict(graph: onnxruntime.InferenceSession, rows: pd.DataFrame) -> np.ndarray:
-    """Return the graph's probability of the positive class, `(n_rows,) float32`."""
-    inputs = {
-        "numeric": np.ascontiguousarray(rows[NUMERIC].to_numpy(np.float32)),
-        "categorical": rows[CATEGORICAL].fillna("").to_numpy(object),
-    }
-    return np.asarray(graph.run([OUTPUT], inputs)[0][:, 1])
 
 
 def _settle(graph: onnx.ModelProto) -> None:

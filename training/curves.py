@@ -14,8 +14,8 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from slipway.scores import calibration_bins
+from training.layout import LABEL
 from training.pipeline import CATEGORICAL, NUMERIC
-from training.prepare import LABEL
 
 POINTS = 200
 IMPORTANCE_ROWS = 10_000

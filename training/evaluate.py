@@ -20,13 +20,11 @@ from threadpoolctl import threadpool_limits
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
 from slipway.scores import Resamples, advantage, interval, resample, scores
-from training import baselines, convert, curves, parity, pipeline, report, slices
+from training import baselines, curves, graph, parity, pipeline, report, slices
+from training.layout import LABEL, MODEL, PREPARED, REPORTS
 from training.params import Params, load
-from training.prepare import LABEL, PREPARED
 from training.stage import run
-from training.train import MODEL
 
-REPORTS = Path("reports")
 # What a baseline must lose on for the model to have beaten it.
 BEATEN_ON = ("roc_auc", "log_loss")
 
@@ -51,8 +49,8 @@ def evaluate(params: Params, train: pd.DataFrame, test: pd.DataFrame, onnx: byte
     """
     _refuse_one_class(test)
     label = test[LABEL].to_numpy()
-    graph = convert.session(onnx)
-    ours = convert.predict(graph, test).astype(np.float64)
+    session = graph.session(onnx)
+    ours = graph.predict(session, test).astype(np.float64)
     agreed = parity.compare(label, ours, pipeline.positive(_trained(kept), test))
     parity.refuse_broken(agreed)
     _say("climatology and logistic regression, to be beaten")
@@ -69,7 +67,7 @@ def evaluate(params: Params, train: pd.DataFrame, test: pd.DataFrame, onnx: byte
         "roc": curves.roc(label, models),
         "precision_recall": curves.precision_recall(label, models),
         "calibration": curves.calibration(label, models),
-        "importance": curves.importance(test, lambda rows: convert.predict(graph, rows), params.evaluate.seed),
+        "importance": curves.importance(test, lambda rows: graph.predict(session, rows), params.evaluate.seed),
     }
     return Evaluation(metrics, slices.table(test, ours), agreed, _predictions(test, ours, named), drawings)
 

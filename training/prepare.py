@@ -22,13 +22,11 @@ import pyarrow.parquet as pq
 from slipway.atomic import replacing, write_json
 from slipway.errors import BadInput
 from training import features
+from training.layout import LABEL, PREPARED, RAW, REPORTS
 from training.params import Prepare, Window, load
 from training.stage import run
 
-RAW = Path("data/raw")
-PREPARED = Path("data/prepared")
-REPORT = Path("reports/prepare.json")
-LABEL = "label"
+REPORT = REPORTS / "prepare.json"
 SCHEMA = pa.schema(
     [("row_id", pa.string()), ("block", pa.string()), (LABEL, pa.int8())]
     + [(f.name, pa.float32()) for f in features.NUMERIC]

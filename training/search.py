@@ -21,8 +21,8 @@ from threadpoolctl import threadpool_limits
 from slipway.errors import BadInput
 from slipway.scores import resample, scores
 from training import pipeline
+from training.layout import LABEL
 from training.params import Params, Range, Tune
-from training.prepare import LABEL
 
 Candidate = dict[str, Any]
 Mask = npt.NDArray[np.bool_]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from slipway.scores import log_losses, resample, scores
-from training.prepare import LABEL
+from training.layout import LABEL
 
 
 def labels(rows: pd.DataFrame) -> pd.DataFrame:

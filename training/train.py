@@ -18,12 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
-from training import convert, pipeline, schema
+from training import convert, graph, pipeline, schema
+from training.layout import LABEL, MODEL, PREPARED
 from training.params import Params, load
-from training.prepare import LABEL, PREPARED
 from training.stage import run
-
-MODEL = Path("model")
 
 
 def fit(params: Params, rows: pd.DataFrame) -> Pipeline:
@@ -50,7 +48,7 @@ def save(params: Params, model: Pipeline, rows: pd.DataFrame, target: Path = MOD
     onnx = convert.to_onnx(model)
     kept = convert.to_skops(model)
     chosen = rows.iloc[schema.golden_positions(len(rows))]
-    golden = schema.golden(chosen, convert.predict(convert.session(onnx), chosen))
+    golden = schema.golden(chosen, graph.predict(graph.session(onnx), chosen))
     write_bytes(target / "model.onnx", onnx)
     write_bytes(target / "model.skops", kept)
     write_json(target / "schema.json", schema.contract(params, rows))

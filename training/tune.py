@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from slipway.errors import BadInput, Unavailable
+from training.layout import PREPARED
 from training.params import Params
-from training.prepare import PREPARED
 from training.search import Result, search
 
 CONNECT_SECONDS = 10

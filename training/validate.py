@@ -23,13 +23,14 @@ import yaml
 
 from slipway.atomic import write_json
 from slipway.errors import BadInput
+from training.layout import REPORTS
 from training.stage import run
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 CONTRACT = Path("data/contract.yaml")
-RESULT = Path("reports/validation.json")
-DATA_DOCS = Path("reports/data_docs")
+RESULT = REPORTS / "validation.json"
+DATA_DOCS = REPORTS / "data_docs"
 SAMPLES = 3
 
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from slipway.errors import BadInput, Refused
-from training import convert, libraries, params, parity, pipeline, schema, train
+from training import convert, graph, libraries, params, parity, pipeline, schema, train
 from training.features import CATEGORICAL, NUMERIC
 
 
@@ -45,19 +45,19 @@ def test_the_graph_answers_as_the_pipeline_does(fitted: Pipeline) -> None:
     asked.loc[0, "carrier"] = "never seen"
     asked.loc[1, "carrier"] = ""
     asked.loc[2, "wind_gust"] = np.nan
-    graph = convert.session(convert.to_onnx(fitted))
+    session = graph.session(convert.to_onnx(fitted))
     label = asked["label"].to_numpy()
-    answer = convert.predict(graph, asked).astype(np.float64)
+    answer = graph.predict(session, asked).astype(np.float64)
     found = parity.compare(label, answer, pipeline.positive(fitted, asked))
     assert found["passed"], found
     assert answer.std() > 0.01
 
 
 def test_the_graph_has_the_contract_s_inputs_and_output(fitted: Pipeline) -> None:
-    graph = convert.session(convert.to_onnx(fitted))
-    inputs = {tensor.name: (tensor.type, tensor.shape[1]) for tensor in graph.get_inputs()}
+    session = graph.session(convert.to_onnx(fitted))
+    inputs = {tensor.name: (tensor.type, tensor.shape[1]) for tensor in session.get_inputs()}
     assert inputs == {"numeric": ("tensor(float)", len(NUMERIC)), "categorical": ("tensor(string)", len(CATEGORICAL))}
-    assert [(tensor.name, tensor.shape[1]) for tensor in graph.get_outputs()] == [("probabilities", 2)]
+    assert [(tensor.name, tensor.shape[1]) for tensor in session.get_outputs()] == [("probabilities", 2)]
 
 
 def test_the_same_rows_give_the_same_bytes(fitted: Pipeline) -> None:
@@ -99,7 +99,7 @@ def test_a_graph_that_answers_differently_is_refused() -> None:
     asked = rows(seed=3)
     model = train.fit(with_estimator("LogisticRegression", max_iter=500), rows())
     other = train.fit(with_estimator("LogisticRegression", max_iter=500, C=0.01), rows())
-    answer = convert.predict(convert.session(convert.to_onnx(other)), asked).astype(np.float64)
+    answer = graph.predict(graph.session(convert.to_onnx(other)), asked).astype(np.float64)
     found = parity.compare(asked["label"].to_numpy(), answer, pipeline.positive(model, asked))
     assert not found["passed"]
     with pytest.raises(Refused, match=r"model\.onnx does not answer as the scikit-learn model does"):
