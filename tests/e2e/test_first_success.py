@@ -65,5 +65,5 @@ def test_a_second_make_run_changes_nothing(clone: Path) -> None:
 def test_two_clean_runs_give_the_same_bytes(clone: Path) -> None:
     files = [clone / "model" / name for name in ("model.onnx", "model.skops", "schema.json", "golden.json")]
     before = {path.name: path.read_bytes() for path in files}
-    run(clone, ".venv/bin/python", "-m", "dvc", "repro", "--force")
+    run(clone, "bash", "-c", "source .venv/bin/activate && dvc repro --force")
     assert {path.name: path.read_bytes() for path in files} == before
