@@ -22,6 +22,7 @@ from slipway import atomic
 from slipway.errors import BadInput
 
 Say = Callable[[str], None]
+BASE_NAME, BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ def labels(order: Order, runtime: context.Runtime, manifest: dict[str, Any]) -> 
         "org.opencontainers.image.revision": manifest["git_commit"],
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.description": f"{name} version {version}, served by Slipway",
-        "org.opencontainers.image.base.name": base,
-        "org.opencontainers.image.base.digest": digest,
+        BASE_NAME: base,
+        BASE_DIGEST: digest,
         "slipway.model": name,
         "slipway.model-version": version,
         "slipway.run-id": manifest["run_id"],
@@ -195,8 +196,14 @@ def _build_version(
         context.settle(folder)
         arguments = {"RUNTIME": runtime.image}
         described = labels(order, runtime, manifest)
+        # Left to itself, buildah names the digest of the runtime in the local store, which depends on
+        # what the base was called when the runtime was built: kept from another day, it would differ.
+        origin = {name: described[name] for name in (BASE_NAME, BASE_DIGEST)}
         file = context.HERE / "model.Containerfile"
-        engine.build(file, folder, image, epoch=order.epoch, arguments=arguments, labels=described)
+        engine.build(
+            file, folder, image, epoch=order.epoch, arguments=arguments, labels=described, annotations=origin,
+            layers=False,  # buildah's cache does not look at annotations
+        )  # fmt: skip
 
 
 def _packages(order: Order, runtime: context.Runtime, engine: Engine) -> dict[str, Any]:

@@ -42,14 +42,22 @@ class Engine:
         epoch: int,
         arguments: Mapping[str, str],
         labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
         insecure: bool = False,
+        layers: bool = True,
     ) -> None:
         """Build `context` to a local image named `tag`; every time in it is `epoch`.
+
+        `layers` keeps each step, so that the next build starts from it; without, what follows the
+        base is one layer that is always made anew.
 
         Raises:
             Unavailable: the tool failed; its last lines are in the error.
         """
-        command = [self.name, *(("buildx", "build", "--load") if self.is_docker else ("build", "--layers"))]
+        command = [
+            self.name,
+            *(("buildx", "build", "--load") if self.is_docker else ("build", f"--layers={layers}".lower())),
+        ]
         if self.is_docker:
             command += ["--provenance=false", "--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]
         else:
@@ -58,6 +66,9 @@ class Engine:
             command += ["--build-arg", f"{name}={value}"]
         for name, value in sorted((labels or {}).items()):
             command += ["--label", f"{name}={value}"]
+        if not self.is_docker:  # its images have none, and buildx takes them only where it pushes by itself
+            for name, value in sorted((annotations or {}).items()):
+                command += ["--annotation", f"{name}={value}"]
         self._run([*command, "--file", str(containerfile), "--tag", tag, str(context)], f"cannot build {tag}")
 
     def has(self, image: str) -> bool:
