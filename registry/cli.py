@@ -1,10 +1,9 @@
-"""The registry's commands. The only place in the room that reads the environment."""
+"""The registry's commands."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,34 +14,16 @@ import rich_click
 from rich.console import Console
 from rich.table import Table
 
+from registry.options import AS_JSON, FOLDER, checked, open_tracking, top
 from slipway.errors import BadInput
-from slipway.tracking_uri import STORE, tracking_uri
+from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:
     from registry.register import Registration
-    from registry.tracking import Tracking, Version
+    from registry.tracking import Version
     from registry.verdict import Verdict
 
-# A dead server is reported in seconds. A value that is already set is somebody's decision.
-PATIENCE = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "AWS_MAX_ATTEMPTS": "2",
-}
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
-FOLDER = click.option(
-    "-C",
-    "root",
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The folder of the model: params.yaml, dvc.lock, model/, reports/.",
-)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -64,7 +45,7 @@ def register(root: Path, allow_dirty: bool, as_json: bool) -> None:
 
     console = Console(stderr=True)
     with console.status("") as status:
-        done = run(root, lambda: _open(root), _artifact_root(root), allow_dirty, status.update)
+        done = run(root, lambda: open_tracking(root), _artifact_root(root), allow_dirty, status.update)
     if as_json:
         print(json.dumps(_registration(done), indent=2))
     else:
@@ -83,8 +64,8 @@ def versions(name: str | None, root: Path, as_json: bool) -> None:
 
         slipway versions flight-delay
     """
-    tracking = _open(root)
-    names = [_checked(name)] if name else tracking.names()
+    tracking = open_tracking(root)
+    names = [checked(name)] if name else tracking.names()
     found = [one for each in names for one in reversed(tracking.versions(each))]
     if name and not found:
         raise BadInput(f"no model {name} in {tracking.where}", hint="slipway register")
@@ -120,38 +101,18 @@ def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> 
     """
     from registry.export import export as run
 
-    manifest = run(_open(root), _checked(name), version, folder)
+    manifest = run(open_tracking(root), checked(name), version, folder)
     if as_json:
         print(json.dumps(manifest, indent=2))
     else:
         print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
 
 
-def _open(root: Path) -> Tracking:
-    from registry.tracking import open_store
-
-    for variable, value in PATIENCE.items():
-        os.environ.setdefault(variable, value)
-    return open_store(tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"), _top(root)))
-
-
 def _artifact_root(root: Path) -> str | None:
     if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
         return os.environ["SLIPWAY_ARTIFACT_ROOT"]
     # A store that somebody named decides for itself where its artifacts go.
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else (_top(root) / STORE / "artifacts").as_uri()
-
-
-def _top(root: Path) -> Path:
-    from registry.source import toplevel
-
-    return toplevel(root) or root.resolve()
-
-
-def _checked(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
-        raise BadInput("NAME is no model's name", expected="lower case letters, digits and hyphens", found=name)
-    return name
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (top(root) / STORE / "artifacts").as_uri()
 
 
 def _listed(version: Version) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import rich_click
 
-from registry.cli import AS_JSON, FOLDER, _checked, _open
+from registry.options import AS_JSON, FOLDER, checked, open_tracking
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -49,7 +49,7 @@ def package(
         )
     given = {"--base": base, "--engine": engine, "--registry": registry if push else ""}
     options = [word for flag, value in given.items() if value is not None for word in (flag, value)]
-    done = run(_open(root), _checked(name), version, options)
+    done = run(open_tracking(root), checked(name), version, options)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
         return

@@ -6,15 +6,13 @@ wrong type, and a limit that could never be met or never fail.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from slipway.errors import BadInput
+from slipway import params_file
 
 
 class Section(BaseModel):
@@ -96,59 +94,13 @@ def load(path: Path) -> Params:
     Raises:
         BadInput: the file is missing, is not YAML, or a key of ours is wrong.
     """
-    content = _read(path)
+    content = params_file.read(path)
     ours = {key: content[key] for key in RegistryParams.model_fields if key in content}
     try:
         checked = RegistryParams.model_validate(ours)
     except ValidationError as error:
-        raise _explained(path, error) from error
+        raise params_file.explained(path, error, RegistryParams) from error
     return Params(checked.model.name, checked.gate, dict(_flattened(content)))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInput(
-            f"{path} is not there",
-            expected="the parameters of the model",
-            hint="type the command in the model's folder, or name it with -C",
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        found = " ".join(str(error).split())
-        raise BadInput(f"{path} is not YAML", found=found, hint=f"mend {path}") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{path} holds no sections", found=type(content).__name__, hint="mend it")
-    return content
-
-
-def _explained(path: Path, error: ValidationError) -> BadInput:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        *parents, typo = (str(part) for part in first["loc"])
-        return BadInput(
-            f"{path}: {key} is no parameter",
-            expected=_nearest(parents, typo),
-            found=typo,
-            hint=f"correct {key} in {path}",
-        )
-    found = "nothing" if first["type"] == "missing" else repr(first["input"])[:200]
-    return BadInput(
-        f"{path}: {key} is wrong",
-        expected=first["msg"],
-        found=found,
-        hint=f"correct {key} in {path}",
-    )
-
-
-def _nearest(parents: list[str], typo: str) -> str:
-    section: Any = RegistryParams
-    for part in parents:
-        section = section.model_fields[part].annotation
-    known = list(section.model_fields)
-    near = difflib.get_close_matches(typo, known, n=1)
-    return f"{near[0]} (did you mean this?)" if near else "one of " + ", ".join(known)
 
 
 def _flattened(content: Any, prefix: str = "") -> list[tuple[str, str]]:

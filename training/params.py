@@ -7,15 +7,13 @@ belongs to the registry and is not read here.
 
 from __future__ import annotations
 
-import difflib
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from slipway.errors import BadInput
+from slipway import params_file
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -120,64 +118,9 @@ def load(path: Path = PARAMS_FILE) -> Params:
     Raises:
         BadInput: the file is missing, is not YAML, or has a wrong key, type or window.
     """
-    content = _read(path)
+    content = params_file.read(path)
     content.pop("gate", None)
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise _explained(path, error) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInput(
-            f"{path} is not there", expected="the parameters of the model", hint=f"git checkout {path}"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not YAML", found=" ".join(str(error).split()), hint=f"mend {path}") from error
-    if not isinstance(content, dict):
-        raise BadInput(
-            f"{path} holds no sections",
-            expected="a mapping of sections",
-            found=type(content).__name__,
-            hint=f"git checkout {path}",
-        )
-    return content
-
-
-def _explained(path: Path, error: ValidationError) -> BadInput:
-    # A typo makes two errors, the key that is not there and the one that is: tell of the latter.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
-    found = repr(first["input"])
-    if first["type"] == "extra_forbidden":
-        return BadInput(
-            f"{path}: {key} is no parameter",
-            expected=_nearest(first["loc"]),
-            found=str(first["loc"][-1]),
-            hint=f"correct {key} in {path}",
-        )
-    if first["type"] == "missing":
-        found = "nothing"
-    return BadInput(
-        f"{path}: {key} is wrong",
-        expected=first["msg"].removeprefix("Value error, "),
-        found=found if len(found) < 200 else found[:200] + "…",
-        hint=f"correct {key} in {path}",
-    )
-
-
-def _nearest(location: tuple[int | str, ...]) -> str:
-    section: Any = Params
-    for part in location[:-1]:
-        field = section.model_fields.get(part) or _by_alias(section, str(part))
-        section = field.annotation
-    known = [field.alias or name for name, field in section.model_fields.items()]
-    near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"{near[0]} (did you mean this?)" if near else "one of " + ", ".join(known)
-
-
-def _by_alias(section: Any, alias: str) -> Any:
-    return next(f for f in section.model_fields.values() if f.alias == alias)
+        raise params_file.explained(path, error, Params) from error

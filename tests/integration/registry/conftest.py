@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import shutil
 import socket
@@ -17,26 +16,13 @@ from typing import Any
 
 import pytest
 
-from registry.cli import PATIENCE
+from registry.options import PATIENCE
+from tests.integration.registry import project
+from tests.integration.registry.proxy import proxying
 
 DEADLINE_SECONDS = 90
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
-
-
-def _beside(name: str) -> Any:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"integration_registry_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-project = _beside("project")
-proxy_module = _beside("proxy")
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +80,12 @@ class Store:
         from registry.tracking import open_store
 
         return open_store(self.uri)
+
+    def everything(self, name: str) -> tuple[list[Any], list[Any]]:
+        tracking = self.open()
+        experiment = tracking.client.get_experiment_by_name(name)
+        runs = tracking.client.search_runs([experiment.experiment_id]) if experiment else []
+        return tracking.versions(name), list(runs)
 
 
 @pytest.fixture
@@ -162,7 +154,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Any]:
-    with proxy_module.proxying((server.host, server.port)) as running:
+    with proxying((server.host, server.port)) as running:
         yield running
 
 
@@ -179,8 +171,3 @@ def named(root: Path) -> Callable[[str], Path]:
         return root
 
     return rename
-
-
-@pytest.fixture
-def make() -> Any:
-    return project

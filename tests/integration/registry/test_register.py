@@ -5,23 +5,16 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway.errors import BadInput, Refused, Unavailable
+from tests.integration.registry import project
 
 # MLflow's own: it warns of what its next release will change.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
-
-
-def everything(store: Any, name: str) -> tuple[list[Any], list[Any]]:
-    tracking = store.open()
-    experiment = tracking.client.get_experiment_by_name(name)
-    runs = tracking.client.search_runs([experiment.experiment_id]) if experiment else []
-    return tracking.versions(name), list(runs)
 
 
 def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(root: Path, store: Any) -> None:
@@ -70,14 +63,14 @@ def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
     again = store.register(root)
     assert (first.created, again.created) == (True, False)
     assert again.version.number == first.version.number
-    assert [len(found) for found in everything(store, "tiny")] == [1, 1]
+    assert [len(found) for found in store.everything("tiny")] == [1, 1]
 
 
-def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Path, store: Any, make: Any) -> None:
+def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Path, store: Any) -> None:
     first = store.register(root)
     store.open().set_alias("tiny", "champion", first.version.number)
-    make.make(root, strength=-0.2)
-    make.commit(root, "Train worse")
+    project.make(root, strength=-0.2)
+    project.commit(root, "Train worse")
     done = store.register(root)
     failed = {rule.name for rule in done.verdict.failures}
     assert {"non_inferiority.log_loss", "non_inferiority.roc_auc", "floors.roc_auc"} <= failed
@@ -88,23 +81,23 @@ def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Pa
 
 
 @pytest.mark.long
-def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: Any, make: Any) -> None:
+def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: Any) -> None:
     first = store.register(root)
     store.open().set_alias("tiny", "champion", first.version.number)
     stored = next((root / "var/mlflow/artifacts").rglob("model.onnx"))
     stored.write_bytes(stored.read_bytes()[:-1] + b"x")
-    make.git(root, "commit", "-q", "--allow-empty", "-m", "Next")
+    project.git(root, "commit", "-q", "--allow-empty", "-m", "Next")
     done = store.register(root)
     assert {rule.name for rule in done.verdict.failures} == {"non_inferiority.log_loss", "non_inferiority.roc_auc"}
     assert "not what was registered" in done.verdict.failures[0].reason
 
 
 @pytest.mark.long
-def test_two_models_live_side_by_side(root: Path, store: Any, make: Any) -> None:
+def test_two_models_live_side_by_side(root: Path, store: Any) -> None:
     store.register(root)
-    make.make(root / "second", name="other", seed=2)
+    project.make(root / "second", name="other", seed=2)
     (root / "second/.gitignore").write_text("/model/\n")
-    make.commit(root, "A second model")
+    project.commit(root, "A second model")
     done = store.register(root / "second")
     assert (done.version.name, done.version.number) == ("other", 1)
     assert store.open().names() == ["other", "tiny"]
@@ -114,111 +107,12 @@ def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, stor
     (root / "note.txt").write_text("one")
     with pytest.raises(Refused, match=r"uncommitted changes(.|\n)*note\.txt"):
         store.register(root)
-    assert everything(store, "tiny") == ([], [])
+    assert store.everything("tiny") == ([], [])
     first = store.register(root, allow_dirty=True)
     assert first.version.tags["git_dirty"] == "true"
     assert not store.register(root, allow_dirty=True).created
     (root / "note.txt").write_text("two")
     assert store.register(root, allow_dirty=True).created
-
-
-def _pickle(root: Path) -> None:
-    import pickle
-
-    (root / "model/model.onnx").write_bytes(pickle.dumps({"a": 1}))
-
-
-def _foreign_type(root: Path) -> None:
-    path = root / "model/model.skops"
-    with zipfile.ZipFile(path) as archive:
-        tree = json.loads(archive.read("schema.json"))
-    tree["content"] = {"__class__": "Popen", "__module__": "subprocess", "__loader__": "ObjectNode"}
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("schema.json", json.dumps(tree))
-
-
-def _no_zip(root: Path) -> None:
-    (root / "model/model.skops").write_bytes(b"\x80\x04.")
-
-
-def _crash(root: Path) -> None:
-    (root / "model/model.onnx").write_bytes(_endless_tree())
-
-
-def _endless_tree() -> bytes:
-    """A tree whose branch leads back to its root."""
-    from onnx import TensorProto, helper
-
-    node = helper.make_node(
-        "TreeEnsembleClassifier", ["numeric"], ["label", "probabilities"], domain="ai.onnx.ml",
-        nodes_treeids=[0, 0], nodes_nodeids=[0, 1], nodes_featureids=[0, 0], nodes_modes=["BRANCH_LEQ", "LEAF"],
-        nodes_values=[0.5, 0.0], nodes_truenodeids=[0, 0], nodes_falsenodeids=[1, 0], class_treeids=[0, 0],
-        class_nodeids=[1, 1], class_ids=[0, 1], class_weights=[0.5, 0.5], classlabels_int64s=[0, 1],
-    )  # fmt: skip
-    graph = helper.make_graph(
-        [node],
-        "g",
-        [helper.make_tensor_value_info("numeric", TensorProto.FLOAT, [None, 2])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
-    )
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
-    content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
-    return content
-
-
-def _other_contract(root: Path) -> None:
-    path = root / "model/schema.json"
-    path.write_text(path.read_text().replace("tiny", "huge"))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (_pickle, "model.onnx is refused"),
-        (_crash, "model.onnx is refused"),
-        (_foreign_type, r"subprocess\.Popen"),
-        (_no_zip, "model.skops is refused"),
-        (_other_contract, "contract of another model"),
-    ],
-)
-def test_a_hostile_or_broken_artifact_is_refused_and_nothing_registered(
-    root: Path, store: Any, make: Any, spoil: Any, message: str
-) -> None:
-    spoil(root)
-    make.lock(root)
-    make.commit(root, "Spoil it")
-    with pytest.raises(BadInput, match=message):
-        store.register(root)
-    assert everything(store, "tiny") == ([], [])
-
-
-@pytest.mark.parametrize("file", ["model/model.onnx", "reports/metrics.json", "data/prepared/test.parquet", "dvc.lock"])
-def test_a_missing_output_is_named(root: Path, store: Any, file: str) -> None:
-    (root / file).unlink()
-    with pytest.raises(BadInput, match=file):
-        store.register(root, allow_dirty=True)
-
-
-def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root: Path, store: Any, make: Any) -> None:
-    model = root / "model/model.onnx"
-    content = model.read_bytes()
-    model.write_bytes(content + b"x")
-    with pytest.raises(Refused, match="not what the last dvc repro made"):
-        store.register(root)
-    model.write_bytes(content)
-    params = root / "params.yaml"
-    params.write_text(params.read_text().replace("strength: 1.0", "strength: 2.0"))
-    make.commit(root, "Change a parameter only")
-    with pytest.raises(Refused, match="has changed since the last dvc repro"):
-        store.register(root)
-
-
-def test_outside_git_there_is_nothing_to_lead_back_to(root: Path, store: Any) -> None:
-    import shutil
-
-    shutil.rmtree(root / ".git")
-    with pytest.raises(BadInput, match="not in a Git repository"):
-        store.register(root)
 
 
 @pytest.mark.long
@@ -238,7 +132,7 @@ def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store
     assert "slipway.errors.Unavailable" in ran.stderr, ran.stderr
     assert store.open().versions("tiny") == []
     assert store.register(root).created
-    assert [len(found) for found in everything(store, "tiny")] == [1, 1]
+    assert [len(found) for found in store.everything("tiny")] == [1, 1]
 
 
 def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store: Any, tmp_path: Path) -> None:

@@ -142,3 +142,25 @@ def server(
     made.start(python=("-X", "importtime"))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("own-pg"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_postgres(fragile_postgres: Postgres) -> Iterator[Postgres]:
+    yield fragile_postgres
+    fragile_postgres.resume()
+    fragile_postgres.restart()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path / "own-redis")
+    yield server
+    server.resume()
+    server.kill()

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import gate_error_rates as rates
 from registry.noninferiority import (
     _area,
     _loss,
@@ -20,19 +17,6 @@ from registry.noninferiority import (
     student_t,
 )
 from slipway.scores import resample, scores
-
-BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "gate_error_rates.py"
-
-
-@pytest.fixture(scope="module")
-def rates() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gate_error_rates", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @settings(max_examples=100, deadline=None)
@@ -72,7 +56,7 @@ def test_moving_every_row_towards_its_label_never_lowers_the_advantage(less: flo
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
-def test_the_standard_error_is_the_spread_of_the_draws(rates: ModuleType, metric: str) -> None:
+def test_the_standard_error_is_the_spread_of_the_draws(metric: str) -> None:
     sample = rates.draw(rates.WORSE, 200, np.random.default_rng(3))
     drawn = resample(sample.block, 2000, 3)
     estimate = {"log_loss": _loss, "roc_auc": _area}[metric]
@@ -105,7 +89,7 @@ def test_a_draw_with_one_class_counts_as_the_worst() -> None:
 
 
 @pytest.mark.parametrize("blocks", [30, 61])
-def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(rates: ModuleType, blocks: int) -> None:
+def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(blocks: int) -> None:
     trials = 300
     found = rates.pass_rates(rates.WORSE, rates.true_margins(), blocks, trials, resamples=200)
     allowed = 0.05 + 2.6 * (0.05 * 0.95 / trials) ** 0.5
@@ -114,17 +98,17 @@ def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(rates
     assert found["gate"] <= allowed
 
 
-def test_drawing_rows_instead_of_blocks_would_break_that(rates: ModuleType) -> None:
+def test_drawing_rows_instead_of_blocks_would_break_that() -> None:
     margin = rates.true_margins()["log_loss"]
     assert rates.pass_rate_by_row(margin, 61, 300) > 0.15
 
 
-def test_a_better_challenger_passes_at_the_stated_power(rates: ModuleType) -> None:
+def test_a_better_challenger_passes_at_the_stated_power() -> None:
     found = rates.pass_rates(rates.BETTER, rates.MARGINS, 61, 100, resamples=200)
     assert found["gate"] >= 0.95
 
 
-def test_a_comparison_of_the_flights_size_stays_small(rates: ModuleType) -> None:
+def test_a_comparison_of_the_flights_size_stays_small() -> None:
     """A thousand draws cost less than thirty walks over the rows: the draws must not touch the rows."""
     random = np.random.default_rng(1)
     label, probability = random.integers(0, 2, 55_000), random.random(55_000)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+
+from serving.journal import upkeep
+from tests.fixtures.servers import Postgres, Redis, Server, wait_until
+from tests.integration.serving.load import GENEROUS, Load, holds_exactly
+
+
+def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
+    start: Any, client: Any, golden: Any, own_redis: Redis
+) -> None:
+    server: Server = start(redis_url=own_redis.url, burst_limit="50/second", sustained_limit="100000/minute")
+    asker = client(server)
+    assert asker.predict(golden["rows"][:1]).status_code == 200
+    own_redis.kill()
+    began, statuses = time.monotonic(), []
+    while time.monotonic() - began < 2.5:
+        statuses.append(asker.predict(golden["rows"][:1]).status_code)
+    assert set(statuses) <= {200, 429}
+    assert asker.metric("slipway_breaker_open", store="redis") == 1
+    assert asker.metric("slipway_leased_total", store="pod") > 0
+    assert statuses.count(200) <= 50 * 4 + 5  # at most the limit a second, in windows that slide
+    own_redis.start()
+    wait_until(lambda: asker.metric("slipway_breaker_open", store="redis") == 0, what="the breaker closing")
+
+
+@pytest.mark.long
+def test_f02_redis_stopped_p99_stays_near_the_baseline(start: Any, client: Any, golden: Any, own_redis: Redis) -> None:
+    server: Server = start(redis_url=own_redis.url, burst_limit="100/second", sustained_limit="100000/minute")
+    with Load(client(server).http, golden["rows"][0]) as load:
+        load.wait_for(150)
+        baseline, since = load.p99(), len(load.seconds)
+        own_redis.pause()
+        load.wait_for(200)
+        stopped = load.p99(since)
+    assert not load.broken
+    assert max(load.answers.values()) < 500
+    assert stopped <= baseline + 0.025
+    assert client(server).metric("slipway_breaker_open", store="redis") == 1
+
+
+def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
+    start: Any, client: Any, golden: Any, own_redis: Redis
+) -> None:
+    import redis
+
+    server: Server = start(redis_url=own_redis.url, cache_redis="on", cache_secret="s" * 16, redis_timeout_seconds=0.5)
+    asker = client(server)
+    right = asker.predict(golden["rows"][:1]).json()["predictions"]
+    store = redis.Redis.from_url(own_redis.url)
+    wait_until(lambda: bool(store.keys("slipway:answer:*")), what="the answer reaching Redis")
+    assert asker.predict(golden["rows"][:1]).json()["predictions"] == right
+    assert asker.metric("slipway_cache_hits_total", tier="redis") == 1
+    key = store.keys("slipway:answer:*")[0]
+    whole: Any = store.get(key)
+    for forged in (b"\x00\x00\x80\x3f" + whole[4:], whole[:-1], b"", b"x" * 100):
+        store.set(key, forged)
+        assert asker.predict(golden["rows"][:1]).json()["predictions"] == right
+        wait_until(lambda: store.get(key) == whole, what="the right answer replacing the forged one")
+    assert asker.metric("slipway_cache_forged_total") == 4
+    other = asker.predict(golden["rows"][1:2]).json()["predictions"]
+    wait_until(lambda: len(store.keys("slipway:answer:*")) == 2, what="the second answer reaching Redis")
+    second = next(k for k in store.keys("slipway:answer:*") if k != key)
+    store.set(second, whole)  # a right value under a wrong key
+    assert asker.predict(golden["rows"][1:2]).json()["predictions"] == other
+    store.close()
+
+
+@pytest.mark.long
+def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly_the_accepted_ids(
+    start: Any, client: Any, golden: Any, own_postgres: Postgres
+) -> None:
+    url = own_postgres.new_database()
+    upkeep.migrate(url)
+    server: Server = start(database_url=url, **GENEROUS)
+    asker = client(server)
+    with Load(client(server).http, golden["rows"][0]) as load:
+        load.wait_for(50)
+        own_postgres.kill()
+        load.wait_for(100)
+        wait_until(lambda: asker.metric("slipway_breaker_open", store="database") == 1, what="the breaker opening")
+        assert asker.http.get("/livez").status_code == 200
+        assert asker.http.get("/readyz").status_code == 200
+        assert asker.http.get(f"/predictions/{uuid.uuid4()}").status_code == 503
+        own_postgres.restart()
+        load.wait_for(50)
+    assert set(load.answers.values()) == {200}
+    assert not load.broken
+    holds_exactly(url, load.accepted)
+
+
+@pytest.mark.long
+def test_f05_postgres_stopped_no_request_waits(start: Any, client: Any, golden: Any, own_postgres: Postgres) -> None:
+    url = own_postgres.new_database()
+    upkeep.migrate(url)
+    server: Server = start(database_url=url, **GENEROUS)
+    with Load(client(server).http, golden["rows"][0]) as load:
+        load.wait_for(150)
+        baseline, since = load.p99(), len(load.seconds)
+        own_postgres.pause()
+        load.wait_for(300)
+        paused = load.p99(since)
+        own_postgres.resume()
+    assert set(load.answers.values()) == {200}
+    assert paused <= baseline + 0.025
+    holds_exactly(url, load.accepted)
+
+
+@pytest.mark.long
+def test_f06_postgres_read_only_predictions_go_on_and_metrics_tell(
+    start: Any, client: Any, golden: Any, own_postgres: Postgres
+) -> None:
+    url = own_postgres.new_database()
+    upkeep.migrate(url)
+    name = url.partition("?")[0].rpartition("/")[2]
+    with psycopg.connect(own_postgres.url(), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    server: Server = start(database_url=url, **GENEROUS)
+    asker = client(server)
+    made = {asker.predict(golden["rows"][:1]).json()["request_id"] for _ in range(20)}
+    wait_until(lambda: asker.metric("slipway_journal_failures_total") >= 1, what="the failure being counted")
+    assert asker.metric("slipway_spool_age_seconds") > 0
+    assert asker.metric("slipway_spool_rows") == 20
+    with psycopg.connect(own_postgres.url(), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+    holds_exactly(url, made)
