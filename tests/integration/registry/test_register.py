@@ -66,6 +66,7 @@ def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
     assert [len(found) for found in store.everything("tiny")] == [1, 1]
 
 
+@pytest.mark.long
 def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Path, store: Any) -> None:
     first = store.register(root)
     store.open().set_alias("tiny", "champion", first.version.number)

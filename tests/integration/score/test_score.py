@@ -60,6 +60,7 @@ def test_bad_rows_are_written_with_a_reason_and_counted(
     assert json.loads(again.stdout)["bad"] == 4
 
 
+@pytest.mark.long
 def test_past_the_limit_of_bad_rows_it_fails_and_keeps_the_parts(
     score: Score, write_rows: Write, model: Path, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
     assert len(found) - len(accepted) <= 1
 
 
+@pytest.mark.long
 def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
     start: Any, client: Any, golden: Any, own_postgres: Postgres
 ) -> None:

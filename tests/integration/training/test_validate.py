@@ -47,6 +47,7 @@ def test_sound_data_meets_every_expectation_and_has_pages(project: Path, stage: 
     assert str(pages.relative_to(project)) in ran.stdout
 
 
+@pytest.mark.long
 def test_what_breaks_the_contract_stops_the_pipeline_with_share_and_rows(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,27 +64,50 @@ def test_what_breaks_the_contract_stops_the_pipeline_with_share_and_rows(
     assert result["failed"] == 1
 
 
+LONG = pytest.mark.long
+
+
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (lambda f: f[f["month"] != 6], "flights per month.month expect_column_distinct_values_to_equal_set"),
-        (lambda f: f[(f["month"] != 6) | (f.index % 3 == 0)], "flights per month.rows expect_column_values_to_be_b"),
-        (lambda f: f.assign(arr_delay=float("nan")), "flights.arr_delay expect_column_values_to_not_be_null"),
-        (lambda f: f.drop(columns="carrier"), "flights.carrier expect_column_to_exist"),
-        (lambda f: f.assign(carrier="ZZ"), "flights.carrier expect_column_values_to_be_in_set"),
-        (lambda f: f.assign(flight=f["flight"].astype(str)), "flights.flight expect_column_values_to_be_of_type"),
-        (lambda f: pd.concat([f, f.head(3)]), "flights.time_hour, carrier, flight, origin, sched_dep_time expect_comp"),
-        (lambda f: f.head(1000), "flights.table expect_table_row_count_to_be_between"),
-    ],
-    ids=[
-        "a month missing",
-        "a thin month",
-        "all null",
-        "a column less",
-        "unknown carrier",
-        "wrong type",
-        "twice",
-        "few",
+        pytest.param(
+            lambda f: f[f["month"] != 6],
+            "flights per month.month expect_column_distinct_values_to_equal_set",
+            id="a month missing",
+        ),
+        pytest.param(
+            lambda f: f[(f["month"] != 6) | (f.index % 3 == 0)],
+            "flights per month.rows expect_column_values_to_be_b",
+            id="a thin month",
+            marks=LONG,
+        ),
+        pytest.param(
+            lambda f: f.assign(arr_delay=float("nan")),
+            "flights.arr_delay expect_column_values_to_not_be_null",
+            id="all null",
+        ),
+        pytest.param(lambda f: f.drop(columns="carrier"), "flights.carrier expect_column_to_exist", id="a column less"),
+        pytest.param(
+            lambda f: f.assign(carrier="ZZ"),
+            "flights.carrier expect_column_values_to_be_in_set",
+            id="unknown carrier",
+            marks=LONG,
+        ),
+        pytest.param(
+            lambda f: f.assign(flight=f["flight"].astype(str)),
+            "flights.flight expect_column_values_to_be_of_type",
+            id="wrong type",
+            marks=LONG,
+        ),
+        pytest.param(
+            lambda f: pd.concat([f, f.head(3)]),
+            "flights.time_hour, carrier, flight, origin, sched_dep_time expect_comp",
+            id="twice",
+            marks=LONG,
+        ),
+        pytest.param(
+            lambda f: f.head(1000), "flights.table expect_table_row_count_to_be_between", id="few", marks=LONG
+        ),
     ],
 )
 def test_each_break_is_named(
