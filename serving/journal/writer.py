@@ -60,28 +60,29 @@ class Writer:
         pause = IDLE_SECONDS
         while True:
             try:
-                shipped = self._ship_oldest()
+                self._ship_oldest()
                 pause = IDLE_SECONDS
             except (psycopg.Error, OSError) as error:
                 self.failures += 1
                 self.breaker.failed()
                 logger.error("the journal cannot be written: %s", _first_line(error))  # noqa: TRY400
-                shipped = False
                 pause = min(pause * 2, LONGEST_PAUSE)
                 if self._stopping.is_set():
                     return
-            if not shipped and (self._stopping.is_set() or self._stopping.wait(pause)) and not self._spool.records:
+            # A few rows are not worth a transaction: unless a batch waits, more may gather for a moment.
+            if pause == IDLE_SECONDS and self._spool.records >= BATCH_ROWS:
+                continue
+            if (self._stopping.is_set() or self._stopping.wait(pause)) and not self._spool.records:
                 return
 
-    def _ship_oldest(self) -> bool:
+    def _ship_oldest(self) -> None:
         path = self._spool.oldest()
         if path is None:
             self._probe()
-            return False
+            return
         for batch in _batches(path):
             self._ship(batch)
         self._spool.forget(path)
-        return True
 
     def _probe(self) -> None:
         """Close the breaker when PostgreSQL answers again though no row waits."""
