@@ -162,6 +162,13 @@ def test_the_same_inputs_give_the_same_digest_from_nothing(
     assert again["sbom_sha256"] == built["sbom_sha256"]
 
 
+def test_podman_makes_the_same_layers(build: Build, built: dict[str, Any], pinned: str, tmp_path: Path) -> None:
+    done = build(next_version(tmp_path / "model", "6"), "--engine", "podman")
+    layers = manifest_of(done["image"])["layers"]
+    assert layers[:-1] == manifest_of(pinned)["layers"][:-1]
+    assert config_of(done["image"])["config"]["Labels"]["slipway.model-version"] == "6"
+
+
 def test_a_new_version_changes_only_the_models_layer(
     build: Build, built: dict[str, Any], pinned: str, tmp_path: Path
 ) -> None:
