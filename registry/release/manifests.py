@@ -1,7 +1,8 @@
 """The repository of manifests: read at one commit, changed by one commit a step.
 
-Works in a bare clone in a temporary folder; the remote changes by
-one push, whole or not at all. Nothing of the content becomes a file here. Refuses links and submodules among the manifests,
+Works in a bare clone in a temporary folder; the remote changes by one push,
+whole or not at all. Nothing of the content becomes a file here. Refuses links
+and submodules among the manifests,
 and a branch whose history was rewritten since it was last seen.
 """
 
