@@ -36,6 +36,11 @@ class Remote:
     config: tuple[str, ...] = ()
     seen: Path | None = None
 
+    @property
+    def signs(self) -> bool:
+        """Say whether commits are signed."""
+        return any(pair.startswith("user.signingKey=") for pair in self.config)
+
 
 @dataclass
 class Clone:
@@ -152,7 +157,7 @@ class Clone:
             blob = self.git.run("hash-object", "-w", "--stdin", stdin=text.encode()).text
             self.git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
         tree = self.git.run("write-tree", "--missing-ok", environment=index).text
-        sign = ["-S"] if self.remote.config else []
+        sign = ["-S"] if self.remote.signs else []
         above = [word for parent in parents for word in ("-p", parent)]
         done = self.git.attempt(
             "commit-tree", *sign, *above, tree, stdin=message.encode(), environment=self.remote.actor.environment()

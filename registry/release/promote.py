@@ -12,8 +12,8 @@ from registry.release import history, wishes
 from registry.release.body import body
 from registry.release.commits import PRODUCTION, PROMOTE, STAGING, message
 from registry.release.context import Context
-from registry.release.forge.forge import Request, branch_of
-from registry.release.push import push_branch
+from registry.release.forge.forge import Request, branch_of, of_branch
+from registry.release.push import branches, push_branch
 from registry.release.releasefile import Release, of_version, render
 from registry.release.requests import stale, tip
 from registry.release.rules import Facts, judge
@@ -76,13 +76,11 @@ def facts(context: Context, version: Version, candidate: Release, rollback: bool
     in_registry, said = context.in_registry(candidate.image, candidate.digest)
     others = [one for one in context.forge.open_requests(name) if one.version != candidate.version]
     gone = history.rejected(history.history(clone, name, PRODUCTION))
-    why = version.tags.get(wishes.REJECTED) or (
-        "production was rolled back from it" if version.number in gone else None
-    )
+    rolled_back = "production was rolled back from it" if version.number in gone else None
     return Facts(
         candidate=candidate,
         verdict=version.tags.get("verdict", ""),
-        rejected=why,
+        rejected=version.tags.get(wishes.REJECTED) or rolled_back,
         staging=overlaid(clone, name, STAGING),
         production=clone.release(name, PRODUCTION),
         health=context.health(name, STAGING, candidate.digest),
@@ -117,15 +115,20 @@ def _push(context: Context, candidate: Release, branch: str, rollback: bool, rea
 
 def _yield_to_others(context: Context, name: str, branch: str, sha: str) -> None:
     # Two that began at once see each other here at the latest; the lower version stays.
-    mine = Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
-    lower = [one for one in context.forge.open_requests(name) if one.version < mine.version]
+    there = {other: of_branch(other) for other in branches(context.clone, f"release/{name}/*")}
+    number = int(branch.rpartition("/")[2])
+    lower = [
+        other
+        for other, found in sorted(there.items())
+        if found and found[1] < number and not stale(context.clone, name, tip(context.clone, other) or sha)
+    ]
     if lower:
-        context.forge.close(mine, "another promotion was faster")
+        context.forge.close(Request(name, number, branch, sha, ""), "another promotion was faster")
         raise Refused(
             f"another promotion of {name} is open",
             expected="one request at a time",
-            found=lower[0].url or lower[0].branch,
-            hint=f"approve or reject version {lower[0].version} first",
+            found=lower[0],
+            hint=f"slipway approve {name}, or slipway reject it, first",
         )
 
 
