@@ -94,6 +94,13 @@ class Audit:
             connection.execute(sa.insert(AUDIT).values(row))
         return Entry(**row)  # type: ignore[arg-type]
 
+    def known(self, keys: list[str]) -> set[str]:
+        """Return those of the keys that are recorded."""
+        if not keys:
+            return set()
+        with self._connected() as connection:
+            return set(connection.scalars(sa.select(AUDIT.c.key).where(AUDIT.c.key.in_(keys))))
+
     def entries(self, model: str | None = None) -> list[Entry]:
         """Return the entries, oldest first, of one model or of all."""
         wanted = sa.select(AUDIT).order_by(AUDIT.c.sequence)

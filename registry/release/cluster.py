@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from registry.release.rollouts import HEALTHY, Application, Pod, Rollout, application, phase_of, pod, rollout
@@ -195,11 +195,11 @@ def open_cluster(kubeconfig: str | None = None, context: str | None = None) -> C
     return Cluster(settings.host, client.ApiClient(settings))
 
 
-def health(found: Rollout | None, digest: str, where: str) -> Health:
+def health(found: Rollout | None, digest: str, where: str, now: datetime) -> Health:
     """Say how long a Rollout has been healthy on `digest`, as the rules of promotion ask it."""
     if found is None:
         return Health(None, f"there is no Rollout {where}")
-    seconds = found.healthy_seconds(digest, datetime.now(UTC))
+    seconds = found.healthy_seconds(digest, now)
     if seconds is not None:
         return Health(seconds, f"healthy since {found.healthy_since:%Y-%m-%d %H:%M:%S} UTC")
     if found.phase != HEALTHY:

@@ -29,6 +29,10 @@ class Recorder(Protocol):
         reason: str,
     ) -> object: ...
 
+    def known(self, keys: list[str]) -> set[str]:
+        """Return those of the keys that are recorded."""
+        ...
+
 
 @dataclass(frozen=True)
 class Context:

@@ -11,21 +11,18 @@ from pathlib import Path
 
 from registry.release import embedded, oci
 from registry.release.audit import open_audit
+from registry.release.cluster import Cluster, open_cluster
 from registry.release.context import Context
 from registry.release.forge import github
 from registry.release.forge.forge import Forge
 from registry.release.forge.plain import Plain
 from registry.release.manifests import Clone, cloned
+from registry.release.placement import asked_of
 from registry.release.rules import Health
 from registry.release.settings import Settings
 from registry.tracking import Tracking
 
 AskHealth = Callable[[str, str, str], Health]
-
-
-def nobody(model: str, environment: str, digest: str) -> Health:  # noqa: ARG001
-    """Answer for a cluster that is not named; whoever asks is refused."""
-    return Health(None, "no cluster to ask")
 
 
 @contextlib.contextmanager
@@ -44,7 +41,7 @@ def acting(
     settings: Settings,
     environment: Mapping[str, str],
     open_tracking: Callable[[], Tracking],
-    health: AskHealth = nobody,
+    health: AskHealth | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Context]:
     """Give the context of an act for as long as the block lasts."""
@@ -55,11 +52,16 @@ def acting(
             forge=forge(settings, environment, clone),
             open_tracking=open_tracking,
             audit=open_audit(settings.audit_url),
-            health=health,
+            health=health or asked_of(clone, lambda: cluster(environment)),
             in_registry=images.has,
             bake_seconds=settings.bake_seconds,
             say=say,
         )
+
+
+def cluster(environment: Mapping[str, str]) -> Cluster:
+    """Open the cluster that KUBECONFIG and SLIPWAY_KUBE_CONTEXT name, or the one around this process."""
+    return open_cluster(environment.get("KUBECONFIG") or None, environment.get("SLIPWAY_KUBE_CONTEXT") or None)
 
 
 def forge(settings: Settings, environment: Mapping[str, str], clone: Clone) -> Forge:
