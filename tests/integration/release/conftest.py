@@ -166,6 +166,26 @@ def desk(tmp_path: Path, store: Any) -> Iterator[Desk]:
         store.client.delete_registered_model(name)
 
 
+@pytest.fixture
+def fresh(tmp_path: Path, store: Any) -> Iterator[Callable[[], Desk]]:
+    """Make a new repository and audit record at each call, and empty the store."""
+    made = 0
+
+    def make() -> Desk:
+        nonlocal made
+        made += 1
+        folder = tmp_path / str(made)
+        folder.mkdir()
+        (folder / "signers").touch()
+        for name in store.names():
+            store.client.delete_registered_model(name)
+        return Desk(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
+
+    yield make
+    for name in store.names():
+        store.client.delete_registered_model(name)
+
+
 @pytest.fixture(scope="session")
 def in_git() -> Callable[..., str]:
     return git
