@@ -53,7 +53,9 @@ def check(value: Any, schema: dict[str, Any]) -> None:
 
 def example(name: str) -> Any:
     found = copy.deepcopy(DESCRIPTION["components"]["examples"][name]["value"])
-    return found[0] if isinstance(found, list) else found
+    found = found[0] if isinstance(found, list) else found
+    # The two published examples that do not keep to their own schema: a team and a file without a required key.
+    return found | {key: [] for key in ("requested_teams", "files") if key in found}
 
 
 def operation(verb: str, path: str) -> tuple[str, dict[str, Any], dict[str, str]]:
@@ -89,11 +91,11 @@ class Handler(BaseHTTPRequestHandler):
             status, said = getattr(self, f"{self.command.lower()}_{self._kind(template)}")(named, query, body)
             self._check(described, status, said)
             self._answer(status, said, {})
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong fails the test by `problems`
             self.state.problems.append(f"{self.command} {self.path}: {type(error).__name__}: {str(error)[:400]}")
             self._answer(418, {"message": "not as described"}, {})
 
-    do_GET = do_POST = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def _kind(self, template: str) -> str:
         return "_".join(

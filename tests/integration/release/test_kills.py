@@ -77,13 +77,20 @@ def outcome(desk: Any) -> dict[str, Any]:
         "aliases": desk.aliases(),
         "rejected": [number for number in (1, 2) if "rejected" in desk.tags(number)],
         "actions": desk.actions(),
-        "production": desk.text("production"),
-        "staging": desk.text("staging"),
+        "runs": [
+            [line for line in desk.text(one).splitlines() if "digest:" in line] for one in ("staging", "production")
+        ],
     }
 
 
-@pytest.mark.parametrize("act", ["stage", "promote", "approve", "rollback"])
-@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("act", "stride"),
+    [
+        ("promote", 16),
+        *(pytest.param(act, 1, marks=pytest.mark.long) for act in ("stage", "promote", "approve", "rollback")),
+    ],
+)
+@pytest.mark.timeout(1200)
 def test_killed_at_every_step(fresh: Callable[[], Any], act: str, stride: int) -> None:
     desk = fresh()
     prepare(desk, act)
@@ -96,4 +103,4 @@ def test_killed_at_every_step(fresh: Callable[[], Any], act: str, stride: int) -
         run_act(desk, act)
         assert outcome(desk) == expected, f"killed before event {number}"
         number += stride
-    assert number > stride
+    assert number > stride  # it was killed at least once
