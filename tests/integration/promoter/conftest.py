@@ -106,7 +106,7 @@ def stand() -> Iterator[Stand]:
                 namespace = path[-2] if "namespaces" in path else None
                 self._answer(200, {"metadata": {}, "items": made.items(path[-1], namespace)})
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815
 
         def _answer(self, code: int, said: dict[str, Any]) -> None:
             content = json.dumps(said).encode()
