@@ -13,9 +13,8 @@ from slipway.errors import BadInput, Unavailable
 
 
 def write(audit: Audit, key: str, reason: str = "") -> Entry:
-    return audit.record(
-        key=key, actor="Ada <ada@example.org>", action="stage", model="tiny", version=1, source=None, target="x", reason=reason
-    )  # fmt: skip
+    said = {"actor": "Ada <ada@example.org>", "action": "stage", "model": "tiny", "target": "x", "reason": reason}
+    return audit.record(key=key, version=1, source=None, **said)
 
 
 @pytest.fixture
@@ -93,8 +92,14 @@ def test_many_at_once_leave_no_gap_and_no_fork(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["https://bot:hunter22@host/x", "ghp_abcdefghijklmnop", "Authorization: Bearer abcdefghijkl", "password=hunter22", "AKIAABCDEFGHIJKLMNOP"],
-)  # fmt: skip
+    [
+        "https://bot:hunter22@host/x",
+        "ghp_abcdefghijklmnop",
+        "Authorization: Bearer abcdefghijkl",
+        "password=hunter22",
+        "AKIAABCDEFGHIJKLMNOP",
+    ],
+)
 def test_a_credential_is_never_stored(file: Path, secret: str) -> None:
     entry = write(open_audit(f"sqlite:///{file}"), "a", f"pushed with {secret} today")
     assert "***" in entry.reason
