@@ -1,4 +1,4 @@
-"""Runs the promoter, webhook and loop in one process, and makes MLflow call it. An entry point: reads the environment."""
+"""Runs webhook and loop in one process, and makes MLflow call it. An entry point: reads the environment."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,10 +56,8 @@ class Loop:
         while not self.stopping:
             left = due - time.monotonic()
             if left > 0 and not self.woken:
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self.wake.wait(), left)
-                except TimeoutError:
-                    pass
                 self.wake.clear()
                 continue
             whole = left <= 0
@@ -78,8 +76,11 @@ class Loop:
         began = time.monotonic()
         try:
             done = await asyncio.to_thread(self.run, models)
-        except Exception as error:  # noqa: BLE001 - the loop is the truth: it outlives every pass
-            LOG.exception("pass failed", extra={"facts": {"models": models, "said": redacted(str(error))[:500]}})
+        except Exception as error:  # the loop is the truth: it outlives every pass
+            LOG.exception(
+                "pass failed",
+                extra={"facts": {"models": models, "said": redacted(f"{type(error).__name__}: {error}")[:500]}},
+            )
             return
         self.passed = time.monotonic()
         for one in done:
@@ -166,8 +167,6 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         facts = {"at": at, "level": record.levelname.lower(), "message": record.getMessage()}
-        if record.exc_info:
-            facts["error"] = self.formatException(record.exc_info).splitlines()[-1]
         return json.dumps(facts | getattr(record, "facts", {}))
 
 
