@@ -113,8 +113,11 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 def _table(entries: list[Entry]) -> Table:
     table = Table("when", "version", "action", "who", "approved by", "digest", "commit")
+    for column in (0, 5, 6):
+        table.columns[column].no_wrap = True
     for row in map(_row, entries):
         version = str(row["version"] or row["problem"] or "none")
-        cells = (row["when"], version, row["action"] or "", row["author"], row["approver"] or "", row["digest"] or "")
+        when, digest = row["when"][:16], (row["digest"] or "").removeprefix("sha256:")[:12]
+        cells = (when, version, row["action"] or "", row["author"], row["approver"] or "", digest)
         table.add_row(*(cell.replace("[", r"\[") for cell in cells), row["commit"][:12])
     return table
