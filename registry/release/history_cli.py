@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from registry.options import AS_JSON, FOLDER
-from registry.release.cli import COMMAND, acting, settings
+from registry.release.process import COMMAND, acting, settings
 from registry.release.releasefile import checked
 from slipway.errors import Refused
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.options import open_tracking
-from registry.release.cli import settings
+from registry.release.process import settings
 from slipway.errors import BadInput
 
 NAME = "slipway-promoter"

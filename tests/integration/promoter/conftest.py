@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from registry.cli import PATIENCE
+from registry.options import PATIENCE
 from registry.release import oci
 from registry.release.audit import Audit, open_audit
 from registry.release.cluster import open_cluster
