@@ -85,6 +85,15 @@ check-manifests: setup manifest-tools ## build every environment, check it again
 cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)
 	tools/kind-cluster
 
+.PHONY: promoter-image
+promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@digest; BUILD_OPTIONS=--tls-verify=false for a local registry
+	rm -rf var/promoter && mkdir -p var/promoter/application
+	uv export --quiet --locked --no-emit-project --no-default-groups --extra registry --extra promoter -o var/promoter/requirements.txt
+	uv pip install --no-config --quiet --python $(BIN)/python --target var/promoter/packages --require-hashes -r var/promoter/requirements.txt
+	cp -r slipway registry var/promoter/application/
+	find var/promoter -name __pycache__ -prune -exec rm -rf {} +
+	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f registry/release/image/Containerfile -t $(TAG) var/promoter
+
 .PHONY: bento
 bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize
 	rm -rf var/bento && mkdir -p var/bento
