@@ -44,11 +44,11 @@ def forge(state: Any) -> Iterator[GitHub]:
     made.client.close()
 
 
-def test_a_request_is_opened_once_and_its_text_kept_up_to_date(forge: GitHub, state: Any) -> None:
+def test_a_request_is_opened_once(forge: GitHub, state: Any) -> None:
     first = forge.request(BRANCH, TIP, "Release", "one")
-    again = forge.request(BRANCH, TIP, "Release", "two")
+    again = forge.request(BRANCH, TIP, "Release", "one, later")
     assert first.number == again.number == state.created == 1
-    assert state.pulls[0]["body"] == "two"
+    assert state.pulls[0]["body"] == "one"
     assert (first.model, first.version, first.tip, first.state) == ("tiny", 7, TIP, "open")
     assert [one.branch for one in forge.open_requests("tiny")] == [BRANCH]
     assert forge.open_requests("other") == []
@@ -86,6 +86,7 @@ def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: Any) -> No
 
 def test_the_verdict_stands_on_the_commit(forge: GitHub, state: Any) -> None:
     request = forge.request(BRANCH, TIP, "Release", "one")
+    forge.report(request, False, "x" * 500)
     forge.report(request, False, "x" * 500)
     assert [(one["sha"], one["state"], one["context"]) for one in state.statuses] == [
         (TIP, "failure", "slipway/promotion")
