@@ -97,7 +97,7 @@ def test_rollout(gitops: Path, rule: str, refused: Change, accepted: Change) -> 
     assert rule in rules(gitops) | rules(gitops, "staging")
 
 
-EXTRA = {
+EXTRA: dict[str, tuple[str, dict[str, Any]]] = {
     "cluster role": ("kind", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}),
     "role": ("kind", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}),
     "secret": ("kind", {"apiVersion": "v1", "kind": "Secret"}),
@@ -121,7 +121,7 @@ EXTRA = {
     "private key": ("secret", {"apiVersion": "v1", "kind": "ConfigMap",
                                "data": {"a": "-----BEGIN PRIVATE KEY-----"}}),
 }  # fmt: skip
-HARMLESS = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}
+HARMLESS: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}
 
 
 @pytest.mark.parametrize("name", EXTRA)
