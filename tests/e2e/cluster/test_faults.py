@@ -34,7 +34,7 @@ def production(site: Site, built: Images) -> Site:
 
 
 @pytest.fixture
-def load_on(production: Site) -> Iterator[Callable[[float], Load]]:
+def load_on(production: Site) -> Iterator[Callable[..., Load]]:
     running: list[Load] = []
 
     def start(rate: float = RATE) -> Load:
@@ -70,7 +70,7 @@ def assert_nothing_lost(load: Load, at_least: int) -> None:
 
 @pytest.mark.timeout(900)
 def test_switch_and_rollback_under_load_lose_no_request(
-    production: Site, built: Images, load_on: Callable[[], Load]
+    production: Site, built: Images, load_on: Callable[..., Load]
 ) -> None:
     """100,000 requests through preview, analysis, the switch, the way back, and the drain of every old pod."""
     load = load_on()
@@ -98,7 +98,7 @@ def percentile(load: Load, rank: float) -> float:
     return taken[min(len(taken) - 1, int(len(taken) * rank / 100))] * 1000
 
 
-def test_pods_that_are_told_to_end_finish_what_they_began(production: Site, load_on: Callable[[], Load]) -> None:
+def test_pods_that_are_told_to_end_finish_what_they_began(production: Site, load_on: Callable[..., Load]) -> None:
     load = load_on()
     load.wait_sent(500)
     name = pods(production)[0]["metadata"]["name"]
@@ -107,7 +107,7 @@ def test_pods_that_are_told_to_end_finish_what_they_began(production: Site, load
     assert_nothing_lost(load, 4_000)
 
 
-def test_an_eviction_leaves_one_ready_and_the_second_is_refused(production: Site, load_on: Callable[[], Load]) -> None:
+def test_an_eviction_leaves_one_ready_and_the_second_is_refused(production: Site, load_on: Callable[..., Load]) -> None:
     wait(lambda: get("-n", production.namespace("production"), "pdb", MODEL)["status"].get("disruptionsAllowed") == 1,
          30, "the budget to know its pods")  # fmt: skip
     load = load_on(RATE / 4)
