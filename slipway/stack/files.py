@@ -110,7 +110,9 @@ def _init_postgres(plan: Plan) -> None:
             os.chown(password.name, owner.pw_uid, owner.pw_gid)
         done = _run_initdb(plan, part, password.name, owner)
     if done.returncode:
-        raise Unavailable("PostgreSQL could not make its folder", found=done.stderr.strip()[-500:], hint=f"ls -la {data}")
+        raise Unavailable(
+            "PostgreSQL could not make its folder", found=done.stderr.strip()[-500:], hint=f"ls -la {data}"
+        )
     part.rename(data)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ PORTS = {
     "prometheus": 9090,
     "alertmanager": 9093,
 }
-SUPERVISOR_SOCKET_LONGEST = 100  # bytes; a Unix socket's path may have 107
 
 
 @dataclass(frozen=True)
@@ -76,18 +75,24 @@ class Plan:
 
 
 def make(folder: Path, top: Path, model: str, ports: dict[str, int]) -> Plan:
-    """Make or renew the plan of `folder`: what is not given is as it was, or by default.
+    """Return the plan of `folder`: ports that are not given are as they were, or by default.
 
     Raises:
         SlipwayError: the folder's files are not what they must be, or cannot be written.
     """
     folder = folder.absolute()
     known = credentials.ensure(folder)
-    before = _written(folder) if (folder / FILE).exists() else {}
-    chosen = PORTS | before.get("ports", {}) | ports
-    plan = Plan(folder, top.absolute(), model, chosen, known)
-    write_json(folder / FILE, {"top": str(plan.top), "model": model, "ports": chosen})
-    return plan
+    before = _written(folder)["ports"] if (folder / FILE).exists() else {}
+    return Plan(folder, top.absolute(), model, PORTS | before | ports, known)
+
+
+def write(plan: Plan) -> None:
+    """Write the plan down, for `down` and `status`.
+
+    Raises:
+        Unavailable: the disk refused.
+    """
+    write_json(plan.folder / FILE, {"top": str(plan.top), "model": plan.model, "ports": plan.ports})
 
 
 def read(folder: Path) -> Plan:
@@ -102,11 +107,6 @@ def read(folder: Path) -> Plan:
         return Plan(folder, Path(written["top"]), written["model"], written["ports"], credentials.read(folder))
     except KeyError as error:
         raise BadInput(f"{folder / FILE} is no plan of a stack", expected=f"a key {error}", found="none") from None
-
-
-def with_ports(plan: Plan, ports: dict[str, int]) -> Plan:
-    """Return the plan with other ports."""
-    return replace(plan, ports=plan.ports | ports)
 
 
 def free_ports(count: int) -> list[int]:
