@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,8 @@ def status(folder: Path, as_json: bool) -> None:
     for health in () if as_json else found:
         click.echo(f"{health.name:<13}{health.state:<10}{health.pid or '-':<8}{health.url}  {health.detail}".rstrip())
     bad = [health.name for health in found if health.state not in ("healthy", "waiting")]
+    if as_json and (bad or not found):
+        sys.exit(Unavailable.exit_code)  # the document is printed, a second one is not JSON
     if bad or not found:
         wrong = f"{', '.join(bad)} is not healthy" if bad else "the stack is down"
         raise Unavailable(wrong, expected="every server healthy", hint="slipway stack up")

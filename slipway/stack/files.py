@@ -19,6 +19,7 @@ from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput, Unavailable
 from slipway.stack import credentials
 from slipway.stack.plan import HOST, Plan
+from slipway.stack.reload import STATE
 from slipway.stack.services import postgres_data
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def prepare(plan: Plan) -> None:
     """
     for name in ("logs", "redis", "s3", "monitoring/targets", "monitoring/prometheus", "spool", "models"):
         (plan.folder / name).mkdir(parents=True, exist_ok=True)
+    (plan.folder / STATE).unlink(missing_ok=True)
     _write_redis(plan)
     _write_s3(plan)
     _write_monitoring(plan)
@@ -61,6 +63,7 @@ def _write_redis(plan: Plan) -> None:
         f"port {plan.ports['redis']}",
         f"requirepass {plan.credentials.redis_password}",
         f"dir {plan.folder / 'redis'}",
+        "set-proc-title no",  # a title would overwrite the mark by which a leftover is found
         'save ""',
         "appendonly no",
         "maxmemory 128mb",

@@ -22,7 +22,7 @@ from slipway.stack import files, page, plan, readiness, supervision
 from slipway.stack.plan import Plan
 from slipway.stack.services import Service, services
 
-HEALTHY_SECONDS = {"mlflow": 120.0, "api": 60.0}
+HEALTHY_SECONDS = {"mlflow": 180.0, "api": 60.0}
 OTHER_SECONDS = 60.0
 Progress = Callable[[str], None]
 
@@ -72,8 +72,14 @@ def down(folder: Path) -> int:
     Raises:
         Unavailable: something does not end.
     """
-    with _alone(folder.absolute()):
-        return supervision.stop(folder.absolute())
+    folder = folder.absolute()
+    with _alone(folder):
+        left = supervision.stop(folder)
+        if (folder / plan.FILE).exists():
+            for port in plan.read(folder).inner:  # SeaweedFS leaves these, wherever TMPDIR points
+                for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its own choice
+                    socket.unlink(missing_ok=True)
+        return left
 
 
 def status(stack: Plan) -> list[Health]:

@@ -20,6 +20,7 @@ from slipway.stack.credentials import Credentials
 FOLDER = Path("var/stack")
 FILE = "stack.json"
 HOST = "127.0.0.1"
+INNER = 7
 PORTS = {
     "api": 3000,
     "mlflow": 5000,
@@ -40,6 +41,8 @@ class Plan:
     model: str
     ports: dict[str, int]
     credentials: Credentials
+    inner: tuple[int, ...]
+    """Ports that the parts of the object store use among themselves, other ones at each start."""
 
     def url(self, service: str) -> str:
         """Return where people and programs reach a service; no password in it."""
@@ -83,7 +86,7 @@ def make(folder: Path, top: Path, model: str, ports: dict[str, int]) -> Plan:
     folder = folder.absolute()
     known = credentials.ensure(folder)
     before = _written(folder)["ports"] if (folder / FILE).exists() else {}
-    return Plan(folder, top.absolute(), model, PORTS | before | ports, known)
+    return Plan(folder, top.absolute(), model, PORTS | before | ports, known, tuple(_free_ports(INNER)))
 
 
 def write(plan: Plan) -> None:
@@ -92,7 +95,8 @@ def write(plan: Plan) -> None:
     Raises:
         Unavailable: the disk refused.
     """
-    write_json(plan.folder / FILE, {"top": str(plan.top), "model": plan.model, "ports": plan.ports})
+    content = {"top": str(plan.top), "model": plan.model, "ports": plan.ports, "inner": plan.inner}
+    write_json(plan.folder / FILE, content)
 
 
 def read(folder: Path) -> Plan:
@@ -104,21 +108,16 @@ def read(folder: Path) -> Plan:
     folder = folder.absolute()
     written = _written(folder)
     try:
-        return Plan(folder, Path(written["top"]), written["model"], written["ports"], credentials.read(folder))
+        return Plan(
+            folder,
+            Path(written["top"]),
+            written["model"],
+            written["ports"],
+            credentials.read(folder),
+            tuple(written["inner"]),
+        )
     except KeyError as error:
         raise BadInput(f"{folder / FILE} is no plan of a stack", expected=f"a key {error}", found="none") from None
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports that nobody uses, for what services say among themselves."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def check_ports(plan: Plan, services: list[str]) -> None:
@@ -140,6 +139,17 @@ def check_ports(plan: Plan, services: list[str]) -> None:
                     found=_holder(port),
                     hint=f"end that process, or choose another: slipway stack up --port {service}={port + 10_000}",
                 ) from None
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
 
 
 def _holder(port: int) -> str:

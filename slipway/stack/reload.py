@@ -76,6 +76,7 @@ class Reloader:
             self._tell("failed", f"the server ended with exit code {code}; it starts again when a file changes")
 
     def _export(self, version: str) -> bool:
+        self._tell("starting", f"{self.model} version {version}")
         command = [sys.executable, "-m", "slipway", "export", self.model, version, str(self._exported(version))]
         done = subprocess.run(command, env=dict(self.environment), check=False)
         if done.returncode:

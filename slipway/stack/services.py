@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slipway.errors import Unavailable
-from slipway.stack.plan import HOST, Plan, free_ports
+from slipway.stack.plan import HOST, Plan
 
 DATABASES = ("mlflow", "journal")
 BUCKET = "mlflow"
@@ -80,7 +80,7 @@ def _redis(plan: Plan) -> Service:
 def _s3(plan: Plan) -> Service:
     program = _beside_python("weed")
     data = plan.folder / "s3"
-    master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3_grpc = free_ports(7)
+    master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3_grpc = plan.inner
     options = {
         "dir": data, "ip": HOST, "ip.bind": HOST, "s3.port": plan.ports["s3"], "s3.port.grpc": s3_grpc,
         "master.port": master, "master.port.grpc": master_grpc, "master.volumeSizeLimitMB": 64,
