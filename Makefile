@@ -105,3 +105,11 @@ bench-serving: setup ## compare the server with its peers (needs wrk and two fre
 mlflow: setup ## open MLflow's UI on the embedded store, http://127.0.0.1:5000
 	@mkdir -p var/mlflow
 	mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///$(CURDIR)/var/mlflow/mlflow.db --default-artifact-root file://$(CURDIR)/var/mlflow/artifacts
+
+.PHONY: up
+up: setup ## every server of the stack on this machine, without containers
+	slipway stack up
+
+.PHONY: down
+down: setup ## stop what `make up` started; its data stays
+	slipway stack down
