@@ -77,7 +77,7 @@ def down(folder: Path, as_json: bool) -> None:
     """
     from slipway.stack import lifecycle
 
-    left = lifecycle.down(folder)
+    left = lifecycle.down(folder, lambda text: click.echo(text, err=True))
     if as_json:
         click.echo(json.dumps({"folder": str(folder.absolute()), "left_behind_and_ended": left}))
     else:

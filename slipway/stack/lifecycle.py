@@ -66,7 +66,7 @@ def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[He
         return status(wanted)
 
 
-def down(folder: Path) -> int:
+def down(folder: Path, progress: Progress) -> int:
     """Stop everything; the data stays. Return how many processes had lost their supervisor.
 
     Raises:
@@ -74,7 +74,7 @@ def down(folder: Path) -> int:
     """
     folder = folder.absolute()
     with _alone(folder):
-        left = supervision.stop(folder)
+        left = supervision.stop(folder, progress)
         if (folder / plan.FILE).exists():
             for port in plan.read(folder).inner:  # SeaweedFS leaves these, wherever TMPDIR points
                 for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its own choice

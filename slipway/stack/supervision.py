@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ def start(plan: Plan, services: list[Service]) -> None:
     Raises:
         Unavailable: it did not answer in time.
     """
-    configuration = plan.folder / "supervisord.conf"
-    credentials.write_private(configuration, _configuration(plan, services))
+    file = plan.folder / "supervisord.conf"
+    credentials.write_private(file, configuration(plan, services))
     # What the caller's shell has set must not change what a server does.
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {MARK: str(plan.folder)}
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(file)]
     done = subprocess.run(command, env=environment, cwd=plan.folder, capture_output=True, text=True, check=False)
     ends = time.monotonic() + START_SECONDS
     while not running(plan.folder):
@@ -77,7 +78,7 @@ def state(folder: Path, name: str) -> dict[str, Any]:
     return found
 
 
-def stop(folder: Path) -> int:
+def stop(folder: Path, progress: Callable[[str], None]) -> int:
     """Stop every server, then the supervisor, then what is left; return how many were left.
 
     Raises:
@@ -87,8 +88,11 @@ def stop(folder: Path) -> int:
         import psutil
 
         proxy = _proxy(folder)
-        for names in ({"api"}, {"mlflow"}, set(states(folder))):  # who writes ends before who is written to
-            for name in names & set(states(folder)):
+        there, writers = set(states(folder)), {"api", "mlflow"}
+        # Who writes ends before who is written to.
+        for names in ({"api"} & there, {"mlflow"} & there, there - writers):
+            progress(f"stopping {', '.join(sorted(names))}")
+            for name in names:
                 with contextlib.suppress(xmlrpc.client.Fault):  # it has ended already
                     proxy.stopProcess(name, len(names) == 1)
         # It closes its socket first and waits for its servers after: its own end is what counts.
@@ -159,7 +163,8 @@ def _socket(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"slipway-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.sock"
 
 
-def _configuration(plan: Plan, services: list[Service]) -> str:
+def configuration(plan: Plan, services: list[Service]) -> str:
+    """Write supervisord's configuration; it holds the servers' passwords."""
     socket, folder = _socket(plan.folder), plan.folder
     lines = ["[unix_http_server]", f"file={_plain(socket)}", "chmod=0600", "", "[supervisord]"]
     lines += [f"logfile={_plain(plan.log('supervisord'))}", "logfile_maxbytes=5MB", "logfile_backups=1"]

@@ -80,7 +80,8 @@ def firing(promtool: str, folder: Path, alert: str, when: str, series: dict[str,
     answers = {}
     for wanted in (True, False):
         expected = [{"labels": '{__name__="firing"}', "value": 1}] if wanted else []
-        query = f'label_replace(count(ALERTS{{alertname="{alert}",alertstate="firing"}}) > bool 0, "__name__", "firing", "", "")'
+        count = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) > bool 0'
+        query = f'label_replace({count}, "__name__", "firing", "", "")'
         test = {
             "interval": "5s",
             "input_series": [{"series": name, "values": values} for name, values in series.items()],
