@@ -124,6 +124,22 @@ def env(folder: Path) -> None:
     click.echo(page.exports(plans.read(folder)))
 
 
+@stack.command()
+@json_option
+def secrets(as_json: bool) -> None:
+    """Make the passwords of compose.yaml, files under var/compose, and the keys of tokens.
+
+    Example:
+
+        slipway stack secrets && docker compose --profile dev up --build
+    """
+    from slipway.stack import lifecycle, secret_files
+
+    lifecycle.make_keys(Path.cwd())
+    paths = [str(path) for path in secret_files.ensure(secret_files.FOLDER)]
+    click.echo(json.dumps({"secrets": paths}) if as_json else "\n".join(paths))
+
+
 def _print_page(plan: plans.Plan, names: list[str]) -> None:
     from slipway.stack import page
 

@@ -56,7 +56,7 @@ def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[He
             plan.check_ports(wanted, [service.name for service in described])
             plan.write(wanted)
             files.prepare(wanted)
-            _make_keys(wanted)
+            make_keys(wanted.top)
             supervision.start(wanted, described)
         for wave in sorted({service.wave for service in described}):
             if wave == 2:
@@ -87,6 +87,15 @@ def status(stack: Plan) -> list[Health]:
     if not supervision.running(stack.folder):
         return []
     return [_health(stack, name, found) for name, found in _in_order(supervision.states(stack.folder))]
+
+
+def make_keys(top: Path) -> None:
+    """Make the keys of tokens for development, unless they are there.
+
+    Raises:
+        Unavailable: they could not be made.
+    """
+    _run(top, ["token", "--json"], {}, "the keys of tokens")
 
 
 def _in_order(found: dict[str, dict[str, object]]) -> list[tuple[str, dict[str, object]]]:
@@ -143,20 +152,14 @@ def _tail(log: Path, lines: int = 5) -> str:
     return "\n".join(f"            {line[:200]}" for line in text.splitlines()[-lines:])
 
 
-def _make_keys(stack: Plan) -> None:
-    _run(stack, ["token", "--json"], {}, "the keys of tokens")
-
-
 def _migrate(stack: Plan, progress: Progress) -> None:
     environment = {"SLIPWAY_DATABASE_URL": stack.database("journal")}
-    progress(_run(stack, ["journal", "migrate"], environment, "the journal's tables").strip())
+    progress(_run(stack.top, ["journal", "migrate"], environment, "the journal's tables").strip())
 
 
-def _run(stack: Plan, words: list[str], environment: dict[str, str], thing: str) -> str:
+def _run(top: Path, words: list[str], environment: dict[str, str], thing: str) -> str:
     command = [sys.executable, "-m", "slipway", *words]
-    done = subprocess.run(
-        command, env=os.environ | environment, cwd=stack.top, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=os.environ | environment, cwd=top, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(
             f"{thing} could not be made",
