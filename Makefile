@@ -127,8 +127,8 @@ compose-images: ## build the images of compose.yaml with buildah, BASE= another 
 .PHONY: compose-lock
 compose-lock: ## write compose.yaml's images with the digests that their registries give, to var/compose/images.env
 	@mkdir -p var/compose
-	@sed -nE 's/.*\$$\{([A-Z_]+_IMAGE):-(docker\.io[^}]+)\}.*/\1 \2/p' compose.yaml | while read -r name image; do \
-	  echo "$$name=$$image@$$(skopeo inspect --no-tags --format '{{.Digest}}' docker://$$image)"; \
+	@sed -nE 's/.*\$$\{([A-Z0-9_]+_IMAGE):-(docker\.io[^}]+)\}.*/\1 \2/p' compose.yaml | while read -r name image; do \
+	  digest=$$(skopeo inspect --no-tags --format '{{.Digest}}' "docker://$$image"); echo "$$name=$$image@$$digest"; \
 	done > var/compose/images.env.part
 	@mv var/compose/images.env.part var/compose/images.env
 	@cat var/compose/images.env

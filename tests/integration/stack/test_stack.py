@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from tests.fixtures.servers import free_port, wait_until
@@ -61,17 +63,22 @@ class Stack:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    top = tmp_path / "project"
+def stack() -> Iterator[Stack]:
+    # Not below pytest's own folder: each other pytest that starts shuts it against PostgreSQL's user.
+    with tempfile.TemporaryDirectory(prefix="slipway-stack-test-") as folder:
+        made = Stack(_project(Path(folder) / "project"))
+        yield made
+        made.run("stack", "down")
+
+
+def _project(top: Path) -> Path:
     project.make(top)
     project.git(top, "init", "-q", "-b", "main")
     (top / ".gitignore").write_text("/var/\n/model/\n/data/\n/reports/predictions.parquet\n")
     project.commit(top)
     for part in COPIED:
         shutil.copytree(ROOT / part, top / part, ignore=shutil.ignore_patterns("__pycache__"))
-    made = Stack(top)
-    yield made
-    made.run("stack", "down")
+    return top
 
 
 @pytest.mark.long
@@ -90,7 +97,7 @@ def test_a_stack_from_the_first_start_to_the_last_stop(stack: Stack) -> None:
     assert {name: found["pid"] for name, found in second.items()} == {
         name: found["pid"] for name, found in first.items()
     }
-    _a_database_that_hangs_is_told_of_within_a_minute(stack, second["postgres"]["pid"])
+    _a_database_that_refuses_is_told_of_within_a_minute(stack)
     _nothing_is_left(stack)
     third = stack.up()
     assert third["api"]["state"] == "healthy"  # the registered version outlived the stop
@@ -179,17 +186,19 @@ def _no_secret_stands_where_others_read(stack: Stack) -> None:
         assert not [secret for secret in secrets if secret in " ".join(process.cmdline())]
 
 
-def _a_database_that_hangs_is_told_of_within_a_minute(stack: Stack, pid: int) -> None:
-    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        _predict(stack)
-        wait_until(lambda: "SlipwayJournalFails" in _alerts(stack), 60, "the alert")
-    finally:
-        for process in reversed(processes):
-            process.resume()
-    wait_until(lambda: "SlipwayJournalFails" not in _alerts(stack), 120, "the alert being over")
+def _a_database_that_refuses_is_told_of_within_a_minute(stack: Stack) -> None:
+    url = stack.environment()["SLIPWAY_DATABASE_URL"]
+    _set_read_only(url, "SET default_transaction_read_only = on")
+    _predict(stack)
+    wait_until(lambda: "SlipwayJournalFails" in _alerts(stack), 60, "the alert")
+    _set_read_only(url, "RESET default_transaction_read_only")
+    wait_until(lambda: "SlipwayJournalFails" not in _alerts(stack), 180, "the alert being over")
+
+
+def _set_read_only(url: str, change: str) -> None:
+    with psycopg.connect(url.replace("/journal", "/postgres"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE journal {change}".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'journal'")
 
 
 def _alerts(stack: Stack) -> set[str]:
