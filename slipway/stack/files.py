@@ -36,7 +36,7 @@ def prepare(plan: Plan) -> None:
         SlipwayError: the disk refused, or PostgreSQL could not make its folder.
     """
     for name in ("logs", "redis", "s3", "monitoring/targets", "monitoring/prometheus", "spool", "models"):
-        (plan.folder / name).mkdir(parents=True, exist_ok=True)
+        (plan.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     (plan.folder / STATE).unlink(missing_ok=True)
     _write_redis(plan)
     _write_s3(plan)

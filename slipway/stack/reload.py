@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slipway.atomic import write_json
-from slipway.errors import BadInput
+from slipway.errors import BadInput, Unavailable
 
 STATE = "api.json"
 ALIASES = ("champion", "challenger")
@@ -52,6 +52,7 @@ class Reloader:
             watch_filter=PythonFilter(),
             stop_event=self.ended,
             yield_on_timeout=True,
+            ignore_permission_denied=True,  # sources of another user, mounted into a container
             rust_timeout=int(POLL_SECONDS * 1000),
         )
         for found in changes:
@@ -59,7 +60,13 @@ class Reloader:
         self._stop()
 
     def _turn(self, *, changed: bool) -> None:
-        wanted = registered(self.environment["MLFLOW_TRACKING_URI"], self.model) or self.version
+        try:
+            wanted = registered(self.environment["MLFLOW_TRACKING_URI"], self.model) or self.version
+        except Unavailable as error:  # the next turn asks again; what serves goes on
+            wanted = self.version
+            if wanted is None:
+                self._tell("starting", error.thing)
+                return
         if wanted is None:
             self._tell("waiting", f"no version of {self.model} is champion or challenger; next: {REGISTER}")
             return
@@ -104,7 +111,11 @@ class Reloader:
 
 
 def registered(tracking: str, model: str) -> str | None:
-    """Return the version to serve; None while there is none, or while MLflow does not say."""
+    """Return the version to serve, None while there is none.
+
+    Raises:
+        Unavailable: MLflow does not say.
+    """
     for alias in ALIASES:
         query = urllib.parse.urlencode({"name": model, "alias": alias})
         url = f"{tracking}/api/2.0/mlflow/registered-models/alias?{query}"
@@ -112,10 +123,10 @@ def registered(tracking: str, model: str) -> str | None:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - MLflow's address, from the stack
                 return str(json.load(answer)["model_version"]["version"])
         except urllib.error.HTTPError as error:
-            if error.code not in (400, 404):
-                return None
-        except (OSError, ValueError, KeyError):
-            return None
+            if error.code not in (400, 404):  # those say: no such model, no such alias
+                raise Unavailable(f"MLflow at {tracking} answers {error.code}") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise Unavailable(f"MLflow at {tracking} does not answer yet") from error
     return None
 
 

@@ -168,7 +168,7 @@ def configuration(plan: Plan, services: list[Service]) -> str:
     socket, folder = _socket(plan.folder), plan.folder
     lines = ["[unix_http_server]", f"file={_plain(socket)}", "chmod=0600", "", "[supervisord]"]
     lines += [f"logfile={_plain(plan.log('supervisord'))}", "logfile_maxbytes=5MB", "logfile_backups=1"]
-    lines += [f"pidfile={_plain(folder / 'supervisord.pid')}", f"directory={_plain(plan.top)}", "umask=077"]
+    lines += [f"pidfile={_plain(folder / 'supervisord.pid')}", f"directory={_plain(plan.top)}", "umask=022"]
     lines += ["user=root", ""] if os.geteuid() == 0 else [""]
     lines += ["[rpcinterface:supervisor]"]
     lines += ["supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface", ""]
