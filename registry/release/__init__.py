@@ -1,0 +1,1 @@
+"""The release path: from a registered version to what runs, through Git."""

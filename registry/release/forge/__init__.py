@@ -1,0 +1,1 @@
+"""Where a production release is asked for and approved."""

@@ -1,0 +1,198 @@
+"""GitHub: a request is a pull request, its approval a review and a merge by a code owner.
+
+Source: https://docs.github.com/en/rest (pulls, reviews, statuses, comments, git references)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from registry.release.forge.forge import Request, of_branch
+from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
+
+STATUS = "slipway/promotion"
+LONGEST_DESCRIPTION = 140
+TIMEOUT_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class GitHub:
+    """One repository of a GitHub, and the branch that requests go to."""
+
+    repository: str
+    base: str
+    client: Any = field(repr=False)
+    name: str = "GitHub"
+
+    def open_requests(self, model: str) -> list[Request]:
+        """Return the open pull requests of the repository's own branches, never those of a fork."""
+        with self._asking("list the pull requests"):
+            pulls = [
+                pull
+                for pull in self._repo().get_pulls(state="open", base=self.base)
+                if pull.head.ref.startswith(f"release/{model}/") and self._own(pull)
+            ]
+            found = [self._request(pull) for pull in pulls if of_branch(pull.head.ref)]
+        return sorted(found, key=lambda one: one.version)
+
+    def request(self, branch: str, tip: str, title: str, body: str) -> Request:
+        """Open the pull request of a pushed branch, or bring the open one's text up to date.
+
+        Raises:
+            Refused: the pull request shows another commit than `tip`.
+        """
+        with self._asking(f"open the pull request of {branch}"):
+            pull = self._find(branch) or self._create(branch, title, body)
+            if pull.head.sha != tip:
+                raise Refused(
+                    f"pull request {pull.html_url} changed meanwhile",
+                    expected=f"commit {tip}",
+                    found=pull.head.sha,
+                    hint="run the same command again",
+                )
+            if pull.body != body:
+                pull.edit(body=body)
+            return self._request(pull)
+
+    def report(self, request: Request, passed: bool, description: str) -> None:
+        """Put the commit status slipway/promotion on the request's commit."""
+        with self._asking(f"set the status of {request.tip[:12]}"):
+            self._repo().get_commit(request.tip).create_status(
+                "success" if passed else "failure",
+                description=description[:LONGEST_DESCRIPTION],
+                context=STATUS,
+            )
+
+    def close(self, request: Request, reason: str) -> None:
+        """Close the pull request with a comment, and delete its branch."""
+        with self._asking(f"close the request of {request.branch}"):
+            pull = self._find(request.branch)
+            if pull is not None:
+                pull.create_issue_comment(f"Closed: {reason}")
+                pull.edit(state="closed")
+            self._delete(request.branch)
+
+    def _repo(self) -> Any:
+        return self.client.get_repo(self.repository, lazy=True)
+
+    def _own(self, pull: Any) -> bool:
+        return pull.head.repo is not None and pull.head.repo.full_name.lower() == self.repository.lower()
+
+    def _find(self, branch: str) -> Any:
+        head = f"{self.repository.partition('/')[0]}:{branch}"
+        found = [pull for pull in self._repo().get_pulls(state="open", head=head, base=self.base) if self._own(pull)]
+        return next((pull for pull in found if pull.head.ref == branch), None)
+
+    def _create(self, branch: str, title: str, body: str) -> Any:
+        from github import GithubException
+
+        try:
+            return self._repo().create_pull(base=self.base, head=branch, title=title, body=body)
+        except GithubException as error:
+            there = self._find(branch) if error.status == 422 else None
+            if there is None:
+                raise
+            return there
+
+    def _delete(self, branch: str) -> None:
+        from github import GithubException
+
+        try:
+            self._repo().get_git_ref(f"heads/{branch}").delete()
+        except GithubException as error:
+            if error.status not in (404, 422):
+                raise
+
+    def _request(self, pull: Any) -> Request:
+        model, version = of_branch(pull.head.ref) or ("", 0)
+        last: dict[str, str] = {}
+        for review in pull.get_reviews():
+            if review.user is not None and review.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
+                last[review.user.login] = f"{review.state} {review.commit_id}"
+        approved = tuple(sorted(who for who, said in last.items() if said == f"APPROVED {pull.head.sha}"))
+        return Request(
+            model,
+            version,
+            pull.head.ref,
+            pull.head.sha,
+            pull.user.login,
+            pull.html_url,
+            pull.number,
+            pull.state,
+            approved,
+        )
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Turn GitHub's errors into the project's."""
+        import requests
+        from github import GithubException
+
+        try:
+            yield
+        except GithubException as error:
+            raise _translated(self.repository, what, error) from error
+        except requests.RequestException as error:
+            raise Unavailable(
+                f"GitHub did not {what}",
+                found=type(error).__name__,
+                hint="see GITHUB_API_URL, then run the same command again",
+            ) from error
+
+
+def connect(repository: str, base: str, token: str, url: str, between_writes: float = 1.0) -> GitHub:
+    """Return a GitHub repository; nothing is asked of it yet.
+
+    Raises:
+        BadInput: no repository or no token is named.
+    """
+    if not token or repository.count("/") != 1:
+        raise BadInput(
+            "GitHub is chosen, but not which or by whom",
+            expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN",
+            found=f"GITHUB_REPOSITORY={repository or 'unset'}, GITHUB_TOKEN {'set' if token else 'unset'}",
+            hint="export both, or SLIPWAY_FORGE=git",
+        )
+    from github import Auth, Github
+    from urllib3.util import Retry
+
+    # A limit that lasts an hour is reported, not slept through; only reading is repeated.
+    retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
+    client = Github(
+        auth=Auth.Token(token),
+        base_url=url.rstrip("/"),
+        timeout=TIMEOUT_SECONDS,
+        retry=retry,
+        seconds_between_requests=0,
+        seconds_between_writes=between_writes,
+        per_page=100,
+    )
+    return GitHub(repository, base, client)
+
+
+def _translated(repository: str, what: str, error: Any) -> SlipwayError:
+    status, thing = error.status, f"GitHub did not {what} in {repository}"
+    found = f"{status} {(error.data or {}).get('message', '') if isinstance(error.data, dict) else ''}".strip()
+    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+    if status == 429 or (status == 403 and ("retry-after" in headers or headers.get("x-ratelimit-remaining") == "0")):
+        reset = headers.get("x-ratelimit-reset", "")
+        until = datetime.fromtimestamp(int(reset), UTC).isoformat() if reset.isdigit() else "later"
+        return Unavailable(
+            thing, found=f"{found}: the rate limit is used up", hint=f"run the same command again after {until}"
+        )
+    if status == 401:
+        return Unavailable(thing, found=found, hint="renew GITHUB_TOKEN")
+    if status in (403, 404):
+        return Refused(
+            thing,
+            expected="a token that may write contents, pull requests and commit statuses there",
+            found=found,
+            hint="see GITHUB_REPOSITORY and the rights of GITHUB_TOKEN",
+        )
+    if status == 422:
+        return Refused(thing, found=found, hint="see the branch and its protection")
+    return Unavailable(thing, found=found, hint="run the same command again")

@@ -1,0 +1,95 @@
+"""The git program, called in one way.
+
+Owns its environment: no hook, no prompt, no pager, no work tree, so that
+nothing a repository holds is ever run or written to disk as a file. Refuses to
+show credentials of a remote's address.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.tracking import without_credentials
+from slipway.errors import BadInput, Unavailable
+
+CONFIG = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "protocol.ext.allow=never",
+    "advice.detachedHead=false",
+    "core.quotePath=false",
+)
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one call gave."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode(errors="replace").strip()
+
+
+@dataclass(frozen=True)
+class Git:
+    """A bare repository in `folder`; `config` are more key=value settings."""
+
+    folder: Path
+    config: tuple[str, ...] = ()
+
+    def attempt(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
+        """Run git and return what it said, whatever the exit code."""
+        settings = [word for pair in (*CONFIG, *self.config) for word in ("-c", pair)]
+        environment = _environment() | (environment or {})
+        try:
+            ran = subprocess.run(
+                ["git", f"--git-dir={self.folder}", *settings, *words],
+                input=stdin,
+                capture_output=True,
+                check=False,
+                env=environment,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except FileNotFoundError as error:
+            raise BadInput("git is not installed", expected="git 2.34 or newer on PATH", hint="install git") from error
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(
+                f"git {words[0]} gave no answer",
+                expected=f"one within {TIMEOUT_SECONDS} s",
+                hint="try the same command again",
+            ) from error
+        return Done(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
+
+    def run(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
+        """Run git.
+
+        Raises:
+            Unavailable: it failed.
+        """
+        done = self.attempt(*words, stdin=stdin, environment=environment)
+        if done.code:
+            raise Unavailable(
+                f"git {words[0]} failed",
+                found=done.err[-600:] or f"exit code {done.code}",
+                hint="see that SLIPWAY_GITOPS_REMOTE is right and can be reached, then run the same command again",
+            )
+        return done
+
+
+def _environment() -> dict[str, str]:
+    # Whoever calls may stand inside a hook or a rebase of another repository.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in KEPT}
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+KEPT = {"GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_SSL_CAINFO", "GIT_CONFIG_NOSYSTEM"}
