@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-CACHE = Path(os.environ.get("SLIPWAY_CACHE", "~/.cache/slipway")).expanduser()
+from tests.fixtures.images import CACHE, ROOT, push_base, store
+
 TOOLS = ("buildah", "podman", "runc", "skopeo", "docker-registry", "debootstrap")
 
 
@@ -75,36 +75,7 @@ def local_registry(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def base(local_registry: str) -> str:
-    layout = CACHE / "debian-base"
-    subprocess.run([ROOT / "serving/image/debian-base", layout], check=True)
-    name = f"{local_registry}/debian-python"
-    copy = ["skopeo", "copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false"]
-    subprocess.run([*copy, f"oci:{layout}:base", f"docker://{name}:bookworm"], check=True)
-    return f"{name}@{inspected(f'{name}:bookworm')['Digest']}"
-
-
-def inspected(reference: str) -> dict[str, Any]:
-    words = ["skopeo", "inspect", "--tls-verify=false", f"docker://{reference}"]
-    found: dict[str, Any] = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
-    return found
-
-
-def store(folder: Path) -> dict[str, str]:
-    """Say how an image tool keeps everything below `folder`, and runs without a daemon's privileges."""
-    folder.mkdir(parents=True, exist_ok=True)
-    kept, running, limits = folder / "storage.conf", folder / "run", folder / "containers.conf"
-    kept.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{folder / "graph"}"\nrunroot = "{running}"\n')
-    limits.write_text(
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-        '[network]\nnetwork_backend = "netavark"\n'
-        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n'
-    )
-    return {
-        "CONTAINERS_STORAGE_CONF": str(kept),
-        "CONTAINERS_CONF": str(limits),
-        "BUILDAH_ISOLATION": "chroot",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
+    return push_base(local_registry)
 
 
 @pytest.fixture(scope="session")
