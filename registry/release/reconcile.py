@@ -149,8 +149,9 @@ def _mark(context: Context, tracking: Tracking, model: str, version: int, reason
     back = runs.version if runs and runs.version != version else None
     if there is not None and there.number == version:
         wishes.move_champion(tracking, model, back)
+    run = next((one.run_id for one in tracking.versions(model) if one.number == version), "deleted")
     context.audit.record(
-        key=f"reject:{model}:{version}:{there.run_id if there and there.number == version else reason}",
+        key=f"reject:{model}:{version}:{run}",
         actor=str(context.actor),
         action="reject",
         model=model,

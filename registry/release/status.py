@@ -105,7 +105,7 @@ def compare(
     """Return where Git, MLflow and the cluster disagree about a model; nothing where all is one."""
     found = [one for place in places for one in (_runs(model, place), _registered(model, place, versions)) if one]
     by_name = {place.environment: place.release for place in places}
-    wish = _wish(model, by_name[PRODUCTION], requests, versions)
+    wish = _wish(by_name[PRODUCTION], requests, versions)
     waiting = [_request(model, one, by_name[STAGING]) for one in requests]
     return [*found, *waiting, *([wish] if wish else [])]
 
@@ -131,7 +131,7 @@ def _runs(model: str, place: Place) -> Difference | None:
             + (f" ({place.application.sync})" if place.application else ""),
             f"argocd app sync {model}-{where}",
         )
-    if rollout.active == release.digest and rollout.phase not in (DEGRADED,):
+    if rollout.active == release.digest and rollout.phase != DEGRADED:
         return None
     return _unfinished(model, where, release, rollout)
 
@@ -176,7 +176,7 @@ def _registered(model: str, place: Place, versions: tuple[Version, ...]) -> Diff
 
 
 def _wish(
-    model: str, production: Release | None, requests: tuple[Request, ...], versions: tuple[Version, ...]
+    production: Release | None, requests: tuple[Request, ...], versions: tuple[Version, ...]
 ) -> Difference | None:
     champion = next((one for one in versions if CHAMPION in one.aliases), None)
     wanted, has = champion.number if champion else None, production.version if production else None

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from registry.release.approve import approve
+from registry.release.audit import verify
+from registry.release.commits import actor
+from registry.release.git import Done as Said
+from registry.release.git import Git
+from registry.release.reconcile import reconcile
+from registry.release.status import status
+from registry.tracking import Tracking
+
+
+def kinds(site: Any) -> list[str]:
+    with site.context() as context:
+        (done,) = reconcile(context, site.cluster)
+    assert done.failed is None, done.failed
+    return [one.kind for one in done.outcomes]
+
+
+def test_all_is_one_and_nothing_happens(site: Any) -> None:
+    assert kinds(site) == []
+    assert site.actions() == []
+
+
+def test_a_champion_that_may_goes_on_its_way_once_and_waits_for_its_approval(site: Any) -> None:
+    site.put("staging", 2)
+    site.champion(2)
+    assert kinds(site) == ["opened"]
+    assert kinds(site) == ["waiting"]
+    assert site.requests() == ["release/tiny/2"]
+    assert site.released("production") == 1
+    assert site.actions() == [("promote", 2)]
+
+
+def test_it_waits_while_the_bake_time_runs_and_while_the_cluster_is_away(site: Any) -> None:
+    site.put("staging", 2)
+    site.champion(2)
+    site.stand.rollout("staging", site.release(2).digest, 2, seconds=5)
+    assert kinds(site) == ["waiting"]
+    site.stand.down = True
+    assert set(kinds(site)) <= {"waiting", "mismatch"}
+    assert site.aliases()["champion"] == 2
+    assert site.requests() == []
+    site.stand.down = False
+    site.stand.rollout("staging", site.release(2).digest, 2)
+    assert kinds(site) == ["opened"]
+
+
+@pytest.mark.parametrize(("version", "reason"), [(3, "verdict"), (4, "staged")])
+def test_an_alias_that_may_not_move_is_put_back_with_the_reason(site: Any, version: int, reason: str) -> None:
+    if version == 3:
+        site.put("staging", 3)
+    site.champion(version)
+    assert kinds(site) == ["put back"]
+    assert site.aliases()["champion"] == 1
+    assert reason in site.tags(version)["promotion_refused"]
+    assert site.actions() == [("put-back", version)]
+    assert site.requests() == []
+    assert kinds(site) == []
+
+
+def test_a_failed_analysis_takes_the_release_back_everywhere(site: Any) -> None:
+    site.put("staging", 2)
+    site.put("production", 2)
+    site.champion(2)
+    site.stand.rollout("production", site.release(2).digest, 2, active=site.release(1).digest, failed="golden differs")
+    assert "reverted" in kinds(site)
+    assert site.released("production") == 1
+    assert site.aliases()["champion"] == 1
+    assert "golden differs" in site.tags(2)["rejected"]
+    site.stand.rollout("production", site.release(1).digest, 1)
+    assert kinds(site) == []
+    assert [one for one in site.actions() if one[0] == "revert"] == [("revert", 1)]
+
+
+def test_a_version_that_fails_in_staging_is_rejected_and_staging_goes_back(site: Any) -> None:
+    site.put("staging", 2)
+    site.champion(2)
+    site.stand.rollout("staging", site.release(2).digest, 2, active=site.release(1).digest, failed="too slow")
+    assert "reverted" in kinds(site)
+    assert site.released("staging") == 1
+    assert site.aliases()["champion"] == 1
+    assert "too slow" in site.tags(2)["rejected"]
+
+
+def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: Any) -> None:
+    site.put("staging", 2)
+    site.champion(2)
+    kinds(site)
+    with site.context() as context:
+        clone = replace(context.clone, remote=replace(context.clone.remote, actor=actor("Eve <eve@example.org>")))
+        lost = replace(context, clone=clone, audit=Forgetful(site.audit))
+        approve(lost, "tiny")
+    site.stand.rollout("production", site.release(2).digest, 2)
+    assert "recorded" in kinds(site)
+    entry = site.audit.entries()[-1]
+    assert (entry.action, entry.actor, entry.version) == ("approve", "Eve <eve@example.org>", 2)
+    assert kinds(site) == []
+
+
+def test_several_at_once_open_one_request(site: Any) -> None:
+    site.put("staging", 2)
+    site.champion(2)
+
+    def once(number: int) -> None:
+        with site.context() as context:
+            remote = replace(context.clone.remote, actor=actor(f"Bot {number} <bot-{number}@example.org>"))
+            (done,) = reconcile(replace(context, clone=replace(context.clone, remote=remote)), site.cluster)
+        assert done.failed is None, done.failed
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(once, range(4)))
+    assert site.requests() == ["release/tiny/2"]
+    assert kinds(site) == ["waiting"]
+    assert site.actions() == [("promote", 2)]
+    assert site.aliases()["champion"] == 2
+
+
+def test_a_release_that_mlflow_does_not_know_is_said(site: Any) -> None:
+    site.tracking().tag_version("tiny", 1, "image_digest", "sha256:" + "f" * 64)
+    site.stand.images = set()
+    assert kinds(site) == ["mismatch"] * 4
+    with site.context() as context:
+        (found,) = status(context, site.cluster)
+    assert any("MLflow says" in one.said for one in found.differences)
+
+
+class Killed(BaseException):
+    """Ends a pass like a signal would: nothing catches it."""
+
+
+@dataclass
+class Fuse:
+    """Blows before the n-th act that changes something, or after it."""
+
+    left: int
+    after: bool
+    acts: list[str] = field(default_factory=list)
+
+    def around(self, what: str, act: Callable[[], Any]) -> Any:
+        self.acts.append(what)
+        blows = len(self.acts) == self.left
+        if blows and not self.after:
+            raise Killed(what)
+        done = act()
+        if blows:
+            raise Killed(what)
+        return done
+
+
+@dataclass(frozen=True)
+class FusedGit(Git):
+    fuse: Any = None
+
+    def attempt(self, *words: str, **named: Any) -> Said:
+        if "push" not in words:
+            return super().attempt(*words, **named)
+        done: Said = self.fuse.around("push", lambda: Git.attempt(self, *words, **named))
+        return done
+
+
+@dataclass(frozen=True)
+class FusedClient:
+    client: Any
+    fuse: Fuse
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.client, name)
+        if not name.startswith(("set_", "delete_")):
+            return call
+        return lambda *words, **named: self.fuse.around(name, lambda: call(*words, **named))
+
+
+@dataclass(frozen=True)
+class FusedAudit:
+    audit: Any
+    fuse: Fuse
+
+    def record(self, **entry: Any) -> Any:
+        return self.fuse.around("record", lambda: self.audit.record(**entry))
+
+    def known(self, keys: list[str]) -> set[str]:
+        found: set[str] = self.audit.known(keys)
+        return found
+
+
+class Forgetful(FusedAudit):
+    def __init__(self, audit: Any) -> None:
+        super().__init__(audit, Fuse(0, after=False))
+
+    def record(self, **_: Any) -> Any:
+        return None
+
+
+def cut_off(site: Any, left: int, after: bool) -> bool:
+    fuse = Fuse(left, after)
+    with site.context() as context:
+        clone = replace(context.clone, git=FusedGit(context.clone.git.folder, context.clone.git.config, fuse))
+        real = site.tracking()
+        tracking = Tracking(real.uri, FusedClient(real.client, fuse))
+        fused = replace(
+            context, clone=clone, forge=replace(context.forge, clone=clone), open_tracking=lambda: tracking,
+            audit=FusedAudit(site.audit, fuse),
+        )  # fmt: skip
+        try:
+            reconcile(fused, site.cluster)
+        except Killed:
+            return True
+    return False
+
+
+def wished(site: Any) -> None:
+    site.put("staging", 2)
+    site.champion(2)
+
+
+def refused(site: Any) -> None:
+    site.champion(4)
+
+
+def broken(site: Any) -> None:
+    site.put("staging", 2)
+    site.put("production", 2)
+    site.champion(2)
+    site.stand.rollout("production", site.release(2).digest, 2, active=site.release(1).digest, failed="golden differs")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("begin", "champion", "requests", "acts"),
+    [
+        (wished, 2, ["release/tiny/2"], ["promote"]),
+        (refused, 1, [], ["put-back"]),
+        (broken, 1, [], ["revert"]),
+    ],
+)
+def test_killed_at_every_step_the_next_pass_completes_it(
+    site: Any, begin: Callable[[Any], None], champion: int, requests: list[str], acts: list[str], after: bool
+) -> None:
+    begin(site)
+    left = 1
+    while cut_off(site, left, after) and left < 20:
+        left += 1  # each pass goes on from where the one before was killed
+        if begin is broken and site.released("production") == 1:
+            site.stand.rollout("production", site.release(1).digest, 1)
+    kinds(site)
+    assert site.aliases()["champion"] == champion
+    assert site.requests() == requests
+    assert [one[0] for one in site.actions()] == acts
+    assert site.released("production") == 1
+    if begin is broken:
+        assert "rejected" in site.tags(2)
+    if begin is refused:
+        assert "promotion_refused" in site.tags(4)
+    assert verify(site.audit.entries()) == []
