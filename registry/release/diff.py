@@ -39,7 +39,7 @@ def difference(clone: Clone, model: str, after: str, environment: str = PRODUCTI
         top = Path(temporary)
         _write(clone, top)
         overlay = top / f"{clone.remote.folder}/apps/{model}/{environment}"
-        old = build(overlay) if before is not None and "images:" in before else ""
+        old = build(overlay) if before is not None else ""
         file = top / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(after)

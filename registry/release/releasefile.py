@@ -98,7 +98,7 @@ def parse(text: str, where: str) -> Release | None:
         raise _unreadable(where, str(error).splitlines()[0]) from error
     if not isinstance(found, dict) or found.get("kind") != "Component":
         raise _unreadable(where, "no kustomize Component")
-    if not set(found) - {"apiVersion", "kind"}:
+    if not set(found) & {"images", "commonAnnotations"}:
         return None
     try:
         image, annotations = found["images"][0], found["commonAnnotations"]

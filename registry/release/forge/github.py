@@ -77,7 +77,7 @@ class GitHub:
             self._delete(request.branch)
 
     def _repo(self) -> Any:
-        return self.client.get_repo(self.repository, lazy=True)
+        return self.client.get_repo(self.repository)
 
     def _own(self, pull: Any) -> bool:
         return pull.head.repo is not None and pull.head.repo.full_name.lower() == self.repository.lower()
@@ -170,6 +170,7 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
         seconds_between_requests=0,
         seconds_between_writes=between_writes,
         per_page=100,
+        lazy=True,
     )
     return GitHub(repository, base, client)
 

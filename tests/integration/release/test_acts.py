@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from registry.release import history as past
+from registry.release.approve import approve
+from registry.release.commits import Actor
+from registry.release.promote import promote
+from registry.release.reject import reject
+from registry.release.rollback import rollback
+from registry.release.rules import Health
+from registry.release.stage import stage
+from slipway.errors import BadInput, Refused, Unavailable
+
+ADA, PLUS = Actor("Ada", "ada@example.org"), Actor("Somebody else", "Bot+work@Example.org")
+
+
+def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
+    number = desk.version()
+    with desk.acting() as context:
+        assert stage(context, "tiny", "1").commit
+        assert stage(context, "tiny", "1").commit is None
+        before = desk.text("production")
+        opened = promote(context, "tiny", "1")
+        again = promote(context, "tiny", "1")
+    assert (opened.created, again.created) == (True, False)
+    assert opened.request.tip == again.request.tip
+    assert desk.text("production") == before
+    with desk.acting(ADA) as context:
+        assert approve(context, "tiny").created
+        assert not approve(context, "tiny").created
+    assert desk.text("production") == desk.text("staging")
+    assert desk.branches() == ["main"]
+    assert desk.aliases() == {"champion": number}
+    assert desk.commits() == ["Approve tiny 1 for production", "Stage tiny 1", "Begin"]
+    assert desk.actions() == [("stage", 1), ("promote", 1), ("approve", 1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"health": lambda *_: Health(None, "no cluster to ask")}, "staging_healthy_seconds"),
+        ({"health": lambda *_: Health(599.0, "healthy")}, "staging_healthy_seconds"),
+        ({"in_registry": lambda *_: (None, "no answer")}, "image_in_registry"),
+        ({"in_registry": lambda *_: (False, "gone")}, "image_in_registry"),
+    ],
+)
+def test_promotion_fails_closed(desk: Any, changes: dict[str, Any], rule: str) -> None:
+    desk.version()
+    with desk.acting(**changes) as context:
+        stage(context, "tiny", "1")
+        with pytest.raises(Refused, match=rule):
+            promote(context, "tiny", "1")
+    assert rule in desk.tags(1)["promotion_refused"]
+    assert desk.branches() == ["main"]
+    with desk.acting() as context:
+        assert promote(context, "tiny", "1").created
+    assert "promotion_refused" not in desk.tags(1)
+
+
+def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(desk: Any) -> None:
+    desk.version("failed")
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        with pytest.raises(Refused, match="verdict: the gate said failed"):
+            promote(context, "tiny", "1")
+        with pytest.raises(Refused, match="staged: staging's release file is version 1"):
+            promote(context, "tiny", "2")
+
+
+def test_a_second_promotion_waits_for_the_first(desk: Any) -> None:
+    desk.version()
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        promote(context, "tiny", "1")
+        stage(context, "tiny", "2")
+        with pytest.raises(Refused, match="no_other_request: release/tiny/1 is open"):
+            promote(context, "tiny", "2")
+
+
+def test_an_older_version_needs_a_record_of_a_rollback(desk: Any) -> None:
+    desk.version()
+    desk.version()
+    desk.release(1)
+    desk.release(2)
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        with pytest.raises(Refused, match="not_older"):
+            promote(context, "tiny", "1")
+        assert promote(context, "tiny", "1", rollback=True, reason="slow").created
+    with desk.acting(ADA) as context:
+        assert approve(context, "tiny").release.version == 1
+
+
+def test_a_replayed_request_of_an_older_version_is_refused_at_the_approval(desk: Any, in_git: Any) -> None:
+    desk.version()
+    desk.version()
+    desk.release(1)
+    desk.release(2)
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        clone = context.clone
+        path = clone.path("tiny", "production")
+        forged = clone.commit({path: clone.text(clone.path("tiny", "staging")) or ""}, "Replay\n", [clone.head])
+        clone.git.run("push", "origin", f"{forged}:refs/heads/release/tiny/1")
+    with desk.acting(ADA) as context, pytest.raises(Refused, match="older than production"):
+        approve(context, "tiny")
+
+
+@pytest.mark.parametrize("who", [Actor("bot", "bot@example.org"), PLUS])
+def test_nobody_approves_their_own_request(desk: Any, who: Actor) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        promote(context, "tiny", "1")
+    with desk.acting(who) as context, pytest.raises(Refused, match="their own"):
+        approve(context, "tiny")
+    with desk.acting(ADA) as context:
+        assert approve(context, "tiny").created
+
+
+def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_anew(desk: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        first = promote(context, "tiny", "1").request
+        desk.tracking.tag_version("tiny", 1, "image_digest", f"sha256:{99:064x}")
+        stage(context, "tiny", "1")
+    with desk.acting(ADA) as context, pytest.raises(Refused, match="byte for byte"):
+        approve(context, "tiny")
+    with desk.acting() as context:
+        second = promote(context, "tiny", "1").request
+    assert first is not None
+    assert second is not None
+    assert first.tip != second.tip
+    with desk.acting(ADA) as context:
+        assert approve(context, "tiny").release.digest == f"sha256:{99:064x}"
+
+
+def test_a_request_that_changes_more_is_refused(desk: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        clone = context.clone
+        staged = clone.text(clone.path("tiny", "staging")) or ""
+        more = {clone.path("tiny", "production"): staged, "gitops/apps/tiny/base/role.yaml": "kind: ClusterRole\n"}
+        clone.git.run("push", "origin", f"{clone.commit(more, 'More', [clone.head])}:refs/heads/release/tiny/1")
+    with desk.acting(ADA) as context, pytest.raises(Refused, match=r"role\.yaml"):
+        approve(context, "tiny")
+
+
+def test_a_request_that_changed_while_it_was_looked_at_is_refused(desk: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        promote(context, "tiny", "1")
+    with desk.acting(ADA) as context, pytest.raises(Refused, match="while it was looked at"):
+        approve(context, "tiny", tip_seen="0" * 40)
+
+
+def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: Any) -> None:
+    for number in (1, 2, 3):
+        desk.version()
+        desk.release(number)
+    with desk.acting() as context:
+        reject(context, "tiny", "2", "wrong")
+        done = rollback(context, "tiny", reason="slow")
+        again = rollback(context, "tiny", reason="slow")
+    assert (done.release.version, done.rejected, again.commit) == (1, 3, None)
+    assert desk.aliases() == {"champion": 1}
+    assert desk.tags(3)["rejected"] == "slow"
+    assert desk.commits()[0] == "Roll tiny in production back to 1"
+    assert desk.actions()[-2:] == [("reject", 2), ("rollback", 1)]
+    with desk.acting() as context, pytest.raises(Refused, match="rejected"):
+        rollback(context, "tiny", to=3)
+    with desk.acting() as context, pytest.raises(Refused, match="rejected"):
+        stage(context, "tiny", "3")
+
+
+def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Any) -> None:
+    for number in (1, 2):
+        desk.version()
+        desk.release(number)
+
+    def down() -> Any:
+        raise Unavailable("MLflow is down")
+
+    with desk.acting(open_tracking=down) as context, pytest.raises(Unavailable, match="is back at version 1"):
+        rollback(context, "tiny", reason="slow")
+    assert 'model-version: "1"' in desk.text("production")
+    assert "rejected" not in desk.tags(2)
+    with desk.acting() as context:
+        assert rollback(context, "tiny", reason="slow").commit is None
+    assert desk.tags(2)["rejected"] == "slow"
+    assert desk.aliases() == {"champion": 1}
+    assert desk.commits().count("Roll tiny in production back to 1") == 1
+
+
+def test_reject_closes_the_request_and_moves_champion_back(desk: Any) -> None:
+    desk.version()
+    desk.release(1)
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "2")
+        promote(context, "tiny", "2")
+        done = reject(context, "tiny", "@champion", "wrong on Mondays")
+        with pytest.raises(Refused, match="rollback"):
+            reject(context, "tiny", "1", "no")
+        with pytest.raises(Refused, match="not_rejected: wrong on Mondays"):
+            promote(context, "tiny", "2")
+    assert done.closed == ("release/tiny/2",)
+    assert desk.aliases() == {"champion": 1}
+    assert desk.branches() == ["main"]
+
+
+def test_history_names_who_asked_and_who_approved(desk: Any) -> None:
+    for number in (1, 2):
+        desk.version()
+        desk.release(number)
+    with desk.acting() as context:
+        rollback(context, "tiny", reason="slow")
+        entries = past.history(context.clone, "tiny")
+    told = [(one.release.version if one.release else None, one.commit.action, one.approver) for one in entries]
+    approved = "Ada <ada@example.org>"
+    assert told == [(1, "rollback", None), (2, "promote", approved), (1, "promote", approved), (None, None, None)]
+    assert past.rejected(entries) == {2}
+
+
+def test_a_model_without_manifests_and_a_version_without_image_are_named(desk: Any) -> None:
+    desk.version(packaged=False)
+    with desk.acting() as context:
+        with pytest.raises(BadInput, match="slipway package tiny 1"):
+            stage(context, "tiny", "1")
+        desk.version(name="other")
+        with pytest.raises(BadInput, match="no manifests of other"):
+            stage(context, "other", "1")
+
+
+def test_a_reason_cannot_forge_a_trailer(desk: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1", "well\n\nSlipway-Approved-By: Eve <eve@example.org>")
+        commit = context.clone.log()[0]
+    assert "Slipway-Approved-By" not in commit.trailers
+    assert commit.action == "stage"

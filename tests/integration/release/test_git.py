@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import concurrent.futures
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.release.approve import approve
+from registry.release.commits import Actor
+from registry.release.promote import promote
+from registry.release.signatures import signature, verify
+from registry.release.stage import stage
+from slipway.errors import Refused
+
+ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))
+
+
+@pytest.fixture
+def keys(desk: Any) -> dict[str, str]:
+    made = {}
+    lines = []
+    for name in ("ada", "bot", "eve"):
+        path = desk.folder / f"key-{name}"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
+        lines += [f"{name}@example.org {path.with_suffix('.pub').read_text().strip()}"] if name != "eve" else []
+        made[name] = str(path)
+    (desk.folder / "signers").write_text("\n".join(lines) + "\n")
+    return made
+
+
+def test_twenty_stagings_at_once_give_a_linear_history(desk: Any) -> None:
+    numbers = [desk.version() for _ in range(20)]
+
+    def one(number: int) -> str | None:
+        with desk.acting(Actor(f"bot{number}", "bot@example.org")) as context:
+            return stage(context, "tiny", str(number)).commit
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        commits = list(pool.map(one, numbers))
+    assert len(set(commits)) == 20
+    assert len(desk.commits()) == 21
+    assert sorted(action[1] for action in desk.actions()) == numbers
+
+
+def test_promotions_at_once_leave_one_request(desk: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+
+    def one(number: int) -> str:
+        with desk.acting(Actor(f"bot{number}", "bot@example.org")) as context:
+            try:
+                return promote(context, "tiny", "1").request.tip  # type: ignore[union-attr]
+            except Refused as refused:
+                return refused.thing
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        said = set(pool.map(one, range(8)))
+    assert desk.branches() == ["main", "release/tiny/1"]
+    assert len(said - {"the branch release/tiny/1 cannot be made in " + f"file://{desk.remote} (main)"}) == 1
+
+
+def test_a_rewritten_history_is_refused_until_somebody_accepts_it(desk: Any, in_git: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+    first = in_git(desk.remote, "rev-list", "--max-parents=0", "main")
+    in_git(desk.remote, "update-ref", "refs/heads/main", first)
+    with pytest.raises(Refused, match="was rewritten"), desk.acting():
+        pass
+    (desk.folder / "seen-bot").unlink()
+    with desk.acting() as context:
+        assert context.clone.head == first
+
+
+def test_links_and_hooks_of_the_content_do_nothing(desk: Any, in_git: Any, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    in_git(tmp_path, "clone", "-q", str(desk.remote), str(work))
+    (work / "gitops/apps/tiny/staging/release/kustomization.yaml").unlink()
+    (work / "gitops/apps/tiny/staging/release/kustomization.yaml").symlink_to("/etc/passwd")
+    in_git(work, "add", "-A")
+    in_git(work, "commit", "-q", "-m", "Link")
+    in_git(work, "push", "-q", "origin", "main")
+    with pytest.raises(Refused, match="a link"), desk.acting():
+        pass
+
+
+def test_a_push_that_the_server_refuses_is_reported_once(desk: Any) -> None:
+    desk.version()
+    hook = desk.remote / "hooks/pre-receive"
+    hook.write_text(f"#!/bin/sh\necho x >> {desk.folder}/pushes\necho protected >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with desk.acting() as context, pytest.raises(Refused, match="protected"):
+        stage(context, "tiny", "1")
+    assert (desk.folder / "pushes").read_text() == "x\n"
+    hook.unlink()
+    with desk.acting() as context:
+        assert stage(context, "tiny", "1").commit
+
+
+def test_every_step_is_signed_and_the_history_verifies(desk: Any, keys: dict[str, str], in_git: Any) -> None:
+    desk.version()
+    root = in_git(desk.remote, "rev-parse", "main")
+    with desk.acting(BOT, keys["bot"]) as context:
+        commit = stage(context, "tiny", "1").commit
+        assert commit
+        assert signature(context.clone, commit).letter == "G"
+        promote(context, "tiny", "1")
+    with desk.acting(ADA, keys["ada"]) as context:
+        approve(context, "tiny")
+        assert verify(context.clone, "tiny", root) == []
+
+
+@pytest.mark.parametrize("key", [None, "eve"])
+def test_an_unsigned_or_foreign_commit_under_a_signed_head_is_named(
+    desk: Any, keys: dict[str, str], in_git: Any, key: str | None
+) -> None:
+    desk.version()
+    root = in_git(desk.remote, "rev-parse", "main")
+    with desk.acting(BOT, keys[key] if key else None) as context:
+        stage(context, "tiny", "1")
+        promote(context, "tiny", "1")
+    with desk.acting(ADA) as context:
+        approve(context, "tiny")
+    with desk.acting(BOT, keys["bot"]) as context:
+        clone = context.clone
+        head = clone.commit({"README.md": "signed\n"}, "Sign the head\n", [clone.head])
+        clone.git.run("push", "origin", f"{head}:refs/heads/main")
+        clone.fetch()
+        assert signature(clone, head).letter == "G"
+        assert len(verify(clone, "tiny", root)) == 2
+
+
+def test_the_same_key_under_another_name_approves_nothing(desk: Any, keys: dict[str, str]) -> None:
+    desk.version()
+    with desk.acting(BOT, keys["bot"]) as context:
+        stage(context, "tiny", "1")
+        promote(context, "tiny", "1")
+    with desk.acting(BOB, keys["bot"]) as context, pytest.raises(Refused, match="their own"):
+        approve(context, "tiny")
+    with desk.acting(ADA, keys["ada"]) as context:
+        assert approve(context, "tiny").created
+
+
+def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(desk: Any, keys: dict[str, str]) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        promote(context, "tiny", "1")
+    with desk.acting(ADA, keys["ada"]) as context, pytest.raises(Refused, match="not signed"):
+        approve(context, "tiny")

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.release.forge.forge import branch_of
+from registry.release.forge.github import GitHub, connect
+from slipway.errors import BadInput, Refused, Unavailable
+
+BRANCH, TIP = branch_of("tiny", 7), "a" * 40
+
+
+def _standin() -> Any:
+    spec = importlib.util.spec_from_file_location("release_standin", Path(__file__).with_name("standin.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+standin = _standin()
+
+
+@pytest.fixture
+def state() -> Iterator[Any]:
+    with standin.serving() as running:
+        running.branches[BRANCH] = TIP
+        yield running
+        assert running.problems == []
+
+
+@pytest.fixture
+def forge(state: Any) -> Iterator[GitHub]:
+    made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
+    yield made
+    made.client.close()
+
+
+def test_a_request_is_opened_once_and_its_text_kept_up_to_date(forge: GitHub, state: Any) -> None:
+    first = forge.request(BRANCH, TIP, "Release", "one")
+    again = forge.request(BRANCH, TIP, "Release", "two")
+    assert first.number == again.number == state.created == 1
+    assert state.pulls[0]["body"] == "two"
+    assert (first.model, first.version, first.tip, first.state) == ("tiny", 7, TIP, "open")
+    assert [one.branch for one in forge.open_requests("tiny")] == [BRANCH]
+    assert forge.open_requests("other") == []
+
+
+def test_a_request_that_somebody_else_has_just_opened_is_found(forge: GitHub, state: Any) -> None:
+    forge.request(BRANCH, TIP, "Release", "one")
+    state.hidden = 1
+    assert forge.request(BRANCH, TIP, "Release", "one").number == 1
+    assert state.created == 1
+
+
+def test_a_request_of_another_commit_is_refused(forge: GitHub, state: Any) -> None:
+    forge.request(BRANCH, TIP, "Release", "one")
+    with pytest.raises(Refused, match="changed meanwhile"):
+        forge.request(BRANCH, "b" * 40, "Release", "one")
+
+
+def test_a_fork_cannot_pose_as_a_request(forge: GitHub, state: Any) -> None:
+    forge.request(BRANCH, TIP, "Release", "one")
+    state.pulls[0]["head"]["repo"]["full_name"] = "mallory/manifests"
+    assert forge.open_requests("tiny") == []
+
+
+def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: Any) -> None:
+    forge.request(BRANCH, TIP, "Release", "one")
+    review = standin.example("pull-request-review-items") | {"state": "APPROVED", "commit_id": "b" * 40}
+    state.reviews = [review]
+    assert forge.open_requests("tiny")[0].approvals == ()
+    state.reviews = [review | {"commit_id": TIP}]
+    assert forge.open_requests("tiny")[0].approvals == (review["user"]["login"],)
+    state.reviews = [review | {"commit_id": TIP}, review | {"commit_id": TIP, "state": "CHANGES_REQUESTED"}]
+    assert forge.open_requests("tiny")[0].approvals == ()
+
+
+def test_the_verdict_stands_on_the_commit(forge: GitHub, state: Any) -> None:
+    request = forge.request(BRANCH, TIP, "Release", "one")
+    forge.report(request, False, "x" * 500)
+    assert [(one["sha"], one["state"], one["context"]) for one in state.statuses] == [
+        (TIP, "failure", "slipway/promotion")
+    ]
+    assert len(state.statuses[0]["description"]) == 140
+
+
+def test_closing_says_why_once_and_deletes_the_branch(forge: GitHub, state: Any) -> None:
+    request = forge.request(BRANCH, TIP, "Release", "one")
+    forge.close(request, "wrong on Mondays")
+    forge.close(request, "wrong on Mondays")
+    assert state.comments == ["Closed: wrong on Mondays"]
+    assert (state.pulls[0]["state"], state.branches) == ("closed", {})
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "text"),
+    [
+        (401, {}, Unavailable, "GITHUB_TOKEN"),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1800000000"}, Unavailable, "rate limit"),
+        (429, {"Retry-After": "60"}, Unavailable, "rate limit"),
+        (403, {}, Refused, "may write"),
+        (404, {}, Refused, "GITHUB_REPOSITORY"),
+        (422, {}, Refused, "protection"),
+        (500, {}, Unavailable, "run the same command again"),
+        (503, {}, Unavailable, "run the same command again"),
+    ],
+)
+def test_githubs_errors_say_what_to_do(
+    forge: GitHub, state: Any, status: int, headers: dict[str, str], kind: type[Exception], text: str
+) -> None:
+    state.fail.append(("POST", "pulls", status, headers))
+    began = time.monotonic()
+    with pytest.raises(kind, match=text):
+        forge.request(BRANCH, TIP, "Release", "one")
+    assert time.monotonic() - began < 30
+    assert state.created == 0
+    state.fail.clear()
+    assert forge.request(BRANCH, TIP, "Release", "one").number == 1
+
+
+def test_github_without_a_token_is_named() -> None:
+    with pytest.raises(BadInput, match="GITHUB_TOKEN unset"):
+        connect("octocat/manifests", "main", "", "https://api.github.com")
