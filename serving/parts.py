@@ -19,6 +19,7 @@ from serving.auth import Authenticator
 from serving.breaker import Breaker
 from serving.cache import Cache
 from serving.distributions import Distributions
+from serving.journal import orphans
 from serving.journal.spool import Spool
 from serving.journal.writer import Writer, connect
 from serving.keys import KeySet
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 LOG_SECONDS = 0.2
 STOP_SECONDS = 5.0
+CLAIM_SECONDS = 20.0
 
 
 @dataclass
@@ -188,9 +190,13 @@ def _add_journal(parts: Parts) -> None:
     if not settings.journal_on:
         logger.warning("THE JOURNAL IS OFF: predictions are not written down (set SLIPWAY_DATABASE_URL)")
         return
-    parts.spool = Spool(settings.spool, settings.spool_bytes, settings.spool_sync_seconds)
+    volume, shared = settings.spool, bool(settings.spool_owner)
+    own = volume / settings.spool_owner
+    patience = CLAIM_SECONDS if shared else 0.0
+    parts.spool = Spool(own, settings.spool_bytes, settings.spool_sync_seconds, patience)
     parts.pool = connect(settings.database_url, settings.database_pool)
-    parts.writer = Writer(parts.spool, parts.pool, parts.database_breaker)
+    left = (lambda: orphans.segments(volume, own)) if shared else None
+    parts.writer = Writer(parts.spool, parts.pool, parts.database_breaker, left)
 
 
 def _check_redacted(settings: Settings, served: Model) -> None:

@@ -8,6 +8,7 @@ that does not parse, by name.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,10 @@ class Settings:
     database_url: str = _setting("", "PostgreSQL of the journal, postgresql://…")
     database_pool: int = _setting(2, "most connections to PostgreSQL")
     spool: Path = _setting(DEFAULT_SPOOL, "folder of journal rows on their way to PostgreSQL")  # noqa: RUF009 - a frozen default
+    spool_owner: str = _setting(
+        "",
+        "this server's folder below SLIPWAY_SPOOL, a volume that pods share; the living ship what others left",
+    )
     spool_bytes: int = _setting(256 << 20, "most bytes in the spool; past it requests get 503")
     spool_sync_seconds: float = _setting(0.05, "time between two fsync of the spool")
     journal_redact: str = _setting("", "names of features that are never written down, by comma")
@@ -132,6 +137,8 @@ def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
 
 
 def _refuse_unsafe(settings: Settings) -> None:
+    if not re.fullmatch(r"[a-z0-9.-]{0,253}", settings.spool_owner) or settings.spool_owner in (".", ".."):
+        raise BadInput("SLIPWAY_SPOOL_OWNER is no folder's name", expected="a pod's name", found=settings.spool_owner)
     state: Literal["on", "off"] = "off" if settings.auth == "off" else "on"
     if settings.environment == "production" and state == "off":
         raise Refused(

@@ -81,8 +81,9 @@ def peers(work: Path, folder: Path) -> dict[str, Peer]:
 def _ours(work: Path, folder: Path) -> Started:
     place = Path(tempfile.mkdtemp(dir=work))
     place.chmod(0o755)
-    database, redis = Postgres(place / "pg"), Redis(place / "redis")
-    atexit.register(redis.kill)  # PostgreSQL stops by itself
+    database, redis = Postgres(), Redis(place / "redis")
+    atexit.register(redis.kill)
+    atexit.register(database.stop)
     url = database.new_database()
     upkeep.migrate(url)
     jwks = token.ensure_keys(place / "keys")

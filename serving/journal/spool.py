@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 HEAD = struct.Struct("<II")
 SEGMENT_BYTES = 4 << 20
 SUFFIX = ".spool"
+OWNER, ASIDE = "owner", "aside"
 
 
 class SpoolFull(Exception):
@@ -45,8 +46,9 @@ class _Segment:
 class Spool:
     """Append rows; hand out the oldest; forget what was shipped."""
 
-    def __init__(self, folder: Path, most_bytes: int, sync_seconds: float) -> None:
+    def __init__(self, folder: Path, most_bytes: int, sync_seconds: float, claim_seconds: float = 0.0) -> None:
         self._folder = folder
+        self._claim_until = time.monotonic() + claim_seconds
         self._most_bytes = most_bytes
         self._sync_seconds = sync_seconds
         self._lock = threading.Lock()
@@ -86,7 +88,7 @@ class Spool:
     @property
     def aside(self) -> Path:
         """File of the rows that PostgreSQL refused to store."""
-        return self._folder / "aside"
+        return self._folder / ASIDE
 
     def append(self, row: bytes) -> None:
         """Write one row; it is in the file when this returns.
@@ -165,23 +167,32 @@ class Spool:
                 _flush_and_close(handle)
 
     def _claimed(self) -> int:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            claim = os.open(self._folder / "owner", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise Unavailable(
-                f"the spool {self._folder} cannot be written", expected="a writable folder", found=str(error.strerror),
-                hint="set SLIPWAY_SPOOL to a folder on a volume",
-            ) from error  # fmt: skip
+        while True:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                claim = os.open(self._folder / OWNER, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise Unavailable(
+                    f"the spool {self._folder} cannot be written", expected="a writable folder",
+                    found=str(error.strerror), hint="set SLIPWAY_SPOOL to a folder on a volume",
+                ) from error  # fmt: skip
+            if self._locked(claim):
+                return claim
+            os.close(claim)
+            if time.monotonic() > self._claim_until:
+                raise Refused(
+                    f"the spool {self._folder} belongs to another server", expected="one server a spool",
+                    found="a running owner", hint="set SLIPWAY_SPOOL to a folder of its own",
+                )  # fmt: skip
+            time.sleep(0.05)  # another pod ships what the server before this one left here
+
+    def _locked(self, claim: int) -> bool:
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The folder may have been shipped and removed between opening and locking.
+            return os.path.samestat(os.fstat(claim), (self._folder / OWNER).stat())
         except OSError:
-            os.close(claim)
-            raise Refused(
-                f"the spool {self._folder} belongs to another server", expected="one server a spool",
-                found="a running owner", hint="set SLIPWAY_SPOOL to a folder of its own",
-            ) from None  # fmt: skip
-        return claim
+            return False
 
     def _adopted(self) -> list[_Segment]:
         found = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,7 @@ BATCH_ROWS = 2000
 BATCH_BYTES = 4 << 20
 IDLE_SECONDS = 0.25
 LONGEST_PAUSE = 5.0
+ORPHAN_SECONDS = 10.0
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 _TUPLE = struct.Struct(">hiB")
@@ -36,13 +38,21 @@ _TUPLE = struct.Struct(">hiB")
 class Writer:
     """The thread between the spool and PostgreSQL."""
 
-    def __init__(self, spool: Spool, pool: ConnectionPool, breaker: Breaker) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        pool: ConnectionPool,
+        breaker: Breaker,
+        orphans: Callable[[], Iterator[Path]] | None = None,
+    ) -> None:
         self.written = 0
         self.failures = 0
         self.set_aside = 0
         self.breaker = breaker
         self._spool = spool
         self._pool = pool
+        self._orphans = orphans
+        self._orphans_due = time.monotonic()
         self._months: set[date] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -61,6 +71,7 @@ class Writer:
         while True:
             try:
                 self._ship_oldest()
+                self._ship_orphans()
                 pause = IDLE_SECONDS
             except (psycopg.Error, OSError) as error:
                 self.failures += 1
@@ -83,6 +94,15 @@ class Writer:
         for batch in _batches(path):
             self._ship(batch)
         self._spool.forget(path)
+
+    def _ship_orphans(self) -> None:
+        if self._orphans is None or self._stopping.is_set() or time.monotonic() < self._orphans_due:
+            return
+        for path in self._orphans():
+            for batch in _batches(path):
+                self._ship(batch)
+            path.unlink()
+        self._orphans_due = time.monotonic() + ORPHAN_SECONDS
 
     def _probe(self) -> None:
         """Close the breaker when PostgreSQL answers again though no row waits."""

@@ -81,9 +81,8 @@ def client(bearer: Callable[..., str]) -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    folder = tmp_path_factory.mktemp("pg")
-    server = Postgres(folder)
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
     yield server
     server.stop()
 
@@ -145,8 +144,8 @@ def server(
 
 
 @pytest.fixture(scope="module")
-def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("own-pg"))
+def fragile_postgres() -> Iterator[Postgres]:
+    server = Postgres()
     yield server
     server.stop()
 

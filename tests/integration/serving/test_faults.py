@@ -43,6 +43,25 @@ def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
 
 
 @pytest.mark.long
+def test_f08_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
+    start: Any, client: Any, golden: Any, own_postgres: Postgres, tmp_path: Path
+) -> None:
+    url = own_postgres.new_database()
+    upkeep.migrate(url)
+    shared = {"database_url": url, "spool": tmp_path / "volume", **GENEROUS}
+    lost: Server = start(**shared, spool_owner="pod-1")
+    own_postgres.kill()
+    answers = [client(lost).predict(golden["rows"][:1]) for _ in range(30)]
+    assert {a.status_code for a in answers} == {200}
+    lost.kill()
+    own_postgres.restart()
+    other: Server = start(**shared, spool_owner="pod-2")
+    holds_exactly(url, {a.json()["request_id"] for a in answers})
+    assert client(other).predict(golden["rows"][:1]).status_code == 200
+    wait_until(lambda: not (tmp_path / "volume" / "pod-1").exists(), what="the lost pod's folder going")
+
+
+@pytest.mark.long
 def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
     start: Any, client: Any, golden: Any, own_postgres: Postgres
 ) -> None:
