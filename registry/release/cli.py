@@ -15,7 +15,7 @@ import click
 import rich_click
 from rich.console import Console
 
-from registry.cli import AS_JSON, FOLDER, _open, _top
+from registry.options import AS_JSON, FOLDER, open_tracking, top
 from registry.release.releasefile import checked
 from slipway.errors import BadInput
 
@@ -178,7 +178,7 @@ def acting(root: Path, who: str | None = None) -> Iterator[Context]:
         def say(text: str) -> None:
             status.update(text)
 
-        with opening.acting(settings(root, who), os.environ, lambda: _open(root), say=say) as context:
+        with opening.acting(settings(root, who), os.environ, lambda: open_tracking(root), say=say) as context:
             status.stop()
             yield context
 
@@ -188,7 +188,7 @@ def settings(root: Path, who: str | None = None) -> Settings:
     from registry.release.settings import read
 
     environment = {**os.environ, "SLIPWAY_ACTOR": who} if who else os.environ
-    return read(environment, _top(root))
+    return read(environment, top(root))
 
 
 def _confirm(context: Context, name: str, tip: str, question: str) -> None:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from registry.cli import AS_JSON, FOLDER
+from registry.options import AS_JSON, FOLDER
 from registry.release.cli import COMMAND, acting, settings
 from registry.release.releasefile import checked
 from slipway.errors import Refused

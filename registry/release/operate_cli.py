@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from registry.cli import AS_JSON, FOLDER
+from registry.options import AS_JSON, FOLDER
 from registry.release.cli import COMMAND, _show, acting, settings
 from registry.release.releasefile import checked
 

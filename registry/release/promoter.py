@@ -1,4 +1,4 @@
-"""Runs the promoter, webhook and loop in one process, and makes MLflow call it. An entry point: reads the environment."""
+"""Runs the promoter, webhook and loop in one process, and makes MLflow call it: an entry point."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from registry.cli import _open
+from registry.options import open_tracking
 from registry.release.cli import settings
 from slipway.errors import BadInput
 
@@ -33,7 +33,7 @@ def run(root: Path, host: str, port: int, every: float) -> None:
 
     def once(models: list[str] | None) -> list[Any]:
         # A clone a pass: what the remote has rewritten or lost meanwhile is seen, and nothing grows.
-        with opening.acting(found, os.environ, lambda: _open(root)) as context:
+        with opening.acting(found, os.environ, lambda: open_tracking(root)) as context:
             return reconcile(context, lambda: opening.cluster(os.environ), models)
 
     handler = logging.StreamHandler(sys.stderr)
@@ -50,7 +50,7 @@ def register(root: Path, url: str) -> str:
         Unavailable: MLflow does not take it: its server needs a SQL store, and for plain http
             MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https and MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true.
     """
-    key, tracking = secret(os.environ), _open(root)
+    key, tracking = secret(os.environ), open_tracking(root)
     with tracking.asking("register the webhook"):
         client = tracking.client
         there = next((one for one in client.list_webhooks() if one.name == NAME), None)
