@@ -73,7 +73,7 @@ bento: setup ## write the Bento of an exported version in MODEL=folder, for bent
 	bentoml build
 
 .PHONY: check
-check: setup ## format, lint, types, import contracts
+check: setup check-workflows ## format, lint, types, import contracts, workflows
 	ruff format --check .
 	ruff check .
 	mypy
@@ -105,3 +105,5 @@ bench-serving: setup ## compare the server with its peers (needs wrk and two fre
 mlflow: setup ## open MLflow's UI on the embedded store, http://127.0.0.1:5000
 	@mkdir -p var/mlflow
 	mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///$(CURDIR)/var/mlflow/mlflow.db --default-artifact-root file://$(CURDIR)/var/mlflow/artifacts
+
+include .github/delivery.mk
