@@ -13,7 +13,7 @@ export BENTOML_DO_NOT_TRACK := True
 export DVC_NO_ANALYTICS := 1
 export GX_ANALYTICS_ENABLED := false
 export UV_PROJECT_ENVIRONMENT := .venv
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/var/bin:$(PATH)
 
 .PHONY: help
 help: ## list the targets
@@ -36,7 +36,7 @@ run: setup ## train on the real flights, judge and register the model
 	slipway register --allow-dirty
 
 .PHONY: test
-test: setup ## the fast tests, unit and integration: about two minutes
+test: setup manifest-tools ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
@@ -50,7 +50,7 @@ browser: ## install the browser that opens the interactive page in tests, on Deb
 	  { echo "error: no browser found; expected chromium or google-chrome; next: install one" >&2; exit 5; }
 
 .PHONY: e2e
-e2e: setup ## a fresh clone, the README's commands, nothing else
+e2e: setup ## the README in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY
 	pytest -x tests/e2e
 
 .PHONY: image-tools
@@ -64,6 +64,35 @@ image-tools: ## install what builds, runs and serves images, on Debian as root
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version
 	pytest -m image tests/integration/image
+
+.PHONY: manifest-tools
+manifest-tools: ## build kustomize and kubeconform into var/bin, at the versions of tools/go.mod
+	@for tool in kustomize kubeconform; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
+	  test -z "$${missing:-}" || command -v go >/dev/null || \
+	  { echo "error: kustomize or kubeconform is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
+	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool; }
+
+.PHONY: check-manifests
+check-manifests: setup manifest-tools ## build every environment, check it against schemas and policy
+	@rm -rf var/manifests
+	python -m registry.policy gitops --output var/manifests
+	@kustomize build gitops/argocd -o var/manifests/argocd.yaml
+	@for folder in gitops/platform/*/; do test -f "$$folder/kustomization.yaml" || continue; \
+	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
+	tools/kubeconform var/manifests
+
+.PHONY: cluster
+cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)
+	tools/kind-cluster
+
+.PHONY: promoter-image
+promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@digest; BUILD_OPTIONS=--tls-verify=false for a local registry
+	rm -rf var/promoter && mkdir -p var/promoter/application
+	uv export --quiet --locked --no-emit-project --no-default-groups --extra registry --extra promoter -o var/promoter/requirements.txt
+	uv pip install --no-config --quiet --python $(BIN)/python --target var/promoter/packages --require-hashes -r var/promoter/requirements.txt
+	cp -r slipway registry var/promoter/application/
+	find var/promoter -name __pycache__ -prune -exec rm -rf {} +
+	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f registry/release/image/Containerfile -t $(TAG) var/promoter
 
 .PHONY: bento
 bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import json
-import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import rich_click
-from rich.console import Console
 
-from registry.options import AS_JSON, FOLDER, open_tracking, top
+from registry.options import AS_JSON, FOLDER
+from registry.release.process import COMMAND, acting, show
 from registry.release.releasefile import checked
 from slipway.errors import BadInput
 
 if TYPE_CHECKING:
     from registry.release.context import Context
-    from registry.release.settings import Settings
 
 REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
 WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
-COMMAND = functools.partial(click.command, cls=rich_click.RichCommand)
 
 
 @COMMAND()
@@ -50,7 +42,7 @@ def stage(name: str, version: str, reason: str, root: Path, as_json: bool) -> No
         done = run(context, checked(name), version, reason)
     what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
     text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}"
-    _show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
+    show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
 
 
 @COMMAND()
@@ -82,7 +74,7 @@ def promote(name: str, version: str, rollback: bool, reason: str, root: Path, as
     else:
         state = "opened" if done.created else "is open already"
         text = f"{name} version {done.release.version}: request {done.request.url or done.request.branch} {state}"
-    _show(as_json, {"model": name, "created": done.created, **said, "verdict": rules}, text)
+    show(as_json, {"model": name, "created": done.created, **said, "verdict": rules}, text)
 
 
 @COMMAND()
@@ -112,7 +104,7 @@ def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_j
         done = run(context, name, request.tip if request else None, reason)
     what = f"commit {done.commit[:12]}" + ("" if done.created else ", approved before")
     text = f"{name} version {done.release.version} approved for production  {done.release.digest}  {what}"
-    _show(as_json, {"model": name, **asdict(done)}, text)
+    show(as_json, {"model": name, **asdict(done)}, text)
 
 
 @COMMAND()
@@ -137,7 +129,7 @@ def reject(name: str, version: str, reason: str, root: Path, as_json: bool) -> N
         done = run(context, checked(name), version, reason)
     closed = f"; closed {', '.join(done.closed)}" if done.closed else ""
     moved = "; champion moved back" if done.alias_moved else ""
-    _show(as_json, asdict(done), f"{name} version {done.version} rejected{closed}{moved}")
+    show(as_json, asdict(done), f"{name} version {done.version} rejected{closed}{moved}")
 
 
 @COMMAND()
@@ -165,30 +157,7 @@ def rollback(name: str, environment: str, to: int | None, reason: str, root: Pat
     what = f"commit {done.commit[:12]}" if done.commit else "it was already; --to VERSION goes further back"
     gone = f"; version {done.rejected} is rejected" if done.rejected else ""
     text = f"{name} in {environment} is back at version {done.release.version}{gone}  {what}"
-    _show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
-
-
-@contextlib.contextmanager
-def acting(root: Path, who: str | None = None) -> Iterator[Context]:
-    """Give the context of an act, from the environment of this process."""
-    from registry.release import opening
-
-    with Console(stderr=True).status("") as status:
-
-        def say(text: str) -> None:
-            status.update(text)
-
-        with opening.acting(settings(root, who), os.environ, lambda: open_tracking(root), say=say) as context:
-            status.stop()
-            yield context
-
-
-def settings(root: Path, who: str | None = None) -> Settings:
-    """Read the settings of this process."""
-    from registry.release.settings import read
-
-    environment = {**os.environ, "SLIPWAY_ACTOR": who} if who else os.environ
-    return read(environment, top(root))
+    show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
 
 
 def _confirm(context: Context, name: str, tip: str, question: str) -> None:
@@ -206,7 +175,3 @@ def _confirm(context: Context, name: str, tip: str, question: str) -> None:
         raise BadInput(
             "not approved", expected="yes", hint=f"slipway approve {name}, with --yes in a script"
         ) from error
-
-
-def _show(as_json: bool, said: object, text: str) -> None:
-    click.echo(json.dumps(said, indent=2) if as_json else text)

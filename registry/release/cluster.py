@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from registry.release.rollouts import HEALTHY, Application, Pod, Rollout, application, phase_of, pod, rollout
@@ -20,6 +21,7 @@ from slipway.errors import BadInput, SlipwayError, Unavailable
 SECONDS = (3, 10)  # to connect, to answer
 ROLLOUTS = ("argoproj.io", "v1alpha1")
 ARGOCD = "argocd"
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 @dataclass(frozen=True)
@@ -177,13 +179,13 @@ def open_cluster(kubeconfig: str | None = None, context: str | None = None) -> C
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # a refused connection is reported once, by us
     try:
-        try:
-            config.load_incluster_config(settings := client.Configuration())  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            settings = client.Configuration()
+        settings = client.Configuration()
+        if kubeconfig or context or not SERVICE_ACCOUNT.exists():
             config.load_kube_config(  # type: ignore[no-untyped-call]
                 kubeconfig, context, client_configuration=settings, persist_config=False
             )
+        else:
+            config.load_incluster_config(settings)  # type: ignore[no-untyped-call]
     except Exception as error:
         raise Unavailable(
             "no Kubernetes cluster is set",

@@ -37,7 +37,7 @@ def difference(clone: Clone, model: str, after: str, environment: str = PRODUCTI
         return Difference("", "")
     with tempfile.TemporaryDirectory(prefix="slipway-diff-") as temporary:
         top = Path(temporary)
-        _write(clone, top)
+        _write(clone, model, top)
         overlay = top / f"{clone.remote.folder}/apps/{model}/{environment}"
         old = build(overlay) if before is not None else ""
         file = top / path
@@ -68,9 +68,11 @@ def build(overlay: Path) -> str:
     return ran.stdout
 
 
-def _write(clone: Clone, top: Path) -> None:
-    contents = clone.blobs(list(clone.files.values()))
-    for path, blob in clone.files.items():
+def _write(clone: Clone, model: str, top: Path) -> None:
+    apps, own = f"{clone.remote.folder}/apps/", f"{clone.remote.folder}/apps/{model}/"
+    wanted = {path: blob for path, blob in clone.files.items() if path.startswith(own) or not path.startswith(apps)}
+    contents = clone.blobs(list(wanted.values()))
+    for path, blob in wanted.items():
         target = top / path
         if ".." in Path(path).parts or Path(path).is_absolute():
             raise BadInput(f"{path} in {clone.where} leaves the folder")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from registry.options import AS_JSON, FOLDER
-from registry.release.cli import COMMAND, acting, settings
+from registry.release.process import COMMAND, acting, settings
 from registry.release.releasefile import checked
 from slipway.errors import Refused
 
@@ -113,8 +113,11 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 def _table(entries: list[Entry]) -> Table:
     table = Table("when", "version", "action", "who", "approved by", "digest", "commit")
+    for column in (0, 5, 6):
+        table.columns[column].no_wrap = True
     for row in map(_row, entries):
         version = str(row["version"] or row["problem"] or "none")
-        cells = (row["when"], version, row["action"] or "", row["author"], row["approver"] or "", row["digest"] or "")
+        when, digest = row["when"][:16], (row["digest"] or "").removeprefix("sha256:")[:12]
+        cells = (when, version, row["action"] or "", row["author"], row["approver"] or "", digest)
         table.add_row(*(cell.replace("[", r"\[") for cell in cells), row["commit"][:12])
     return table

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from registry.options import AS_JSON, FOLDER
-from registry.release.cli import COMMAND, _show, acting, settings
+from registry.release.process import COMMAND, acting, settings, show
 from registry.release.releasefile import checked
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _steer(word: str, name: str, environment: str, root: Path, as_json: bool) ->
     with acting(root) as context:
         done = steer(context, _cluster, word, name, environment)
     text = f"{word}: {name} in {environment} is {done.phase} {done.message}".rstrip()
-    _show(as_json, json.loads(json.dumps(asdict(done), default=str)), text)
+    show(as_json, asdict(done), text)
 
 
 def _cluster() -> Cluster:

@@ -1,4 +1,4 @@
-"""Runs the promoter, webhook and loop in one process, and makes MLflow call it: an entry point."""
+"""Runs webhook and loop in one process, and makes MLflow call it. An entry point: reads the environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.options import open_tracking
-from registry.release.cli import settings
+from registry.release.process import settings
 from slipway.errors import BadInput
 
 NAME = "slipway-promoter"

@@ -102,7 +102,9 @@ class GitHub:
         from github import GithubException
 
         try:
-            self._repo().get_git_ref(f"heads/{branch}").delete()
+            found = self._repo().get_git_ref(f"heads/{branch}")
+            found.complete()  # GitHub deletes below git/refs, which its answer says; the client asked git/ref
+            found.delete()
         except GithubException as error:
             if error.status not in (404, 422):
                 raise

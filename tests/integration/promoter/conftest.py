@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from registry.cli import PATIENCE
+from registry.options import PATIENCE
 from registry.release import oci
 from registry.release.audit import Audit, open_audit
 from registry.release.cluster import open_cluster
@@ -32,6 +33,7 @@ for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
 
 MODEL = "tiny"
+DEADLINE_SECONDS = 120
 EMPTY = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
@@ -106,7 +108,7 @@ def stand() -> Iterator[Stand]:
                 namespace = path[-2] if "namespaces" in path else None
                 self._answer(200, {"metadata": {}, "items": made.items(path[-1], namespace)})
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815
 
         def _answer(self, code: int, said: dict[str, Any]) -> None:
             content = json.dumps(said).encode()
@@ -155,9 +157,21 @@ def remote(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    open_store(f"sqlite:///{path}").names()
-    return path
+    """One empty migrated store for all workers: making it takes seconds."""
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    folder = (shared or tmp_path_factory.mktemp("store")) / "promoter-store"
+    store, done = folder / "mlflow.db", folder / "done"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not done.exists():
+            assert time.monotonic() < deadline, "the other worker did not make the store"
+            time.sleep(0.1)
+        return store
+    open_store(f"sqlite:///{store}").names()
+    done.touch()
+    return store
 
 
 @dataclass

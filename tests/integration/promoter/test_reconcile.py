@@ -232,6 +232,7 @@ def broken(site: Any) -> None:
     site.stand.rollout("production", site.release(2).digest, 2, active=site.release(1).digest, failed="golden differs")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("begin", "champion", "requests", "acts"),

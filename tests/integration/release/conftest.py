@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from registry.cli import PATIENCE
+from registry.options import PATIENCE
 from registry.release.audit import Audit, open_audit
 from registry.release.commits import Actor, signing
 from registry.release.context import Context

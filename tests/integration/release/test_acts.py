@@ -26,6 +26,8 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
         opened = promote(context, "tiny", "1")
         again = promote(context, "tiny", "1")
     assert (opened.created, again.created) == (True, False)
+    assert opened.request is not None
+    assert again.request is not None
     assert opened.request.tip == again.request.tip
     assert desk.text("production") == before
     with desk.acting(ADA) as context:

@@ -1,0 +1,1 @@
+"""What the manifests of a model may say, and what they are refused for."""

@@ -1,0 +1,144 @@
+"""What the overlays make: valid objects, and no difference between environments that nobody could explain."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.images import ROOT
+from tests.integration.gitops.conftest import FIXTURE, NEXT, release, rendered
+
+ENVIRONMENTS = ("staging", "production")
+# Every place where production may differ from staging, and why a person would want it so.
+EXPLAINED = {
+    ".metadata.namespace": "they live apart",
+    "ConfigMap.data.SLIPWAY_ENVIRONMENT": "the server says where it runs, and refuses more in production",
+    "ConfigMap.metadata.name": "its content's hash",
+    "Rollout/flight-delay.spec.template.spec.containers[0].envFrom[0].configMapRef.name": "the same hash",
+    "Rollout/flight-delay.spec.strategy.blueGreen.autoPromotionEnabled": "in production an operator says when",
+    "Rollout/flight-delay.spec.template.spec.containers[0].resources.requests.cpu": "guaranteed in production",
+    "Rollout/flight-delay.spec.template.spec.containers[0].resources.requests.memory": "guaranteed in production",
+    "Rollout/flight-delay.spec.template.spec.containers[0].resources.limits.cpu": "guaranteed in production",
+    "HorizontalPodAutoscaler/flight-delay.spec.minReplicas": "production survives a lost pod",
+    "HorizontalPodAutoscaler/flight-delay.spec.maxReplicas": "production takes more load",
+    "Ingress/flight-delay.spec.rules[0].host": "they answer under names of their own",
+    "Ingress/flight-delay.spec.tls[0].hosts[0]": "they answer under names of their own",
+}
+
+
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {p: v for key, inner in value.items() for p, v in leaves(inner, f"{path}.{key}").items()}
+    if isinstance(value, list):
+        return {p: v for i, inner in enumerate(value) for p, v in leaves(inner, f"{path}[{i}]").items()}
+    return {path: value}
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    first = {k + p: v for k, document in one.items() for p, v in leaves(document).items()}
+    second = {k + p: v for k, document in other.items() for p, v in leaves(document).items()}
+    return {path for path in first.keys() | second.keys() if first.get(path) != second.get(path)}
+
+
+def explained(path: str) -> bool:
+    return path in EXPLAINED or any(path.endswith(end) for end in EXPLAINED if end.startswith("."))
+
+
+def test_environments_differ_only_where_a_person_would_say_why(gitops: Path) -> None:
+    found = differences(rendered(gitops, "staging"), rendered(gitops, "production"))
+    assert {path for path in found if not explained(path)} == set()
+
+
+def test_every_explanation_is_still_needed(gitops: Path) -> None:
+    found = differences(rendered(gitops, "staging"), rendered(gitops, "production"))
+    assert {end for end in EXPLAINED if not any(path == end or path.endswith(end) for path in found)} == set()
+
+
+def test_a_release_moves_images_and_annotations_alone(gitops: Path) -> None:
+    before = rendered(gitops, "production")
+    release(gitops, "production", NEXT)
+    found = differences(before, rendered(gitops, "production"))
+    images = {path for path in found if path.endswith(".image")}
+    assert images == {
+        "Rollout/flight-delay.spec.template.spec.containers[0].image",
+        "AnalysisTemplate/flight-delay-smoke.spec.metrics[0].provider.job.spec.template.spec.containers[0].image",
+    }
+    assert {path for path in found - images if "annotations.slipway/image-digest" not in path} == set()
+
+
+def test_pods_carry_where_their_release_comes_from(gitops: Path) -> None:
+    annotations = rendered(gitops, "production")["Rollout/flight-delay"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["slipway/image-digest"] == FIXTURE.digest
+    assert annotations["slipway/model-version"] == "7"
+
+
+def test_production_is_guaranteed(gitops: Path) -> None:
+    for container in rendered(gitops, "production")["Rollout/flight-delay"]["spec"]["template"]["spec"]["containers"]:
+        resources = container["resources"]
+        assert resources["requests"] == resources["limits"]
+        assert set(resources["limits"]) == {"cpu", "memory"}
+
+
+def test_an_environment_before_its_first_release_runs_nothing() -> None:
+    for environment in ENVIRONMENTS:
+        kinds = {document["kind"] for document in rendered(ROOT / "gitops", environment).values()}
+        assert not kinds & {"Rollout", "AnalysisTemplate", "HorizontalPodAutoscaler"}
+        assert {"Service", "Ingress", "NetworkPolicy", "ServiceAccount"} <= kinds
+
+
+def test_overlays_are_short() -> None:
+    for path in (ROOT / "gitops/apps").glob("*/*/kustomization.yaml"):
+        if path.parent.name != "base":
+            assert len(path.read_text().splitlines()) <= 24, path
+
+
+def test_the_project_allows_what_the_policy_allows() -> None:
+    from registry.policy.objects import KINDS
+    from tests.integration.gitops.argocd import projects
+
+    for project in projects():
+        spec = project["spec"]
+        assert spec["clusterResourceWhitelist"] == []
+        assert {(one["group"], one["kind"]) for one in spec["namespaceResourceWhitelist"]} == KINDS
+        assert all(not {"*"} & set(one.values()) for one in spec["destinations"])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_objects_fit_their_schemas(gitops: Path, environment: str, tmp_path: Path) -> None:
+    made = tmp_path / "made.yaml"
+    overlay = gitops / "apps/flight-delay" / environment
+    made.write_bytes(subprocess.run(["kustomize", "build", str(overlay)], check=True, capture_output=True).stdout)
+    assert conform(made).returncode == 0, conform(made).stdout
+    made.write_text(made.read_text().replace("scaleDownDelaySeconds: 600", "scaleDownDelaySecond: 600"))
+    assert "scaleDownDelaySecond" in conform(made).stdout
+
+
+def conform(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(ROOT / "tools/kubeconform"), str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
+    """Ratios, not times: a hundred models rendered and checked, against one."""
+    import shutil
+
+    def seconds(models: int) -> float:
+        folder = tmp_path / str(models)
+        for number in range(models):
+            target = folder / f"apps/model-{number}"
+            shutil.copytree(ROOT / "gitops/apps/flight-delay", target)
+            for path in target.rglob("*.yaml"):
+                path.write_text(path.read_text().replace("flight-delay", f"model-{number}"))
+        started = time.perf_counter()
+        done = subprocess.run(
+            ["python", "-m", "registry.policy", str(folder), "--json"], capture_output=True, text=True, check=False
+        )
+        assert json.loads(done.stdout) == [], done.stdout
+        return (time.perf_counter() - started) / models
+
+    assert seconds(20) < 2 * seconds(1)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import concurrent.futures
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from registry.release.audit import Audit, Entry, open_audit, verify
+from slipway.errors import BadInput, Unavailable
+
+
+def write(audit: Audit, key: str, reason: str = "") -> Entry:
+    said = {"actor": "Ada <ada@example.org>", "action": "stage", "model": "tiny", "target": "x", "reason": reason}
+    return audit.record(key=key, version=1, source=None, **said)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "var/audit.db"
+
+
+@pytest.fixture
+def audit(file: Path) -> Audit:
+    made = open_audit(f"sqlite:///{file}")
+    for key in ("a", "b", "c"):
+        write(made, key)
+    return made
+
+
+def test_the_same_key_is_one_entry(audit: Audit) -> None:
+    assert write(audit, "b").sequence == 2
+    assert [one.sequence for one in audit.entries()] == [1, 2, 3]
+    assert verify(audit.entries(), [audit.head() or ""]) == []
+    assert audit.known(["a", "z"]) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE slipway_audit SET reason = 'other'",
+        "DELETE FROM slipway_audit WHERE sequence = 3",
+        "INSERT OR REPLACE INTO slipway_audit SELECT * FROM slipway_audit WHERE sequence = 2",
+    ],
+)
+def test_the_database_refuses_to_change_a_row(audit: Audit, file: Path, statement: str) -> None:
+    with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute(statement)
+    connection.close()
+    assert verify(audit.entries()) == []
+
+
+def forged(connection: sqlite3.Connection, statement: str) -> None:
+    for one in ("update", "delete", "replace"):
+        connection.execute(f"DROP TRIGGER slipway_audit_{one}")
+    connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE slipway_audit SET reason = 'other' WHERE sequence = 2", "row 2 was changed"),
+        ("DELETE FROM slipway_audit WHERE sequence = 2", "row 2 is missing"),
+        ("DELETE FROM slipway_audit WHERE sequence = 1", "row 1 is missing"),
+        ("DELETE FROM slipway_audit WHERE sequence = 3", "row 3 is not there"),
+        ("DELETE FROM slipway_audit", "row 3 is not there"),
+        (
+            "INSERT INTO slipway_audit SELECT 4, 'd', at, actor, action, model, version, source, target, reason,"
+            " 'f', hash FROM slipway_audit WHERE sequence = 3",
+            "row 4 does not follow",
+        ),
+    ],
+)
+def test_whoever_gets_around_that_is_found(audit: Audit, file: Path, statement: str, said: str) -> None:
+    head = audit.head()
+    assert head is not None
+    with sqlite3.connect(file) as connection:
+        forged(connection, statement)
+    connection.close()
+    assert any(one.startswith(said) for one in verify(audit.entries(), [head])), verify(audit.entries(), [head])
+
+
+def test_many_at_once_leave_no_gap_and_no_fork(file: Path) -> None:
+    audit = open_audit(f"sqlite:///{file}")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: write(audit, str(number % 10)), range(40)))
+    assert [one.sequence for one in audit.entries()] == list(range(1, 11))
+    assert verify(audit.entries()) == []
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "https://bot:hunter22@host/x",
+        "ghp_abcdefghijklmnop",
+        "Authorization: Bearer abcdefghijkl",
+        "password=hunter22",
+        "AKIAABCDEFGHIJKLMNOP",
+    ],
+)
+def test_a_credential_is_never_stored(file: Path, secret: str) -> None:
+    entry = write(open_audit(f"sqlite:///{file}"), "a", f"pushed with {secret} today")
+    assert "***" in entry.reason
+    assert "hunter22" not in entry.reason
+    assert "today" in entry.reason
+    assert secret not in file.read_bytes().decode(errors="replace")
+
+
+def test_a_folder_that_is_none_is_unavailable_and_other_engines_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "audit.db").mkdir()
+    with pytest.raises(Unavailable, match="audit record"):
+        write(open_audit(f"sqlite:///{tmp_path / 'audit.db'}"), "a")
+    with pytest.raises(BadInput, match="audit record"):
+        open_audit("mysql://host/name")
+
+
+def test_the_hash_covers_every_column(audit: Audit) -> None:
+    first = audit.entries()[0]
+    with audit.engine.connect() as connection:
+        columns = [one["name"] for one in sa.inspect(connection).get_columns("slipway_audit")]
+    change: Callable[[str], object] = lambda name: 9 if name in ("sequence", "version") else "other"  # noqa: E731
+    for name in (one for one in columns if one != "hash"):
+        changed = Entry(**{**first.__dict__, name: change(name)})
+        assert verify([changed]), name

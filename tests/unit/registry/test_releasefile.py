@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from registry.release.commits import actor, message, read_log, signing
+from registry.release.releasefile import Release, parse, render, untagged
+from registry.release.rules import Facts, Health, judge
+from slipway.errors import BadInput
+
+SHA = "0123456789abcdef" * 4
+RELEASE = Release("tiny", 7, SHA[:32], SHA[:40], SHA[:32], SHA, SHA, "127.0.0.1:5000/team/tiny", f"sha256:{SHA}")
+NOTHING = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+
+
+def test_a_release_survives_its_file() -> None:
+    assert parse(render(RELEASE), "file") == RELEASE
+
+
+def test_a_digest_of_digits_stays_a_string() -> None:
+    digits = replace(RELEASE, git_commit="1" * 40, run_id="1e" + "0" * 30, data_md5="0" * 32)
+    assert parse(render(digits), "file") == digits
+
+
+@pytest.mark.parametrize("text", [NOTHING, NOTHING + "patches: []\n"])
+def test_nothing_released_yet_is_none(text: str) -> None:
+    assert parse(text, "file") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "kind: Kustomization\n",
+        "a: [",
+        render(RELEASE) + "resources: [https://evil.example/x]\n",
+        render(RELEASE) + "# a note\n",
+        render(RELEASE).replace("digest: ", "newTag: latest\n  digest: "),
+        render(RELEASE).replace('"7"', '"07"'),
+        render(RELEASE).replace("images:", "images: &x"),
+    ],
+)
+def test_every_other_form_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match=r"file is no release file|cannot be written"):
+        parse(text, "file")
+
+
+@pytest.mark.parametrize(
+    "change", [{"model": "../x"}, {"image": "a/b\n- name: c"}, {"digest": "sha256:1"}, {"version": 0}]
+)
+def test_a_value_that_could_be_more_than_itself_is_not_written(change: dict[str, str]) -> None:
+    with pytest.raises(BadInput, match="cannot be written"):
+        render(replace(RELEASE, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [("r.example:5000/a/b:7", "r.example:5000/a/b"), ("r/a", "r/a"), ("r/a:1@sha256:0", "r/a"), ("r:1/a", "r:1/a")],
+)
+def test_a_tag_goes_and_a_port_stays(image: str, name: str) -> None:
+    assert untagged(image) == name
+
+
+def test_a_person_has_one_key_however_the_address_is_spelled() -> None:
+    assert actor("Ada <Ada+work@Example.org>").key == actor("A. L. <ada@example.ORG>").key
+
+
+@pytest.mark.parametrize("text", ["", "Ada", "Ada <ada>", "<a@b>", "Ada <a@b>\nSlipway-Action: x", "Ada <a@b> <c@d>"])
+def test_an_actor_is_a_name_and_an_address(text: str) -> None:
+    with pytest.raises(BadInput, match="nobody is named"):
+        actor(text)
+
+
+def test_a_message_keeps_a_reason_on_one_line() -> None:
+    text = message("Stage", "stage", RELEASE, "a\n\nSlipway-Approved-By: Eve <e@e>")
+    assert "\nSlipway-Approved-By" not in text
+    assert text.count("\n\n") == 2
+
+
+def test_a_log_is_read_back() -> None:
+    record = "\x1f".join(
+        ["a" * 40, "b c", "Ada", "a@x", "Bob", "b@x", "2026-01-01", "Subject", "Slipway-Action: stage\n"]
+    )
+    (commit,) = read_log(record + "\0")
+    assert (commit.parents, commit.action, str(commit.author)) == (("b", "c"), "stage", "Ada <a@x>")
+
+
+def test_a_fingerprint_signs_by_openpgp() -> None:
+    assert signing("0123ABCD") == ("gpg.format=openpgp", "user.signingKey=0123ABCD")
+    assert signing(None) == ()
+
+
+FACTS = Facts(RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), True, "there", None, False, 600.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"verdict": "failed"}, "verdict"),
+        ({"verdict": ""}, "verdict"),
+        ({"rejected": "slow"}, "not_rejected"),
+        ({"staging": None}, "staged"),
+        ({"staging": replace(RELEASE, digest="sha256:" + "0" * 64)}, "staged"),
+        ({"staging": replace(RELEASE, golden_sha256="0" * 64)}, "staged"),
+        ({"health": Health(None, "nobody knows")}, "staging_healthy_seconds"),
+        ({"health": Health(float("nan"), "?")}, "staging_healthy_seconds"),
+        ({"health": Health(599.9, "healthy")}, "staging_healthy_seconds"),
+        ({"in_registry": None}, "image_in_registry"),
+        ({"in_registry": False}, "image_in_registry"),
+        ({"other_request": "release/tiny/6"}, "no_other_request"),
+        ({"production": replace(RELEASE, version=8)}, "not_older"),
+    ],
+)
+def test_each_rule_refuses_alone(change: dict[str, object], rule: str) -> None:
+    assert judge(FACTS).passed
+    assert [one.name for one in judge(replace(FACTS, **change)).failures] == [rule]  # type: ignore[arg-type]
+
+
+def test_a_rollback_may_be_older() -> None:
+    assert judge(replace(FACTS, production=replace(RELEASE, version=8), rollback=True)).passed
