@@ -1,17 +1,11 @@
 # What the workflows call. Each target runs on a laptop too: that is how it is tried before it is pushed.
 
-GO_TOOLS := .venv/go-tools
 REGISTERED := var/registered.json
 DELIVERY_SETTINGS := MLFLOW_TRACKING_URI SLIPWAY_ACTOR SLIPWAY_AUDIT_URL SLIPWAY_BASE_IMAGE SLIPWAY_DVC_REMOTE \
   SLIPWAY_GITOPS_REMOTE SLIPWAY_REGISTRY
 
-$(GO_TOOLS): tools/go.mod tools/go.sum | .venv/synced
-	@command -v go >/dev/null || { echo "error: no Go found; expected go, to build the tools that tools/go.mod pins; next: install it from your distribution or go.dev" >&2; exit 5; }
-	GOBIN=$(CURDIR)/.venv/bin go -C tools install tool
-	@touch $@
-
 .PHONY: check-workflows
-check-workflows: setup $(GO_TOOLS) ## lint the workflows, their security, Dependabot's settings, the rulesets
+check-workflows: setup manifest-tools ## lint the workflows, their security, Dependabot's settings, the rulesets
 	actionlint
 	zizmor --offline --persona pedantic --no-progress --quiet .github
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -29,7 +23,7 @@ check-vulnerabilities: setup ## look every locked library up in the database of 
 	pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r var/locked.txt
 
 .PHONY: changes
-changes: setup $(GO_TOOLS) ## write what this branch changes for people to review: BASE=commit, into var/changes.md
+changes: setup manifest-tools ## write what this branch changes for people to review: BASE=commit, into var/changes.md
 	slipway changes --base "$${BASE:-origin/main}" --output var/changes.md
 	@test -z "$${GITHUB_STEP_SUMMARY:-}" || cat var/changes.md >> "$$GITHUB_STEP_SUMMARY"
 
