@@ -12,6 +12,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from registry.release.diff import build, unified
@@ -32,10 +33,12 @@ def changes(top: Path, base: str, head: str, folder: str = "gitops") -> str:
     """
     old = _run(top, "git", "merge-base", "--end-of-options", base, head).strip()
     new = _run(top, "git", "rev-parse", "--verify", "--end-of-options", f"{head}^{{commit}}").strip()
+    with ThreadPoolExecutor(2) as pool:  # each starts DVC, which takes its seconds to load
+        tables = list(pool.map(lambda kind: _table(top, kind, old, new), ("params", "metrics")))
     sections = [
         f"## What this changes\n\n`{old[:SHORT]}` to `{new[:SHORT]}`.",
-        _section("Parameters", _table(top, "params", old, new)),
-        _section("Metrics", _table(top, "metrics", old, new)),
+        _section("Parameters", tables[0]),
+        _section("Metrics", tables[1]),
         *_manifests(top, old, new, folder),
     ]
     return _fitting(sections)
@@ -65,6 +68,8 @@ def _table(top: Path, kind: str, old: str, new: str) -> str:
 
 
 def _manifests(top: Path, old: str, new: str, folder: str) -> list[str]:
+    if not _run(top, "git", "diff", "--name-only", old, new, "--", f"{folder}/").strip():
+        return [_section("Manifests", "")]
     with tempfile.TemporaryDirectory(prefix="slipway-changes-") as temporary:
         before, after = Path(temporary, "before"), Path(temporary, "after")
         for place, commit in ((before, old), (after, new)):
