@@ -61,8 +61,10 @@ register: setup ## register the model; the gate's refusal ends it
 .PHONY: registry-login
 registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTRY_PASSWORD, for every image tool
 	@test -n "$${REGISTRY_PASSWORD:-}" || { echo "error: REGISTRY_PASSWORD is not set" >&2; exit 3; }
-	@printf '%s' "$$REGISTRY_PASSWORD" | skopeo login --compat-auth-file "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
-	  --username "$$REGISTRY_USERNAME" --password-stdin "$${SLIPWAY_REGISTRY%%/*}"
+	@host="$${SLIPWAY_REGISTRY%%/*}"; case "$$host" in 127.*|localhost*) plain=--tls-verify=false ;; esac; \
+	  mkdir -p "$${DOCKER_CONFIG:-$$HOME/.docker}"; \
+	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --compat-auth-file "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
+	  --username "$$REGISTRY_USERNAME" --password-stdin "$$host"
 
 # The version that `make register` made: a number, since another may have moved @challenger meanwhile.
 version = $$(python -c 'import json, sys; said = json.load(open("$(REGISTERED)")); print(said["model"], said["version"])')
