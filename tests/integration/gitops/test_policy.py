@@ -97,7 +97,7 @@ def test_rollout(gitops: Path, rule: str, refused: Change, accepted: Change) -> 
     assert rule in rules(gitops) | rules(gitops, "staging")
 
 
-EXTRA = {
+EXTRA: dict[str, tuple[str, dict[str, Any]]] = {
     "cluster role": ("kind", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}),
     "role": ("kind", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}),
     "secret": ("kind", {"apiVersion": "v1", "kind": "Secret"}),
