@@ -9,7 +9,7 @@ import random
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registry.release.manifests import Clone
 from slipway.errors import Refused, Unavailable
@@ -17,6 +17,7 @@ from slipway.errors import Refused, Unavailable
 ATTEMPTS = 40
 LONGEST_WAIT_SECONDS = 2.0
 OVERTAKEN = r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value|atomic"
+KEEPS_BRANCHES = r"deletion prohibited|denying ref deletion|refusing to delete|deletion of .* (?:denied|not allowed)"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def step(
             return None
         commit = clone.commit(made.files, made.message, [clone.head, *made.parents])
         said = _push(clone, commit, made)
+        if said is not None and made.ends and re.search(KEEPS_BRANCHES, said):
+            # The commit counts; a branch that is merged is no open request, whether or not it is still there.
+            said = _push(clone, commit, replace(made, ends={}))
         if said is None:
             return _landed(clone, commit)
         before = clone.head

@@ -125,6 +125,18 @@ def test_nobody_approves_their_own_request(desk: Any, who: Actor) -> None:
         assert approve(context, "tiny").created
 
 
+def test_a_remote_that_keeps_every_branch_takes_the_approval_and_the_request_is_closed(desk: Any, in_git: Any) -> None:
+    in_git(desk.remote, "config", "receive.denyDeletes", "true")
+    desk.version()
+    desk.release(1)
+    assert desk.branches() == ["main", "release/tiny/1"]
+    with desk.acting() as context:
+        assert context.forge.open_requests("tiny") == []
+        desk.version()
+        stage(context, "tiny", "2")
+        assert promote(context, "tiny", "2").created
+
+
 def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_anew(desk: Any) -> None:
     desk.version()
     with desk.acting() as context:
