@@ -66,10 +66,10 @@ test-image: setup image-tools ## build the image, run it locked down, package a 
 	pytest -m image tests/integration/image
 
 .PHONY: manifest-tools
-manifest-tools: ## build kustomize and kubeconform into var/bin, at the versions of tools/go.mod
-	@for tool in kustomize kubeconform; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
+manifest-tools: ## build kustomize, kubeconform and actionlint into var/bin, at the versions of tools/go.mod
+	@for tool in kustomize kubeconform actionlint; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
 	  test -z "$${missing:-}" || command -v go >/dev/null || \
-	  { echo "error: kustomize or kubeconform is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
+	  { echo "error: kustomize, kubeconform or actionlint is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
 	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool; }
 
 .PHONY: check-manifests
@@ -102,7 +102,7 @@ bento: setup ## write the Bento of an exported version in MODEL=folder, for bent
 	bentoml build
 
 .PHONY: check
-check: setup ## format, lint, types, import contracts
+check: setup check-workflows ## format, lint, types, import contracts, workflows
 	ruff format --check .
 	ruff check .
 	mypy
@@ -161,3 +161,6 @@ compose-lock: ## write compose.yaml's images with the digests that their registr
 	done > var/compose/images.env.part
 	@mv var/compose/images.env.part var/compose/images.env
 	@cat var/compose/images.env
+
+
+include .github/delivery.mk

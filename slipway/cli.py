@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "abort": ("registry.release.operate_cli:abort", "Stop the version in preview."),
     "reconcile": ("registry.release.operate_cli:reconcile", "Make Git, MLflow and the cluster agree."),
     "webhook": ("registry.release.operate_cli:webhook", "Take MLflow's webhook and reconcile."),
+    "changes": ("registry.release.changes_cli:changes", "Write what a branch changes, for whoever reviews it."),
+    "protect": ("registry.release.protect_cli:protect", "Make GitHub's protection what .github/ says."),
     "audit": ("registry.release.operate_cli:audit", "List who did what and why, and verify the record."),
     "score": ("serving.score.cli:score", "Score a Parquet file of any size, here or on a Dask cluster."),
     "journal": ("serving.journal.cli:journal", "Migrate and prune the journal of predictions in PostgreSQL."),

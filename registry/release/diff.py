@@ -44,7 +44,7 @@ def difference(clone: Clone, model: str, after: str, environment: str = PRODUCTI
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(after)
         new = build(overlay)
-    return Difference(_unified(before or "", after, path), _unified(old, new, f"{model} in {environment}"))
+    return Difference(unified(before or "", after, path), unified(old, new, f"{model} in {environment}"))
 
 
 def build(overlay: Path) -> str:
@@ -80,7 +80,7 @@ def _write(clone: Clone, model: str, top: Path) -> None:
         target.write_bytes(contents[blob])
 
 
-def _unified(before: str, after: str, name: str) -> str:
+def unified(before: str, after: str, name: str) -> str:
     lines = difflib.unified_diff(
         before.splitlines(True), after.splitlines(True), f"before: {name}", f"after: {name}", n=2
     )

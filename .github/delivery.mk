@@ -1,0 +1,133 @@
+# What the workflows call. Each target runs on a laptop too: that is how it is tried before it is pushed.
+
+REGISTERED := var/registered.json
+DELIVERY_SETTINGS := MLFLOW_TRACKING_URI SLIPWAY_ACTOR SLIPWAY_AUDIT_URL SLIPWAY_BASE_IMAGE SLIPWAY_DVC_REMOTE \
+  SLIPWAY_GITOPS_REMOTE SLIPWAY_REGISTRY
+
+.PHONY: check-workflows
+check-workflows: setup manifest-tools ## lint the workflows, their security, Dependabot's settings, the rulesets
+	actionlint
+	zizmor --offline --persona pedantic --no-progress --quiet .github
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+
+.PHONY: check-secrets
+check-secrets: setup ## look for keys, tokens and passwords in every file that Git knows
+	@git ls-files -z | grep -zvE '^(uv\.lock|dvc\.lock|tools/go\.sum)$$|\.(png|parquet|onnx|skops|db)$$' | xargs -0 detect-secrets-hook \
+	  --disable-plugin HexHighEntropyString --disable-plugin KeywordDetector --exclude-lines 'user:secret@|bot:hunter22@|AKIAABCDEFGHIJKLMNOP|-----BEGIN PRIVATE KEY-----["'\'']'
+
+.PHONY: check-vulnerabilities
+check-vulnerabilities: setup ## look every locked library up in the database of known vulnerabilities (needs PyPI itself)
+	@mkdir -p var
+	@uv export --quiet --locked --no-emit-project --all-extras --no-default-groups -o var/locked.txt
+	pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r var/locked.txt
+
+.PHONY: changes
+changes: setup manifest-tools ## write what this branch changes for people to review: BASE=commit, into var/changes.md
+	slipway changes --base "$${BASE:-origin/main}" --output var/changes.md
+	@test -z "$${GITHUB_STEP_SUMMARY:-}" || cat var/changes.md >> "$$GITHUB_STEP_SUMMARY"
+
+.PHONY: comment
+comment: ## put var/changes.md on PULL_REQUEST, as one comment that is edited (needs gh)
+	gh pr comment "$$PULL_REQUEST" --edit-last --create-if-none --body-file var/changes.md
+
+.PHONY: delivery-settings
+delivery-settings: ## see that every setting is there before an hour is spent
+	@for name in $(DELIVERY_SETTINGS); do \
+	  test -n "$${!name:-}" || { echo "error: $$name is not set" >&2; missing=1; }; done; \
+	  test -z "$${missing:-}" || { echo "  next: docs/how-to/continuous-delivery.md, Settings" >&2; exit 3; }
+
+.PHONY: data-pull
+data-pull: setup ## fetch what the remote has of dvc.lock; the rest is made again
+	@test -z "$${SLIPWAY_DVC_REMOTE:-}" || dvc remote add --local --default --force delivery "$$SLIPWAY_DVC_REMOTE"
+	dvc pull --allow-missing
+
+.PHONY: reproduce
+reproduce: setup ## make what dvc.lock says; refuse where it says something else than the code gives
+	dvc repro
+	@git diff --exit-code -- dvc.lock reports params.yaml || { echo "error: dvc.lock is not of this code and these parameters" >&2; \
+	  echo "  next: dvc repro && dvc push, and commit dvc.lock and reports/ in the pull request" >&2; exit 4; }
+
+.PHONY: data-push
+data-push: setup ## keep what dvc.lock names in the remote
+	dvc push
+
+.PHONY: register
+register: setup ## register the model; the gate's refusal ends it
+	@mkdir -p var
+	slipway register --json > $(REGISTERED) || { code=$$?; cat $(REGISTERED); exit $$code; }
+	@cat $(REGISTERED)
+
+.PHONY: registry-login
+registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTRY_PASSWORD, for every image tool
+	@test -n "$${REGISTRY_PASSWORD:-}" || { echo "error: REGISTRY_PASSWORD is not set" >&2; exit 3; }
+	@host="$${SLIPWAY_REGISTRY%%/*}"; case "$$host" in 127.*|localhost*) plain=--tls-verify=false ;; esac; \
+	  mkdir -p "$${DOCKER_CONFIG:-$$HOME/.docker}"; \
+	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --compat-auth-file "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
+	  --username "$$REGISTRY_USERNAME" --password-stdin "$$host"
+
+# The version that `make register` made: a number, since another may have moved @challenger meanwhile.
+version = $$(python -c 'import json, sys; said = json.load(open("$(REGISTERED)")); print(said["model"], said["version"])')
+
+.PHONY: package
+package: setup ## build and push the image of the version that was registered
+	slipway package $(version)
+
+.PHONY: signing-key
+signing-key:
+	@mkdir -p var
+	@if test -n "$${SIGNING_KEY:-}"; then (umask 077; printf '%s\n' "$$SIGNING_KEY" > var/signing-key); fi
+
+stage reconcile rollout: export SLIPWAY_SIGNING_KEY := $(or $(SLIPWAY_SIGNING_KEY),$(if $(SIGNING_KEY),$(CURDIR)/var/signing-key))
+
+.PHONY: stage
+stage: setup signing-key ## make that version what staging runs
+	slipway stage $(version) --reason "Merged: $$(git log -1 --format=%h)"
+
+.PHONY: cluster-access
+cluster-access: ## write KUBECONFIG for CLUSTER, by the cloud's role
+	@test -n "$${CLUSTER:-}" || { echo "error: CLUSTER is not set; next: docs/how-to/continuous-delivery.md, Settings" >&2; exit 3; }
+	aws eks update-kubeconfig --name "$$CLUSTER"
+
+.PHONY: reconcile
+reconcile: setup signing-key ## one pass: a champion becomes a request, a failed release is taken back
+	slipway reconcile --once
+
+.PHONY: rollout
+rollout: setup signing-key ## ACT=resume, abort or rollback of MODEL in production, with REASON
+	@case "$$ACT" in \
+	  resume|abort) slipway "$$ACT" "$$MODEL" production ;; \
+	  rollback) slipway rollback "$$MODEL" production --reason "$$REASON" ;; \
+	  *) echo "error: ACT is unknown; expected resume, abort or rollback; found $$ACT" >&2; exit 2 ;; esac
+
+.PHONY: verify-production
+verify-production: setup ## history signed, audit record whole, settings as written here, Git and cluster agree
+	@for overlay in gitops/apps/*/production; do \
+	  model=$$(basename "$$(dirname "$$overlay")"); \
+	  slipway history "$$model" --verify || failed=1; \
+	  slipway audit "$$model" --verify || failed=1; \
+	  slipway status "$$model" || failed=1; done; \
+	  slipway protect --check || failed=1; \
+	  test -z "$${failed:-}"
+
+.PHONY: dist
+dist: setup ## build wheel and source, with what they depend on
+	rm -rf dist
+	uv build --quiet --out-dir dist
+	uv export --quiet --locked --no-emit-project --all-extras --no-default-groups --format cyclonedx1.5 -o dist/slipway.cdx.json
+	@rm -f dist/.gitignore
+	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: release-notes
+release-notes: setup ## TAG=vX.Y.Z: what the changelog says of it, refused where the tag is not the version
+	@test "$$TAG" = "v$$(slipway --version | cut -d' ' -f2)" || { echo "error: $$TAG is not the version in pyproject.toml" >&2; exit 3; }
+	@mkdir -p var
+	@awk -v heading="## [$${TAG#v}]" 'index($$0, heading) == 1 {on = 1; next} /^## / {on = 0} on' CHANGELOG.md > var/notes.md
+	@test -s var/notes.md || { echo "error: CHANGELOG.md has no section [$${TAG#v}]" >&2; exit 3; }
+	@cat var/notes.md
+
+.PHONY: publish
+publish: ## make the GitHub release of TAG from dist/ (needs gh)
+	@mkdir -p var
+	@awk -v heading="## [$${TAG#v}]" 'index($$0, heading) == 1 {on = 1; next} /^## / {on = 0} on' CHANGELOG.md > var/notes.md
+	gh release create "$$TAG" dist/* --verify-tag --title "$$TAG" --notes-file var/notes.md

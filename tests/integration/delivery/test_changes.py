@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.workflows import ROOT
+
+SLIPWAY = str(Path(sys.executable).with_name("slipway"))
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    done = subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    place = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(ROOT), str(place))
+    return place
+
+
+def changes(folder: Path, *words: str, code: int = 0) -> str:
+    done = subprocess.run([SLIPWAY, "changes", *words], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text, f"{old} in {file}"
+    file.write_text(text.replace(old, new))
+
+
+def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
+    replace(clone / "params.yaml", "late_from_minutes: 15", "late_from_minutes: 30")
+    metrics = clone / "reports/metrics.json"
+    said = json.loads(metrics.read_text())
+    said["metrics"]["roc_auc"]["value"] = 0.123
+    metrics.write_text(json.dumps(said))
+    overlay = clone / "gitops/apps/flight-delay/base/settings.env"
+    overlay.write_text(overlay.read_text() + "SLIPWAY_LOG_LEVEL=debug\n")
+    git(clone, "commit", "--quiet", "-am", "Change everything")
+    output = clone / "var/changes.md"
+    changes(clone, "--base", "HEAD~1", "--output", str(output))
+    text = output.read_text()
+    parameters, _, rest = text.partition("### Metrics")
+    assert "late_from_minutes" in parameters
+    assert "30" in parameters
+    assert "0.123" in rest.partition("### flight-delay")[0]
+    assert "### flight-delay in production" in rest
+    assert "### flight-delay in staging" in rest
+    assert "+  SLIPWAY_LOG_LEVEL: debug" in rest
+
+
+def test_what_is_not_committed_and_what_the_base_got_meanwhile_is_not_shown(clone: Path) -> None:
+    start = git(clone, "rev-parse", "HEAD")
+    git(clone, "checkout", "--quiet", "-b", "theirs")
+    replace(clone / "params.yaml", "late_from_minutes: 15", "late_from_minutes: 45")
+    git(clone, "commit", "--quiet", "-am", "Theirs")
+    git(clone, "checkout", "--quiet", "-b", "ours", start)
+    replace(clone / "params.yaml", "late_from_minutes: 15", "late_from_minutes: 30")
+    assert changes(clone, "--base", "theirs").count("No change.") == 3
+
+
+@pytest.mark.long
+def test_a_table_of_the_change_cannot_carry_markup(clone: Path) -> None:
+    params = clone / "params.yaml"
+    params.write_text(params.read_text() + "note: '<img src=x> `a` @team'\n")
+    git(clone, "commit", "--quiet", "-am", "A note")
+    text = changes(clone, "--base", "HEAD~1")
+    assert "note" in text
+    assert not {"<img", "@team"} & set(text.replace(" ", "\n").split())
+
+
+@pytest.mark.long
+def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone: Path) -> None:
+    (clone / "gitops/apps/flight-delay/staging/kustomization.yaml").write_text("resources: [nowhere.yaml]\n")
+    overlay = clone / "gitops/apps/flight-delay/base/settings.env"
+    overlay.write_text(overlay.read_text() + "SLIPWAY_LOG_LEVEL=debug\n")
+    git(clone, "commit", "--quiet", "-am", "Break staging")
+    text = changes(clone, "--base", "HEAD~1")
+    assert "kustomize cannot build flight-delay/staging" in text
+    assert "+  SLIPWAY_LOG_LEVEL: debug" in text
+
+
+def test_an_unknown_base_is_bad_input(clone: Path) -> None:
+    assert "nowhere" in changes(clone, "--base", "nowhere", code=3)
