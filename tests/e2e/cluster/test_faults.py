@@ -24,16 +24,6 @@ BODY = json.dumps({"rows": [ROW]}).encode()
 
 
 @pytest.fixture
-def production(site: Site, built: Images) -> Site:
-    """A site whose production serves version 7 and has passed through nothing else."""
-    site.install(["production"])
-    site.release("production", built["seven"])
-    site.wait_phase("production", "Healthy", built["seven"])
-    wait(lambda: ready_pods(site) >= 2, 60, "two ready pods")
-    return site
-
-
-@pytest.fixture
 def load_on(production: Site) -> Iterator[Callable[..., Load]]:
     running: list[Load] = []
 
