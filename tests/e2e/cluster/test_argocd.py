@@ -33,7 +33,7 @@ def kill(part: str) -> None:
 
 
 def start(part: str) -> None:
-    """Start it again, where Kubernetes does not; it may need a second time, when what it left behind is still ending."""
+    """Start it again, where Kubernetes does not; a second time where what it left behind was still ending."""
     tool = os.environ.get("SLIPWAY_TEST_CLUSTER")
     if tool:
         wait(functools.partial(_stays, tool, part), 90, f"{part} running")
