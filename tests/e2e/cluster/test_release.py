@@ -93,6 +93,7 @@ def test_bad_model_never_takes_traffic(site: Site, built: Images, fault: str) ->
     if fault in reasons:
         assert [run["status"]["phase"] for run in runs] == ["Failed"]
         log = kubectl("-n", site.namespace("production"), "logs", "-l", "app.kubernetes.io/component=smoke")
+        print(log)
         assert [check["check"] for check in json.loads(log)["failed"]] == [reasons[fault]]
     else:
         assert runs == []
