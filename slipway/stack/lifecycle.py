@@ -22,7 +22,7 @@ from slipway.stack import files, page, plan, readiness, supervision
 from slipway.stack.plan import Plan
 from slipway.stack.services import Service, services
 
-HEALTHY_SECONDS = {"mlflow": 180.0, "api": 60.0}
+HEALTHY_SECONDS = {"mlflow": 300.0, "api": 180.0}  # both import MLflow: minutes on a busy machine
 OTHER_SECONDS = 60.0
 Progress = Callable[[str], None]
 
