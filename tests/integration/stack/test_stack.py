@@ -82,7 +82,7 @@ def _project(top: Path) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_stack_from_the_first_start_to_the_last_stop(stack: Stack) -> None:
     first = stack.up()
     assert {name: found["state"] for name, found in first.items()} == dict.fromkeys(SERVICES, "healthy") | {
