@@ -104,7 +104,7 @@ rollout: setup signing-key ## ACT=resume, abort or rollback of MODEL in producti
 verify-production: setup ## history signed, audit record whole, settings as written here, Git and cluster agree
 	@for overlay in gitops/apps/*/production; do \
 	  model=$$(basename "$$(dirname "$$overlay")"); \
-	  slipway history "$$model" --verify || failed=1; \
+	  slipway history "$$model" --verify $${SIGNED_SINCE:+--since "$$SIGNED_SINCE"} || failed=1; \
 	  slipway audit "$$model" --verify || failed=1; \
 	  slipway status "$$model" || failed=1; done; \
 	  slipway protect --check || failed=1; \
