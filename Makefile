@@ -135,4 +135,32 @@ mlflow: setup ## open MLflow's UI on the embedded store, http://127.0.0.1:5000
 	@mkdir -p var/mlflow
 	mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///$(CURDIR)/var/mlflow/mlflow.db --default-artifact-root file://$(CURDIR)/var/mlflow/artifacts
 
+.PHONY: up
+up: setup ## every server of the stack on this machine, without containers
+	slipway stack up
+
+.PHONY: down
+down: setup ## stop what `make up` started; its data stays
+	slipway stack down
+
+.PHONY: secrets
+secrets: setup ## make the passwords of compose.yaml, under var/compose
+	slipway stack secrets
+
+BASE ?= docker.io/library/python:3.11-slim-bookworm
+.PHONY: compose-images
+compose-images: ## build the images of compose.yaml with buildah, BASE= another base image
+	buildah bud --layers --build-arg BASE=$(BASE) --target dev -t localhost/slipway-dev:dev -f deploy/compose/Containerfile $(BUILD_OPTIONS) .
+	buildah bud --layers --build-arg BASE=$(BASE) --target debian -t localhost/slipway-dev:debian -f deploy/compose/Containerfile $(BUILD_OPTIONS) .
+
+.PHONY: compose-lock
+compose-lock: ## write compose.yaml's images with the digests that their registries give, to var/compose/images.env
+	@mkdir -p var/compose
+	@sed -nE 's/.*\$$\{([A-Z0-9_]+_IMAGE):-(docker\.io[^}]+)\}.*/\1 \2/p' compose.yaml | while read -r name image; do \
+	  digest=$$(skopeo inspect --no-tags --format '{{.Digest}}' "docker://$$image"); echo "$$name=$$image@$$digest"; \
+	done > var/compose/images.env.part
+	@mv var/compose/images.env.part var/compose/images.env
+	@cat var/compose/images.env
+
+
 include .github/delivery.mk

@@ -156,6 +156,8 @@ def _journal_readings(parts: Parts) -> list[Reading]:
     return [
         ("slipway_spool_rows", "Journal rows that wait.", "gauge", lambda: {(): spool.records}),
         ("slipway_spool_bytes", "Bytes of journal rows that wait.", "gauge", lambda: {(): spool.waiting_bytes}),
+        ("slipway_spool_limit_bytes", "Most bytes that may wait.", "gauge",
+         lambda: {(): parts.settings.spool_bytes}),
         ("slipway_spool_age_seconds", "Age of the oldest waiting row.", "gauge", lambda: {(): spool.age_seconds}),
         ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: {(): writer.written}),
         ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: {(): writer.failures}),

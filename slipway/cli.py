@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("serving.score.cli:score", "Score a Parquet file of any size, here or on a Dask cluster."),
     "journal": ("serving.journal.cli:journal", "Migrate and prune the journal of predictions in PostgreSQL."),
     "serve": ("serving.cli:serve", "Answer predictions of a model over HTTP."),
+    "stack": ("slipway.stack.cli:stack", "Run every server of the stack on this machine, without containers."),
     "token": ("serving.cli:token", "Make a short-lived token for development, and its keys."),
     "tune": ("training.cli:tune", "Search hyperparameters, here or on a Dask cluster."),
 }

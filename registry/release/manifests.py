@@ -49,7 +49,7 @@ class Clone:
     git: Git
     remote: Remote
     head: str = ""
-    files: dict[str, str] = field(default_factory=dict)  # path -> blob, of head
+    _listed: tuple[str, dict[str, str]] = field(default=("", {}), repr=False)
 
     def fetch(self) -> str:
         """Look at the branch anew; return its head.
@@ -60,14 +60,21 @@ class Clone:
         """
         refs = f"+refs/heads/{self.remote.branch}:{HERE}"
         self.git.run("fetch", "--quiet", "--no-tags", "--filter=blob:none", "origin", refs)
-        return self.settle(self.git.run("rev-parse", "--verify", f"{HERE}^{{commit}}").text)
+        self.settle(self.git.run("rev-parse", "--verify", f"{HERE}^{{commit}}").text)
+        self._listed = (self.head, self.tree(self.head))
+        return self.head
 
-    def settle(self, head: str) -> str:
+    @property
+    def files(self) -> dict[str, str]:
+        """Path and blob of every file among the manifests at head."""
+        if self._listed[0] != self.head:
+            self._listed = (self.head, self.tree(self.head))
+        return self._listed[1]
+
+    def settle(self, head: str) -> None:
         """Take `head` for the branch's head, and remember it as seen."""
         self.head = head
         self._recognise()
-        self.files = self.tree(head)
-        return head
 
     def tree(self, commit: str) -> dict[str, str]:
         """Return path and blob of every file among the manifests at `commit`."""

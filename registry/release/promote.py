@@ -95,7 +95,9 @@ def facts(context: Context, version: Version, candidate: Release, rollback: bool
 def _refuse(context: Context, version: Version, candidate: Release, verdict: Verdict) -> None:
     reasons = "; ".join(f"{rule.name}: {rule.reason}" for rule in verdict.failures)
     wishes.refuse(context.open_tracking(), version, reasons)
-    _record(context, "refuse", candidate, f"{candidate.digest}:{reasons}", reasons)
+    # One record for each set of rules, however often a reconciler asks and whatever the seconds are by then.
+    names = ",".join(rule.name for rule in verdict.failures)
+    _record(context, "refuse", candidate, f"{candidate.digest}:{names}", reasons)
     raise Refused(
         f"{version.name} version {version.number} may not go to production",
         expected="every rule of promotion passed",

@@ -34,7 +34,7 @@ class Settings:
     @property
     def embedded(self) -> bool:
         """Say whether the manifests are in the project's own bare repository."""
-        return self.remote == str(self.top / EMBEDDED)
+        return self.remote in (str(self.top / EMBEDDED), str((self.top / EMBEDDED).resolve()))
 
     def manifests(self) -> Remote:
         """Return the remote as manifests.py takes it."""
@@ -61,7 +61,7 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
         )
     signers = get("SLIPWAY_ALLOWED_SIGNERS")
     return Settings(
-        remote=get("SLIPWAY_GITOPS_REMOTE") or str(top / EMBEDDED),
+        remote=_remote(get("SLIPWAY_GITOPS_REMOTE") or str(top / EMBEDDED)),
         branch=get("SLIPWAY_GITOPS_BRANCH") or "main",
         folder=folder,
         signing_key=get("SLIPWAY_SIGNING_KEY") or None,
@@ -73,6 +73,11 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
         state=top / "var/release",
         top=top,
     )
+
+
+def _remote(named: str) -> str:
+    # A path is one from where the command was typed, not from the clone.
+    return str(Path(named).resolve()) if "://" not in named and Path(named).is_dir() else named
 
 
 def _seconds(text: str) -> float:

@@ -28,7 +28,8 @@ def reject(tracking: Tracking, name: str, number: int, reason: str) -> None:
 def refuse(tracking: Tracking, version: Version, reason: str | None) -> None:
     """Tag a version with the reason why it may not go to production; None takes the tag away."""
     if reason is not None:
-        tracking.tag_version(version.name, version.number, REFUSED, reason[:LONGEST_TAG])
+        if version.tags.get(REFUSED) != reason[:LONGEST_TAG]:
+            tracking.tag_version(version.name, version.number, REFUSED, reason[:LONGEST_TAG])
     elif REFUSED in version.tags:
         with tracking.asking(f"untag version {version.number} of {version.name}"):
             tracking.client.delete_model_version_tag(version.name, str(version.number), REFUSED)

@@ -40,7 +40,7 @@ class GitHub:
         return sorted(found, key=lambda one: one.version)
 
     def request(self, branch: str, tip: str, title: str, body: str) -> Request:
-        """Open the pull request of a pushed branch, or bring the open one's text up to date.
+        """Open the pull request of a pushed branch, or return the one that is open as it is.
 
         Raises:
             Refused: the pull request shows another commit than `tip`.
@@ -54,18 +54,16 @@ class GitHub:
                     found=pull.head.sha,
                     hint="run the same command again",
                 )
-            if pull.body != body:
-                pull.edit(body=body)
             return self._request(pull)
 
     def report(self, request: Request, passed: bool, description: str) -> None:
         """Put the commit status slipway/promotion on the request's commit."""
         with self._asking(f"set the status of {request.tip[:12]}"):
-            self._repo().get_commit(request.tip).create_status(
-                "success" if passed else "failure",
-                description=description[:LONGEST_DESCRIPTION],
-                context=STATUS,
-            )
+            state, said = "success" if passed else "failure", description[:LONGEST_DESCRIPTION]
+            commit = self._repo().get_commit(request.tip)
+            last = next((one for one in commit.get_combined_status().statuses if one.context == STATUS), None)
+            if last is None or (last.state, last.description) != (state, said):  # a commit takes 1000 at most
+                commit.create_status(state, description=said, context=STATUS)
 
     def close(self, request: Request, reason: str) -> None:
         """Close the pull request with a comment, and delete its branch."""

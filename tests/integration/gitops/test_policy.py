@@ -121,7 +121,7 @@ EXTRA: dict[str, tuple[str, dict[str, Any]]] = {
     "private key": ("secret", {"apiVersion": "v1", "kind": "ConfigMap",
                                "data": {"a": "-----BEGIN PRIVATE KEY-----"}}),
 }  # fmt: skip
-HARMLESS = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}
+HARMLESS: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}
 
 
 @pytest.mark.parametrize("name", EXTRA)

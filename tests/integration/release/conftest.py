@@ -24,7 +24,17 @@ for variable, value in PATIENCE.items():
 
 BOT, ADA, BOB = Actor("bot", "bot@example.org"), Actor("Ada", "ada@example.org"), Actor("Bob", "bob@example.org")
 NAME = "tiny"
-EMPTY = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+EMPTY = """\
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+patches:
+- target: {kind: Deployment}
+  patch: |
+    $patch: delete
+    apiVersion: v1
+    kind: Any
+    metadata: {name: any}
+"""
 OVERLAY = (
     "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../base]\ncomponents: [release]\n"
 )

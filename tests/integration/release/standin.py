@@ -59,7 +59,7 @@ def example(name: str) -> Any:
 
 
 def operation(verb: str, path: str) -> tuple[str, dict[str, Any], dict[str, str]]:
-    for template, verbs in DESCRIPTION["paths"].items():
+    for template, verbs in sorted(DESCRIPTION["paths"].items(), key=lambda one: -len(one[0])):
         pattern = re.sub(r"\{(\w+)\}", lambda m: f"(?P<{m[1]}>{'.+' if m[1] == 'ref' else '[^/]+'})", template)
         found = re.fullmatch(pattern, path)
         if found and verb.lower() in verbs:
@@ -164,6 +164,14 @@ class Handler(BaseHTTPRequestHandler):
             f"{self.state.url}/repos/{OWNER}/{REPOSITORY}/commits/{named['ref']}",
         )
         return 200, commit
+
+    def get_commits_one_status(self, named: Any, query: Any, body: Any) -> tuple[int, Any]:
+        combined = example("combined-commit-status")
+        template, known = combined["statuses"][0], {}
+        for one in self.state.statuses:
+            if one["sha"] == named["ref"]:
+                known[one["context"]] = template | {key: one[key] for key in ("state", "context", "description")}
+        return 200, combined | {"sha": named["ref"], "statuses": list(known.values())}
 
     def post_statuses_one(self, named: Any, query: Any, body: Any) -> tuple[int, Any]:
         self.state.statuses.append({"sha": named["sha"], **body})

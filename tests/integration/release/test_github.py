@@ -4,13 +4,18 @@ import importlib.util
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from registry.release.approve import approve
 from registry.release.forge.forge import branch_of
 from registry.release.forge.github import GitHub, connect
+from registry.release.promote import promote
+from registry.release.reject import reject
+from registry.release.stage import stage
 from slipway.errors import BadInput, Refused, Unavailable
 
 BRANCH, TIP = branch_of("tiny", 7), "a" * 40
@@ -44,11 +49,11 @@ def forge(state: Any) -> Iterator[GitHub]:
     made.client.close()
 
 
-def test_a_request_is_opened_once_and_its_text_kept_up_to_date(forge: GitHub, state: Any) -> None:
+def test_a_request_is_opened_once(forge: GitHub, state: Any) -> None:
     first = forge.request(BRANCH, TIP, "Release", "one")
-    again = forge.request(BRANCH, TIP, "Release", "two")
+    again = forge.request(BRANCH, TIP, "Release", "one, later")
     assert first.number == again.number == state.created == 1
-    assert state.pulls[0]["body"] == "two"
+    assert state.pulls[0]["body"] == "one"
     assert (first.model, first.version, first.tip, first.state) == ("tiny", 7, TIP, "open")
     assert [one.branch for one in forge.open_requests("tiny")] == [BRANCH]
     assert forge.open_requests("other") == []
@@ -86,6 +91,7 @@ def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: Any) -> No
 
 def test_the_verdict_stands_on_the_commit(forge: GitHub, state: Any) -> None:
     request = forge.request(BRANCH, TIP, "Release", "one")
+    forge.report(request, False, "x" * 500)
     forge.report(request, False, "x" * 500)
     assert [(one["sha"], one["state"], one["context"]) for one in state.statuses] == [
         (TIP, "failure", "slipway/promotion")
@@ -125,6 +131,55 @@ def test_githubs_errors_say_what_to_do(
     assert state.created == 0
     state.fail.clear()
     assert forge.request(BRANCH, TIP, "Release", "one").number == 1
+
+
+def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(
+    desk: Any, forge: GitHub, state: Any, in_git: Any
+) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+        state.fail.append(("POST", "pulls", 503, {}))
+        state.branches = Branches(desk.remote, in_git)
+        with pytest.raises(Unavailable, match="open the pull request"):
+            promote(replace(context, forge=forge), "tiny", "1")
+    state.fail.clear()
+    for _ in range(2):
+        with desk.acting() as context:
+            done = promote(replace(context, forge=forge), "tiny", "1")
+    assert done.request is not None
+    assert (done.request.number, state.created, len(state.statuses)) == (1, 1, 1)
+    assert desk.branches() == ["main", "release/tiny/1"]
+    text = state.pulls[0]["body"]
+    assert "| staged | yes |" in text
+    assert "```diff" in text
+    assert '+  slipway/model-version: "1"' in text
+    with desk.acting(forge=forge) as context:
+        with pytest.raises(Refused, match="approved on GitHub"):
+            approve(context, "tiny")
+        reject(context, "tiny", "1", "wrong on Mondays")
+    assert state.comments == ["Closed: wrong on Mondays"]
+    assert desk.branches() == ["main"]
+
+
+class Branches(dict[str, str]):
+    """The branches of a real repository, as GitHub sees its own."""
+
+    def __init__(self, remote: Path, git: Any) -> None:
+        self.remote, self.git = remote, git
+
+    def __contains__(self, branch: object) -> bool:
+        return f"refs/heads/{branch}" in self.git(self.remote, "for-each-ref", "--format=%(refname)").split()
+
+    def __getitem__(self, branch: str) -> str:
+        return str(self.git(self.remote, "rev-parse", branch))
+
+    def pop(self, branch: str, *_: Any) -> str | None:  # type: ignore[override]
+        if branch not in self:
+            return None
+        sha = self[branch]
+        self.git(self.remote, "branch", "-q", "-D", branch)
+        return sha
 
 
 def test_github_without_a_token_is_named() -> None:
