@@ -63,7 +63,7 @@ registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTR
 	@test -n "$${REGISTRY_PASSWORD:-}" || { echo "error: REGISTRY_PASSWORD is not set" >&2; exit 3; }
 	@host="$${SLIPWAY_REGISTRY%%/*}"; case "$$host" in 127.*|localhost*) plain=--tls-verify=false ;; esac; \
 	  mkdir -p "$${DOCKER_CONFIG:-$$HOME/.docker}"; \
-	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --compat-auth-file "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
+	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --authfile "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
 	  --username "$$REGISTRY_USERNAME" --password-stdin "$$host"
 
 # The version that `make register` made: a number, since another may have moved @challenger meanwhile.
