@@ -58,6 +58,7 @@ def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     assert "+  SLIPWAY_LOG_LEVEL: debug" in rest
 
 
+@pytest.mark.long
 def test_what_is_not_committed_and_what_the_base_got_meanwhile_is_not_shown(clone: Path) -> None:
     start = git(clone, "rev-parse", "HEAD")
     git(clone, "checkout", "--quiet", "-b", "theirs")
