@@ -17,7 +17,7 @@ import pytest
 
 from tests.fixtures import images, make_model
 from tests.fixtures.images import CACHE, ROOT, Image
-from tests.fixtures.site import Site, kubectl
+from tests.fixtures.site import Site, kubectl, wait
 from tests.fixtures.slow_model import slow_down
 
 Images = dict[str, Image]
@@ -71,6 +71,16 @@ def new_site(tmp_path: Path) -> Iterator[Callable[[], Site]]:
 @pytest.fixture
 def site(new_site: Callable[[], Site]) -> Site:
     return new_site()
+
+
+@pytest.fixture
+def production(site: Site, built: Images) -> Site:
+    """A site whose production serves version 7 and has passed through nothing else."""
+    site.install(["production"])
+    site.release("production", built["seven"])
+    site.wait_phase("production", "Healthy", built["seven"])
+    wait(lambda: site.rollout("production")["status"].get("availableReplicas", 0) >= 2, 60, "two ready pods")
+    return site
 
 
 def spoil_golden(folder: Path) -> None:

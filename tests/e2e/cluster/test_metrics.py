@@ -1,0 +1,115 @@
+"""The analysis by Prometheus: no data fails, errors fail, and traffic that is answered passes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.cluster.test_faults import BODY
+from tests.fixtures.images import Image
+from tests.fixtures.load import Load
+from tests.fixtures.servers import free_port
+from tests.fixtures.site import MODEL, Site, get, kubectl, wait
+
+Images = dict[str, Image]
+
+
+class Prometheus:
+    """Scrapes the active pods of a site every second, labelled as discovery in the cluster would."""
+
+    def __init__(self, folder: Path, site: Site, address: str) -> None:
+        self.folder, self.site, self.url = folder, site, f"http://{address}:{free_port()}"
+        folder.mkdir()
+        self._write([])
+        words = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
+        words += [f"--web.listen-address={self.url.removeprefix('http://')}", "--log.level=warn"]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait(self._ready, 30, "Prometheus ready")
+
+    def scrape(self) -> str:
+        """Begin to scrape; return the revision's hash."""
+        pods = get("-n", self.site.namespace("production"), "pods", "-l", "slipway/role=active")["items"]
+        revision: str = pods[0]["metadata"]["labels"]["rollouts-pod-template-hash"]
+        labels = {"rollouts_pod_template_hash": revision}
+        self._write([{"targets": [f"{pod['status']['podIP']}:3000" for pod in pods], "labels": labels}])
+        query = f"{self.url}/api/v1/query?query=sum(slipway_model_info)"
+        wait(lambda: _json(query)["data"]["result"], 60, "the first scrapes")
+        return revision
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(20)
+
+    def _write(self, targets: list[dict[str, Any]]) -> None:
+        (self.folder / "targets.json").write_text(json.dumps(targets))
+        discovery = [{"files": ["targets.json"], "refresh_interval": "1s"}]
+        content = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [{"job_name": "serving", "file_sd_configs": discovery}],
+        }
+        (self.folder / "prometheus.yml").write_text(yaml.safe_dump(content))
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, "Prometheus ended"
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.loads(answer.read())
+
+
+@pytest.fixture
+def prometheus(production: Site, tmp_path: Path) -> Iterator[Prometheus]:
+    assert shutil.which("prometheus"), "prometheus is not on PATH; next: apt-get install prometheus"
+    address = get("nodes")["items"][0]["status"]["addresses"][0]["address"]
+    made = Prometheus(tmp_path / "prometheus", production, address)
+    yield made
+    made.stop()
+
+
+def analyse(site: Site, name: str, prometheus: Prometheus, revision: str) -> dict[str, str]:
+    """Run the template as a Rollout would, in less time; return each metric's phase."""
+    template = get("-n", site.namespace("production"), "analysistemplate", f"{MODEL}-metrics")
+    spec = template["spec"]
+    given = {"revision": revision, "prometheus": prometheus.url, "window": "10s"}
+    spec["args"] = [{"name": one["name"], "value": given[one["name"]]} for one in spec["args"]]
+    for metric in spec["metrics"]:
+        metric |= {"initialDelay": "3s", "interval": "2s"}
+    run = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": {"name": name}, "spec": spec}
+    kubectl("-n", site.namespace("production"), "create", "-f", "-", stdin=json.dumps(run))
+
+    def status() -> dict[str, Any]:
+        found: dict[str, Any] = get("-n", site.namespace("production"), "analysisrun", name).get("status", {})
+        return found
+
+    wait(lambda: status().get("phase") in ("Successful", "Failed", "Error", "Inconclusive"), 90, f"{name} judged")
+    return {"run": status()["phase"]} | {one["name"]: one["phase"] for one in status()["metricResults"]}
+
+
+def test_metrics_pass_with_traffic_and_fail_without(production: Site, prometheus: Prometheus) -> None:
+    nobody = analyse(production, "nobody-scrapes", prometheus, "0123456789")
+    assert nobody["run"] == "Failed"
+
+    revision = prometheus.scrape()
+    quiet = analyse(production, "nobody-asks", prometheus, revision)
+    assert (quiet["run"], quiet["requests"]) == ("Failed", "Failed")
+
+    load = Load(production.address("production"), production.bearer(), BODY, 30.0).start()
+    load.wait_sent(400)
+    asked = analyse(production, "asked", prometheus, revision)
+    load.stop()
+    assert asked == {"run": "Successful", "requests": "Successful", "errors": "Successful", "latency": "Successful"}
