@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,21 @@ def kill(part: str) -> None:
 
 
 def start(part: str) -> None:
-    """Start it again, where Kubernetes does not."""
+    """Start it again, where Kubernetes does not; a second time where what it left behind was still ending."""
     tool = os.environ.get("SLIPWAY_TEST_CLUSTER")
     if tool:
-        subprocess.run([tool, "start", part], check=True, capture_output=True)
+        wait(functools.partial(_stays, tool, part), 90, f"{part} running")
+
+
+def _stays(tool: str, part: str) -> bool:
+    subprocess.run([tool, "start", part], check=False, capture_output=True)
+    ends = time.monotonic() + 5
+    while time.monotonic() < ends:
+        said = subprocess.run([tool, "status"], check=True, capture_output=True, text=True).stdout
+        if f"{part} running" not in said:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def conditions(site: Site, environment: str = "production") -> str:
