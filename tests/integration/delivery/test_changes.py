@@ -37,6 +37,7 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+@pytest.mark.long
 def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     replace(clone / "params.yaml", "late_from_minutes: 15", "late_from_minutes: 30")
     metrics = clone / "reports/metrics.json"

@@ -123,6 +123,7 @@ def conform(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
     """Ratios, not times: a hundred models rendered and checked, against one."""
     import shutil

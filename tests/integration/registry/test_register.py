@@ -104,6 +104,7 @@ def test_two_models_live_side_by_side(root: Path, store: Any) -> None:
     assert store.open().names() == ["other", "tiny"]
 
 
+@pytest.mark.long
 def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, store: Any) -> None:
     (root / "note.txt").write_text("one")
     with pytest.raises(Refused, match=r"uncommitted changes(.|\n)*note\.txt"):
