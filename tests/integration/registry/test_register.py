@@ -137,6 +137,7 @@ def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store
     assert [len(found) for found in store.everything("tiny")] == [1, 1]
 
 
+@pytest.mark.long
 def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store: Any, tmp_path: Path) -> None:
     from registry.export import export
 

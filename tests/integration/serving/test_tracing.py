@@ -53,6 +53,7 @@ def collector() -> Iterator[Collector]:
     made.close()
 
 
+@pytest.mark.long
 def test_a_request_becomes_a_span_below_its_caller_s(
     start: Any, client: Any, golden: Any, collector: Collector
 ) -> None:

@@ -139,6 +139,7 @@ def test_rows_shared_by_train_and_test_are_found(project: Path, monkeypatch: pyt
     assert [row["row_id"] for row in shared.samples] == train["row_id"].head(2).tolist()
 
 
+@pytest.mark.long
 def test_a_label_share_out_of_bounds_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     prepare.main()
