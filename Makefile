@@ -36,7 +36,7 @@ run: setup ## train on the real flights, judge and register the model
 	slipway register --allow-dirty
 
 .PHONY: test
-test: setup manifest-tools ## the fast tests, unit and integration: about two minutes
+test: setup ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long

@@ -30,6 +30,8 @@ EXPLAINED = {
     "Ingress/flight-delay.spec.tls[0].hosts[0]": "they answer under names of their own",
 }
 
+pytestmark = pytest.mark.long  # needs kustomize, which Go builds
+
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
@@ -123,7 +125,6 @@ def conform(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.long
 def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
     """Ratios, not times: a hundred models rendered and checked, against one."""
     import shutil
