@@ -36,12 +36,23 @@ run: setup ## train on the real flights, judge and register the model
 	slipway register --allow-dirty
 
 .PHONY: test
-test: setup manifest-tools ## the fast tests, unit and integration: about two minutes
-	pytest -n 2 -m "not long and not image" --cov --cov-report=term tests/unit tests/integration
+test: setup ## the fast tests, unit and integration: about two minutes
+	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
-test-long: setup browser ## the integration tests that take minutes
+test-long: setup manifest-tools browser monitoring-tools ## the integration tests that take minutes
 	pytest -n 2 -m "long and not image" tests/unit tests/integration
+
+.PHONY: test-nightly
+test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, a kill at every step
+	pytest -m nightly tests/integration
+
+.PHONY: monitoring-tools
+monitoring-tools: ## install Prometheus and Alertmanager, on Debian as root
+	@for tool in prometheus promtool alertmanager amtool; do command -v $$tool >/dev/null || command -v prometheus-$$tool >/dev/null || missing=1; done; \
+	  test -z "$${missing:-}" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+	  { echo "error: Prometheus or Alertmanager is missing; expected prometheus, promtool, alertmanager, amtool; next: install them" >&2; exit 5; }; \
+	  test -z "$${missing:-}" || { apt-get update -q && apt-get install -q -y --no-install-recommends prometheus prometheus-alertmanager; }
 
 .PHONY: browser
 browser: ## install the browser that opens the interactive page in tests, on Debian as root

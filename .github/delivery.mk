@@ -63,7 +63,7 @@ registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTR
 	@test -n "$${REGISTRY_PASSWORD:-}" || { echo "error: REGISTRY_PASSWORD is not set" >&2; exit 3; }
 	@host="$${SLIPWAY_REGISTRY%%/*}"; case "$$host" in 127.*|localhost*) plain=--tls-verify=false ;; esac; \
 	  mkdir -p "$${DOCKER_CONFIG:-$$HOME/.docker}"; \
-	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --compat-auth-file "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
+	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --authfile "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \
 	  --username "$$REGISTRY_USERNAME" --password-stdin "$$host"
 
 # The version that `make register` made: a number, since another may have moved @challenger meanwhile.
@@ -104,7 +104,7 @@ rollout: setup signing-key ## ACT=resume, abort or rollback of MODEL in producti
 verify-production: setup ## history signed, audit record whole, settings as written here, Git and cluster agree
 	@for overlay in gitops/apps/*/production; do \
 	  model=$$(basename "$$(dirname "$$overlay")"); \
-	  slipway history "$$model" --verify || failed=1; \
+	  slipway history "$$model" --verify $${SIGNED_SINCE:+--since "$$SIGNED_SINCE"} || failed=1; \
 	  slipway audit "$$model" --verify || failed=1; \
 	  slipway status "$$model" || failed=1; done; \
 	  slipway protect --check || failed=1; \

@@ -132,7 +132,11 @@ def _mlserver(work: Path, folder: Path) -> Started:
     (place / "model-settings.json").write_text(json.dumps(model))
     (place / "settings.json").write_text(json.dumps(settings))
     command = [str(environment / "bin/mlserver"), "start", str(place)]
-    return _start(command, "/v2/models/flights/infer", {"PYTHONPATH": "", "MLSERVER_HTTP_PORT": "{port}"})
+    return _start(
+        command,
+        "/v2/models/flights/infer",
+        {"PYTHONPATH": "", "MLSERVER_HTTP_PORT": "{port}", "MLSERVER_METRICS_DIR": str(place / "metrics")},
+    )
 
 
 def _install(environment: Path) -> None:

@@ -8,8 +8,10 @@ that lies in the work tree is shown, and runs nothing of either commit.
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -114,10 +116,12 @@ def _run(top: Path, *words: str) -> str:
 
 
 def _call(top: Path, *words: str) -> bytes:
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"  # DVC is installed beside this program
+    environment = os.environ | {"PATH": path, "LC_ALL": "C"}
     try:
-        ran = subprocess.run(words, cwd=top, capture_output=True, check=False, timeout=TIMEOUT_SECONDS)
+        ran = subprocess.run(words, cwd=top, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, env=environment)
     except FileNotFoundError as error:
-        raise Unavailable(f"{words[0]} is not installed", expected=f"{words[0]} on PATH") from error
+        raise Unavailable(f"{words[0]} is not installed", expected=f"{words[0]} on PATH", hint="make setup") from error
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"{words[0]} gave no answer", expected=f"one within {TIMEOUT_SECONDS} s") from error
     if ran.returncode:

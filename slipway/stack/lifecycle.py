@@ -22,7 +22,7 @@ from slipway.stack import files, page, plan, readiness, supervision
 from slipway.stack.plan import Plan
 from slipway.stack.services import Service, services
 
-HEALTHY_SECONDS = {"mlflow": 180.0, "api": 60.0}
+HEALTHY_SECONDS = {"mlflow": 300.0, "api": 180.0}  # both import MLflow: minutes on a busy machine
 OTHER_SECONDS = 60.0
 Progress = Callable[[str], None]
 
@@ -50,6 +50,9 @@ def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[He
         described = services(wanted, files.postgres_programs(), files.postgres_user())
         if supervision.running(wanted.folder):
             _refuse_other_ports(wanted.folder, given_ports)
+            # A program installed since then joins at the next start.
+            known = supervision.states(wanted.folder)
+            described = [service for service in described if service.name in known]
         else:
             if left := supervision.end_leftovers(wanted.folder):
                 progress(f"ended {left} process(es) that a former stack left")

@@ -37,6 +37,7 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+@pytest.mark.long
 def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     replace(clone / "params.yaml", "late_from_minutes: 15", "late_from_minutes: 30")
     metrics = clone / "reports/metrics.json"
@@ -58,6 +59,7 @@ def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     assert "+  SLIPWAY_LOG_LEVEL: debug" in rest
 
 
+@pytest.mark.long
 def test_what_is_not_committed_and_what_the_base_got_meanwhile_is_not_shown(clone: Path) -> None:
     start = git(clone, "rev-parse", "HEAD")
     git(clone, "checkout", "--quiet", "-b", "theirs")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fixtures.act import Here, fresh_clone, succeeded
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ EXPLAINED = {
     "Ingress/flight-delay.spec.tls[0].hosts[0]": "they answer under names of their own",
 }
 
+pytestmark = pytest.mark.long  # needs kustomize, which Go builds
+
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, dict):

@@ -16,6 +16,8 @@ from registry.policy.check import check
 from tests.fixtures.images import ROOT
 from tests.integration.gitops.conftest import edit
 
+pytestmark = pytest.mark.long  # needs kustomize, which Go builds
+
 
 def rules(gitops: Path, environment: str = "production") -> set[str]:
     return {finding.rule for finding in check(gitops / "apps/flight-delay" / environment)}

@@ -14,7 +14,7 @@ from registry.release.releasefile import parse
 from tests.fixtures.act import Here, fresh_clone, succeeded
 from tests.fixtures.images import ROOT, inspected
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 PUSH: dict[str, Any] = {"ref": "refs/heads/main"}
 STAGING = "gitops/apps/flight-delay/staging/release/kustomization.yaml"
 

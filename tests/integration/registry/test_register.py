@@ -104,6 +104,7 @@ def test_two_models_live_side_by_side(root: Path, store: Any) -> None:
     assert store.open().names() == ["other", "tiny"]
 
 
+@pytest.mark.long
 def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, store: Any) -> None:
     (root / "note.txt").write_text("one")
     with pytest.raises(Refused, match=r"uncommitted changes(.|\n)*note\.txt"):
@@ -136,6 +137,7 @@ def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store
     assert [len(found) for found in store.everything("tiny")] == [1, 1]
 
 
+@pytest.mark.long
 def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store: Any, tmp_path: Path) -> None:
     from registry.export import export
 

@@ -195,6 +195,7 @@ def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: Any) -> N
         stage(context, "tiny", "3")
 
 
+@pytest.mark.long
 def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Any) -> None:
     for number in (1, 2):
         desk.version()

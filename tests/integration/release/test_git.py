@@ -30,6 +30,7 @@ def keys(desk: Any) -> dict[str, str]:
     return made
 
 
+@pytest.mark.long
 def test_twenty_stagings_at_once_give_a_linear_history(desk: Any) -> None:
     numbers = [desk.version() for _ in range(20)]
 

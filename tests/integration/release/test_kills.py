@@ -83,11 +83,14 @@ def outcome(desk: Any) -> dict[str, Any]:
     }
 
 
+ACTS = ("stage", "promote", "approve", "rollback")
+
+
 @pytest.mark.parametrize(
     ("act", "stride"),
     [
-        ("promote", 16),
-        *(pytest.param(act, 1, marks=pytest.mark.long) for act in ("stage", "promote", "approve", "rollback")),
+        *(pytest.param(act, 7, marks=pytest.mark.long) for act in ACTS),
+        *(pytest.param(act, 1, marks=pytest.mark.nightly) for act in ACTS),
     ],
 )
 @pytest.mark.timeout(1200)

@@ -44,6 +44,7 @@ def test_every_row_has_the_models_probability(score: Score, write_rows: Write, m
     assert not (tmp_path / "out.parquet.parts").exists()
 
 
+@pytest.mark.long
 def test_bad_rows_are_written_with_a_reason_and_counted(
     score: Score, write_rows: Write, model: Path, tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_a03_a_revoked_key_is_refused_within_a_minute(
     wait_until(lambda: httpx.get(server.url + "/version", headers=headers).status_code == 401, 5, "the refusal")
 
 
+@pytest.mark.long
 def test_overload_is_shed_and_not_queued(start: Any, client: Any, golden: Any) -> None:
     server: Server = start(max_concurrency=0, **GENEROUS)
     answer = client(server).predict(golden["rows"][:1])

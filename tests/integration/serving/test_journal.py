@@ -105,6 +105,7 @@ def test_the_writer_needs_no_right_but_to_insert(tmp_path: Path, new_database: C
     assert stored(url) == [("alice", "1")]
 
 
+@pytest.mark.long
 def test_redacted_features_are_never_written_down(start: Any, client: Any, golden: Any, database: str) -> None:
     server: Server = start(database_url=database, journal_redact="origin,temp")
     answer = client(server).predict(golden["rows"][:1])

@@ -12,6 +12,7 @@ from tests.fixtures.servers import Postgres, Redis, Server, wait_until
 from tests.integration.serving.load import GENEROUS, Load, holds_exactly
 
 
+@pytest.mark.long
 def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
     start: Any, client: Any, golden: Any, own_redis: Redis
 ) -> None:
@@ -45,6 +46,7 @@ def test_f02_redis_stopped_p99_stays_near_the_baseline(start: Any, client: Any, 
     assert client(server).metric("slipway_breaker_open", store="redis") == 1
 
 
+@pytest.mark.long
 def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
     start: Any, client: Any, golden: Any, own_redis: Redis
 ) -> None:

@@ -53,6 +53,7 @@ def collector() -> Iterator[Collector]:
     made.close()
 
 
+@pytest.mark.long
 def test_a_request_becomes_a_span_below_its_caller_s(
     start: Any, client: Any, golden: Any, collector: Collector
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_request_becomes_a_span_below_its_caller_s(
     assert 0 < span.end_time_unix_nano - span.start_time_unix_nano < 5e9
 
 
+@pytest.mark.long
 def test_without_an_endpoint_nothing_is_loaded_and_nothing_leaves(start: Any, client: Any, golden: Any) -> None:
     server = start(journal="off", python=("-X", "importtime"))
     client(server).predict(golden["rows"][:1], traceparent=f"00-{TRACE}-{PARENT}-01")
@@ -80,6 +82,7 @@ def test_without_an_endpoint_nothing_is_loaded_and_nothing_leaves(start: Any, cl
     assert {c.status for c in connections if c.raddr and c.laddr.port != server.port} == set()
 
 
+@pytest.mark.long
 def test_a_dead_endpoint_costs_no_request(start: Any, client: Any, golden: Any) -> None:
     server = start(otlp_endpoint="http://127.0.0.1:9", journal="off")
     answers = [client(server).predict(golden["rows"][:1]) for _ in range(20)]

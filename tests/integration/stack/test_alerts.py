@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long  # needs promtool and amtool
 ROOT = Path(__file__).parents[3]
 MONITORING = ROOT / "gitops/platform/monitoring"
 RULES = MONITORING / "rules/api.yaml"

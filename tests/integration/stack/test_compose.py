@@ -63,6 +63,7 @@ def test_no_password_stands_in_the_open(composed: dict[str, Any]) -> None:
     assert set(ignored.stdout.split()) == paths
 
 
+@pytest.mark.long
 def test_make_secrets_writes_every_secret_once(tmp_path: Path) -> None:
     wanted = {Path(secret["file"]) for secret in read(FILES["images"], "full")["secrets"].values()}
     command = [sys.executable, "-m", "slipway", "stack", "secrets"]

@@ -81,8 +81,8 @@ def _project(top: Path) -> Path:
     return top
 
 
-@pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
 def test_a_stack_from_the_first_start_to_the_last_stop(stack: Stack) -> None:
     first = stack.up()
     assert {name: found["state"] for name, found in first.items()} == dict.fromkeys(SERVICES, "healthy") | {

@@ -39,6 +39,7 @@ def forget(repository: Path) -> None:
     shutil.rmtree(repository / ".dvc/cache")
 
 
+@pytest.mark.long
 def test_the_default_remote_is_a_folder_of_the_project(repository: Path) -> None:
     dvc(repository, "push")
     assert list((repository / "var/dvc").rglob("*"))

@@ -74,6 +74,7 @@ LONG = pytest.mark.long
             lambda f: f[f["month"] != 6],
             "flights per month.month expect_column_distinct_values_to_equal_set",
             id="a month missing",
+            marks=LONG,
         ),
         pytest.param(
             lambda f: f[(f["month"] != 6) | (f.index % 3 == 0)],
@@ -86,7 +87,12 @@ LONG = pytest.mark.long
             "flights.arr_delay expect_column_values_to_not_be_null",
             id="all null",
         ),
-        pytest.param(lambda f: f.drop(columns="carrier"), "flights.carrier expect_column_to_exist", id="a column less"),
+        pytest.param(
+            lambda f: f.drop(columns="carrier"),
+            "flights.carrier expect_column_to_exist",
+            id="a column less",
+            marks=LONG,
+        ),
         pytest.param(
             lambda f: f.assign(carrier="ZZ"),
             "flights.carrier expect_column_values_to_be_in_set",
@@ -133,6 +139,7 @@ def test_rows_shared_by_train_and_test_are_found(project: Path, monkeypatch: pyt
     assert [row["row_id"] for row in shared.samples] == train["row_id"].head(2).tolist()
 
 
+@pytest.mark.long
 def test_a_label_share_out_of_bounds_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     prepare.main()

@@ -29,7 +29,8 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_every_make_target_the_docs_name_exists() -> None:
-    there = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    made = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", ".github/delivery.mk"))
+    there = set(re.findall(r"^([a-z0-9-]+):", made, flags=re.MULTILINE))
     for page in PAGES:
         named = set(re.findall(r"`make ([a-z0-9-]+)", page.read_text(encoding="utf-8")))
         assert named <= there, f"{page.name}: {sorted(named - there)}"
