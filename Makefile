@@ -41,7 +41,7 @@ test: setup ## the fast tests, unit and integration: about two minutes
 
 .PHONY: test-long
 test-long: setup manifest-tools browser monitoring-tools ## the integration tests that take minutes
-	pytest -n 2 -m "long and not image" tests/unit tests/integration
+	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
 test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, a kill at every step
@@ -62,7 +62,7 @@ browser: ## install the browser that opens the interactive page in tests, on Deb
 
 .PHONY: e2e
 e2e: setup ## the README in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY
-	pytest -x tests/e2e
+	pytest -x --reruns 1 tests/e2e
 
 .PHONY: image-tools
 image-tools: ## install what builds, runs and serves images, on Debian as root
@@ -74,7 +74,7 @@ image-tools: ## install what builds, runs and serves images, on Debian as root
 
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version
-	pytest -m image tests/integration/image
+	pytest --reruns 1 -m image tests/integration/image
 
 .PHONY: manifest-tools
 manifest-tools: ## build kustomize, kubeconform and actionlint into var/bin, at the versions of tools/go.mod
