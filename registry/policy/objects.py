@@ -43,6 +43,7 @@ INGRESS_ANNOTATIONS = frozenset(
         "rate-limit-requests",
     )
 )
+EVERYWHERE = ("0.0.0.0/0", "::/0")
 URL_PASSWORD = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 
 
@@ -100,6 +101,8 @@ def _special(where: str, document: Mapping[str, Any], digest: str | None) -> Ite
         yield from _service(where, spec)
     elif kind == "Ingress":
         yield from _ingress(where, document)
+    elif kind == "NetworkPolicy":
+        yield from _network(where, spec)
     elif kind == "ServiceAccount" and document.get("automountServiceAccountToken") is not False:
         yield Finding(where, "token", "automountServiceAccountToken must be false")
     elif kind == "ConfigMap" and (document.get("data") or {}).get("SLIPWAY_AUTH") == "off":
@@ -121,6 +124,9 @@ def _rollout(where: str, spec: Mapping[str, Any], digest: str | None) -> Iterato
 
 
 def _analysis(where: str, spec: Mapping[str, Any], digest: str | None) -> Iterator[Finding]:
+    for argument in spec.get("args") or []:
+        if "secretKeyRef" in (argument.get("valueFrom") or {}):
+            yield Finding(where, "secret", f"argument {argument.get('name', '?')} hands a Secret to a query")
     for metric in spec.get("metrics") or []:
         for provider, content in (metric.get("provider") or {}).items():
             if provider == "job":
@@ -143,6 +149,15 @@ def _service(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
     if spec.get("selector"):
         yield Finding(where, "selector", "must have no selector: the Rollout's controller sets it, and a second "
                       "owner can point callers at a revision that was not analysed")  # fmt: skip
+
+
+def _network(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for rule in spec.get(direction) or []:
+            named_peers = rule.get(peers) or [{}]
+            anywhere = any(not peer or (peer.get("ipBlock") or {}).get("cidr") in EVERYWHERE for peer in named_peers)
+            if anywhere or any(peer.get("namespaceSelector") == {} for peer in named_peers):
+                yield Finding(where, "network", f"a rule of {direction} lets everybody through; name them in {peers}")
 
 
 def _ingress(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:

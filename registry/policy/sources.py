@@ -85,9 +85,10 @@ def _paths(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("resources", "components", "configurations"):
         for path in content.get(key) or []:
             yield key, str(path)
-    for patch in content.get("patches") or []:
-        if isinstance(patch, Mapping) and "path" in patch:
-            yield "patches", str(patch["path"])
+    for key in ("patches", "replacements"):
+        for entry in content.get(key) or []:
+            if isinstance(entry, Mapping) and "path" in entry:
+                yield key, str(entry["path"])
     for made in content.get("configMapGenerator") or []:
         for kind in ("envs", "files"):
             for path in made.get(kind) or []:

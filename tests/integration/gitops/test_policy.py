@@ -119,6 +119,12 @@ EXTRA: dict[str, tuple[str, dict[str, Any]]] = {
         "no-data", {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate",
                     "spec": {"metrics": [{"name": "a", "successCondition": "result[0] < 1",
                                           "provider": {"prometheus": {"query": "a"}}}]}}),
+    "secret in a query": ("secret", {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "spec": {
+        "args": [{"name": "a", "valueFrom": {"secretKeyRef": {"name": "b", "key": "c"}}}]}}),
+    "open ingress": ("network", {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                                 "spec": {"podSelector": {}, "ingress": [{}]}}),
+    "open egress": ("network", {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {
+        "podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}}),
     "open server": ("auth", {"apiVersion": "v1", "kind": "ConfigMap", "data": {"SLIPWAY_AUTH": "off"}}),
     "private key": ("secret", {"apiVersion": "v1", "kind": "ConfigMap",
                                "data": {"a": "-----BEGIN PRIVATE KEY-----"}}),
@@ -142,6 +148,7 @@ SOURCES: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "remote base by ssh": ("remote", {"resources": ["git@github.com:someone/manifests.git"]}),
     "remote file": ("remote", {"resources": ["https://example.com/role.yaml"]}),
     "remote component": ("remote", {"components": ["github.com/someone/manifests"]}),
+    "remote replacement": ("remote", {"replacements": [{"path": "https://example.com/replacement.yaml"}]}),
     "another model's folder": ("outside", {"resources": ["../../other/base"]}),
     "absolute path": ("outside", {"resources": ["/etc"]}),
     "chart": ("feature", {"helmCharts": [{"name": "a", "repo": "https://charts.example"}]}),
