@@ -99,32 +99,32 @@ EXTRA: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def says(site: Site, text: str) -> bool:
-    return text in operation(site, "staging")
-
-
-def add(site: Site, document: dict[str, Any]) -> None:
+def add(site: Site, *documents: dict[str, Any]) -> None:
     base = site.work / "gitops/apps" / MODEL / "base"
-    (base / "extra.yaml").write_text(yaml.safe_dump(document))
+    (base / "extra.yaml").write_text(yaml.safe_dump_all(documents))
     path = base / "kustomization.yaml"
     if "- extra.yaml" not in path.read_text():
         path.write_text(path.read_text().replace("resources:\n", "resources:\n- extra.yaml\n", 1))
-    site.commit(f"Add a {document['kind']}")
+    site.commit(f"Add {', '.join(one['kind'] for one in documents)}")
     site.refresh("staging")
 
 
 def test_what_the_policy_let_through_the_project_refuses(site: Site) -> None:
     site.install(["staging"])
-    annotations = {"argocd.argoproj.io/hook": "PreSync"}
-    for kind, document in EXTRA.items():
-        metadata = {"name": f"{site.name}-extra", "annotations": annotations if kind == "Job" else {}}
-        add(site, document | {"metadata": metadata})
-        refusal = f"{kind} is not permitted"
-        wait(functools.partial(says, site, refusal), 60, f"a {kind} refused")
-        assert not kubectl("get", kind, "-A", "--field-selector", f"metadata.name={site.name}-extra", "-o", "name")
-    add(site, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{site.name}-extra"}})
+    name = f"{site.name}-extra"
+    hook = {"argocd.argoproj.io/hook": "PreSync"}
+    add(site, *({**one, "metadata": {"name": name, "annotations": hook if kind == "Job" else {}}}
+                for kind, one in EXTRA.items()))  # fmt: skip
+
+    def refused() -> bool:
+        return all(f"{kind} is not permitted" in operation(site, "staging") for kind in EXTRA)
+
+    wait(refused, 60, "every kind refused")
+    for kind in EXTRA:
+        assert not kubectl("get", kind, "-A", "--field-selector", f"metadata.name={name}", "-o", "name")
+    add(site, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
     site.wait_synced("staging", seconds=120)
-    assert get("-n", site.namespace("staging"), "configmap", f"{site.name}-extra")
+    assert get("-n", site.namespace("staging"), "configmap", name)
 
 
 def test_pod_security_refuses_what_everything_else_let_through(production: Site, built: Images) -> None:
