@@ -14,7 +14,8 @@ import rich_click
 from rich.console import Console
 from rich.table import Table
 
-from registry.options import AS_JSON, FOLDER, checked, open_tracking, top
+from registry.names import checked
+from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.tracking_uri import STORE
 

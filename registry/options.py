@@ -6,13 +6,11 @@ With the command modules, the only place in the room that reads the environment.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from slipway.errors import BadInput
 from slipway.tracking_uri import tracking_uri
 
 if TYPE_CHECKING:
@@ -53,14 +51,3 @@ def top(root: Path) -> Path:
     from registry.source import toplevel
 
     return toplevel(root) or root.resolve()
-
-
-def checked(name: str) -> str:
-    """Return a model's name that can be a path and a tag.
-
-    Raises:
-        BadInput: it cannot.
-    """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
-        raise BadInput("NAME is no model's name", expected="lower case letters, digits and hyphens", found=name)
-    return name

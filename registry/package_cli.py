@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import rich_click
 
-from registry.options import AS_JSON, FOLDER, checked, open_tracking
+from registry.names import checked
+from registry.options import AS_JSON, FOLDER, open_tracking
 
 
 @click.command(cls=rich_click.RichCommand)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from registry.names import NAME
 from slipway import params_file
 
 
@@ -24,7 +25,7 @@ class Section(BaseModel):
 class Model(Section):
     """The name that keys everything in the registry."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=f"^{NAME}$")
 
 
 class Minimum(Section):

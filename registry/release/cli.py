@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.process import COMMAND, acting, show
-from registry.release.releasefile import checked
 from slipway.errors import BadInput
 
 if TYPE_CHECKING:

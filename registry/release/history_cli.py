@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.process import COMMAND, acting, settings
-from registry.release.releasefile import checked
 from slipway.errors import Refused
 
 if TYPE_CHECKING:

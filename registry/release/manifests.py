@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from registry.names import checked
 from registry.release.commits import ENVIRONMENTS, LOG_FORMAT, Actor, Commit, read_log
 from registry.release.git import Git
-from registry.release.releasefile import Release, checked, parse
+from registry.release.releasefile import Release, parse
 from registry.tracking import without_credentials
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, Refused

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.process import COMMAND, acting, settings, show
-from registry.release.releasefile import checked
 
 if TYPE_CHECKING:
     from registry.release.cluster import Cluster

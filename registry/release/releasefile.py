@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields
 
 import yaml
 
+from registry.names import NAME
 from registry.tracking import Version
 from slipway.errors import BadInput
 
-NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 FORMS = {
     "model": NAME,
     "version": r"[1-9][0-9]{0,8}",
@@ -148,17 +148,6 @@ def untagged(image: str) -> str:
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return head + slash + last.partition(":")[0]
-
-
-def checked(model: str) -> str:
-    """Return a model's name that may become a path.
-
-    Raises:
-        BadInput: it may not.
-    """
-    if not re.fullmatch(NAME, model):
-        raise BadInput("NAME is no model's name", expected="lower case letters, digits and hyphens", found=model)
-    return model
 
 
 def _unreadable(where: str, found: str) -> BadInput:

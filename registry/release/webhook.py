@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from registry.names import NAME
 from registry.release.audit import redacted
-from registry.release.releasefile import NAME
 from registry.release.signature import Deliveries, refusal
 from registry.tracking import CHAMPION
 

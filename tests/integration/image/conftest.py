@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,15 +21,9 @@ from typing import Any
 import pytest
 
 from tests.fixtures.images import CACHE, ROOT, push_base, store
+from tests.fixtures.servers import free_port
 
 TOOLS = ("buildah", "podman", "runc", "skopeo", "docker-registry", "debootstrap")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def answers(url: str, seconds: float = 30) -> bytes:

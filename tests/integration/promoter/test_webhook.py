@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from registry.release.signature import sign
+from tests.fixtures.servers import free_port
 
 SECRET = "a-secret-that-both-sides-know-1234"
 DEADLINE_SECONDS = 60
@@ -40,13 +40,6 @@ class Running:
         headers = {"X-MLflow-Delivery-Id": delivery, "X-MLflow-Timestamp": stamp}
         headers["X-MLflow-Signature"] = sign(secret, delivery, stamp, body)
         return httpx.post(f"{self.url}/mlflow", content=body, headers=headers).status_code
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def until(there: Callable[[], bool], log: Path) -> None:
