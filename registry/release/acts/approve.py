@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
 from registry.release.forge.forge import Request
-from registry.release.repository.commits import LOG_FORMAT, PRODUCTION, PROMOTE, message, read_log
+from registry.release.repository.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
 from registry.release.repository.history import history
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
@@ -81,20 +81,20 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
             )
         release = _checked(context, name, sha, version)
         path = clone.path(name, PRODUCTION)
-        said = message(
+        said = context.message(
             f"Approve {name} {version} for production",
             PROMOTE,
             release,
+            PRODUCTION,
             reason,
-            Approved_By=str(context.actor),
-            **_carried(clone, sha),
+            {"Approved_By": str(context.actor)} | _carried(clone, sha),
         )
         return Step({path: clone.text(path, sha) or ""}, said, (sha,), {request.branch: sha})
 
     commit = step(context.clone, make)
     assert commit is not None  # noqa: S101 - `make` never has nothing to do
     assert release is not None  # noqa: S101
-    _record(context, release, commit, reason)
+    context.record_release(APPROVE, release, commit, PRODUCTION, reason)
     return Approved(release, commit, True)
 
 
@@ -161,20 +161,7 @@ def _carried(clone: Clone, sha: str) -> dict[str, str]:
 def _approved_before(context: Context, name: str) -> Approved:
     entries = history(context.clone, name, PRODUCTION)
     if entries and entries[0].release and entries[0].commit.trailers.get("Slipway-Approved-By") == str(context.actor):
-        _record(context, entries[0].release, entries[0].commit.sha, "")
-        return Approved(entries[0].release, entries[0].commit.sha, False)
+        last = entries[0].commit
+        context.record_release(APPROVE, entries[0].release, last.sha, PRODUCTION, last.reason)
+        return Approved(entries[0].release, last.sha, False)
     raise BadInput(f"no request of {name} is open", hint=f"slipway promote {name} VERSION")
-
-
-def _record(context: Context, release: Release, commit: str, reason: str) -> None:
-    before = context.clone.release(release.model, PRODUCTION, f"{commit}^1")
-    context.audit.record(
-        key=f"approve:{commit}",
-        actor=str(context.actor),
-        action="approve",
-        model=release.model,
-        version=release.version,
-        source=before.digest if before else None,
-        target=release.digest,
-        reason=reason,
-    )

@@ -109,12 +109,12 @@ class Audit:
         with self._connected() as connection:
             return [Entry(**row) for row in connection.execute(wanted).mappings()]
 
-    def head(self) -> str | None:
+    def head(self) -> str:
         """Return `SEQUENCE:HASH` of the last entry, to be noted where the database's owner cannot change it."""
         wanted = sa.select(AUDIT.c.sequence, AUDIT.c.hash).order_by(AUDIT.c.sequence.desc()).limit(1)
         with self._connected() as connection:
             last = connection.execute(wanted).first()
-        return f"{last[0]}:{last[1]}" if last else None
+        return f"{last[0]}:{last[1]}" if last else f"0:{GENESIS}"
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
@@ -170,7 +170,7 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
         if _hash(asdict(entry)) != entry.hash:
             wrong.append(f"row {place} was changed: its hash is not that of its content")
         previous = entry.hash
-    hashes = {entry.sequence: entry.hash for entry in entries}
+    hashes = {0: GENESIS} | {entry.sequence: entry.hash for entry in entries}
     for head in sorted(set(heads), key=_number):
         number, _, known = head.partition(":")
         if hashes.get(_number(head)) != known:
