@@ -132,4 +132,5 @@ def _commit(record: str) -> Commit:
 
 
 def _line(text: str) -> str:
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
+    clean = text.encode(errors="replace").decode()  # what came in as no UTF-8
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", clean).split())
