@@ -18,7 +18,7 @@ from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release
 from registry.release.repository.requests import commit_of, stale, tip
-from registry.release.repository.signers import own_fingerprint, signature
+from registry.release.repository.signers import counts, own_signature, signature
 from slipway.errors import BadInput, Refused
 
 
@@ -130,19 +130,26 @@ def _not_own(context: Context, sha: str) -> None:
     own = next((person for person in made if person.key == me.key), None)
     if own is not None:
         raise _own(str(own), str(me))
-    key = own_fingerprint(clone)
-    if key is None:
+    mine = own_signature(clone)
+    if mine is None:
         return
     signed = signature(clone, sha)
-    if not signed.valid:
+    if not counts(clone, signed):
         raise Refused(
-            "the request is not signed",
-            expected="a signed request, since approvals here are signed (SLIPWAY_SIGNING_KEY)",
-            found=f"git says {signed.letter}",
-            hint="let its author promote again with SLIPWAY_SIGNING_KEY set",
+            f"the request is {signed.said}" if signed.letter != "E" else f"the request's signature {signed.said}",
+            expected="one signed by an allowed key, since approvals here are signed (SLIPWAY_SIGNING_KEY)",
+            found=f"key {signed.fingerprint or 'none'}",
+            hint="let its author promote again with SLIPWAY_SIGNING_KEY set, or allow the key",
         )
-    if signed.fingerprint == key:
-        raise _own(f"key {key}", f"key {key}")
+    if signed.fingerprint == mine.fingerprint:
+        raise _own(f"key {mine.fingerprint}", f"key {mine.fingerprint}")
+    if not counts(clone, mine):
+        raise Refused(
+            "the approver's key is not allowed",
+            expected="a key in SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key",
+            found=f"key {mine.fingerprint or 'none'}: {mine.said}",
+            hint="let somebody allow it, or approve with another",
+        )
 
 
 def _own(author: str, approver: str) -> Refused:

@@ -96,9 +96,20 @@ def actor(text: str) -> Actor:
 
 
 def signing(key: str | None) -> tuple[str, ...]:
-    """Return git's settings that sign with `key`: an SSH key's path, or an OpenPGP fingerprint."""
+    """Return git's settings that sign with `key`: an SSH key's path, or an OpenPGP fingerprint.
+
+    Raises:
+        BadInput: it is a path, and there is no file.
+    """
     if not key:
         return ()
+    if "/" in key and not key.startswith("key::") and not Path(key).is_file():
+        raise BadInput(
+            "SLIPWAY_SIGNING_KEY names no file",
+            expected="the path of an SSH key, or an OpenPGP fingerprint",
+            found=key,
+            hint="ls -l on it; a ~ is not expanded inside quotes",
+        )
     kind = "ssh" if Path(key).is_file() or key.startswith("key::") else "openpgp"
     return (f"gpg.format={kind}", f"user.signingKey={key}")
 

@@ -22,6 +22,7 @@ from registry.tracking import without_credentials
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, Refused
 
+SIGNERS, NOBODY = "gpg.ssh.allowedSignersFile=", "/dev/null"
 HERE = "refs/slipway/branch"
 RELEASE_FILE = "release/kustomization.yaml"
 
@@ -41,6 +42,11 @@ class Remote:
     def signs(self) -> bool:
         """Say whether commits are signed."""
         return any(pair.startswith("user.signingKey=") for pair in self.config)
+
+    @property
+    def lists_signers(self) -> bool:
+        """Say whether somebody listed the SSH keys that may sign."""
+        return any(pair.startswith(SIGNERS) and pair != f"{SIGNERS}{NOBODY}" for pair in self.config)
 
 
 @dataclass
