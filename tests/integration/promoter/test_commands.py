@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import kubernetes.client  # noqa: F401 - once, not in every fork
 import pytest
 
 from slipway.cli import COMMANDS
-from tests.fixtures.servers import free_port
+from tests.fixtures.servers import free_port, wait_until
 from tests.fixtures.typed import Typed, typed
 
 OWN = sorted(name for name, (target, _) in COMMANDS.items() if target.startswith("registry.release."))
@@ -23,10 +26,8 @@ def types(site: Any, tmp_path: Path) -> Types:
     return typing_at(site, tmp_path)
 
 
-def typing_at(site: Any, top: Path) -> Types:
-    folder = top / "project"
-    folder.mkdir()
-    settings = {
+def settings(site: Any, top: Path) -> dict[str, str]:
+    return {
         "SLIPWAY_GITOPS_REMOTE": str(site.remote),
         "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
         "SLIPWAY_ACTOR": "Ada <ada@example.org>",
@@ -36,8 +37,13 @@ def typing_at(site: Any, top: Path) -> Types:
         "HOME": str(top),
     }
 
+
+def typing_at(site: Any, top: Path) -> Types:
+    folder = top / "project"
+    folder.mkdir()
+
     def run(*words: str, without: tuple[str, ...] = (), stdin: str = "", **changed: str) -> Typed:
-        return typed(list(words), settings | changed, folder, without, stdin)
+        return typed(list(words), settings(site, top) | changed, folder, without, stdin)
 
     return run
 
@@ -226,6 +232,28 @@ def test_a_history_of_signed_and_approved_releases_ends_with_0(site: Any, types:
     with site.clone() as clone:
         head = clone.head
     assert types("history", "tiny", "--verify", "--since", head, "--json").said()["problems"] == []
+
+
+@pytest.mark.long
+def test_a_loop_outlives_a_git_that_is_away(site: Any, tmp_path: Path) -> None:
+    staged(site)
+    log, away = tmp_path / "log", site.remote.with_name("away.git")
+    command = [str(Path(sys.executable).with_name("slipway")), "reconcile", "--every", "1", "-C", str(tmp_path)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | settings(site, tmp_path)
+        )
+    try:
+        site.champion(3)
+        wait_until(lambda: "put back" in log.read_text(), 60, "the first pass")
+        site.remote.rename(away)
+        wait_until(lambda: "git fetch failed" in log.read_text(), 30, "a pass that fails")
+        away.rename(site.remote)
+        site.champion(2)
+        wait_until(lambda: site.requests() == ["release/tiny/2"], 60, "a pass after it")
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_every_command_of_the_release_path_is_typed_here() -> None:
