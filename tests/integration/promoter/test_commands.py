@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import kubernetes.client  # noqa: F401 - once, not in every fork
 import pytest
+from kubernetes.client import CoreV1Api  # noqa: F401 - two seconds, once and not in every fork
 
 from slipway.cli import COMMANDS
 from tests.fixtures.servers import free_port, wait_until
@@ -92,7 +92,13 @@ DONE: dict[str, tuple[Callable[[Any], None], list[str], Callable[[Any], bool]]] 
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(DONE))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(one, marks=[] if one in ("stage", "status", "history") else pytest.mark.long)
+        for one in sorted(DONE)
+    ],
+)
 def test_what_is_done_is_told_in_json(site: Any, types: Types, name: str) -> None:
     begin, words, right = DONE[name]
     begin(site)
@@ -217,6 +223,7 @@ def test_status_that_differs_ends_with_4_and_says_where(site: Any, types: Types)
     assert "slipway approve tiny" in types("status", COLUMNS="200").out
 
 
+@pytest.mark.long
 def test_nobody_approves_without_saying_yes_nor_their_own_request(site: Any, types: Types) -> None:
     requested(site)
     done = types("approve", "tiny", "--as", "Bot <bot@example.org>", "--yes")
