@@ -18,7 +18,6 @@ from registry.release.forge.forge import Request, of_branch
 from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, STAGING
 from registry.release.repository.push import branches
 from registry.release.repository.releasefile import Release
-from registry.release.views.registered import registered
 from registry.tracking import CHAMPION, Version
 from slipway.errors import BadInput
 
@@ -74,7 +73,7 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
     models = known if name is None else [name]
     context.say("asking MLflow")
     tracking = context.open_tracking()
-    versions = registered(tracking) if name is None else {name: tracking.versions(name)}
+    versions = tracking.registered(name)
     context.say("asking the cluster")
     where = namespaces(clone, models)
     cluster = open_cluster()
