@@ -27,6 +27,7 @@ from timeline import Timeline
 
 from tests.fixtures import images, make_model
 from tests.fixtures.images import CACHE, ROOT, Image
+from tests.fixtures.registered import register
 from tests.fixtures.site import ENVIRONMENTS, MODEL, SETTINGS, Site, git, kubectl, release_file, wait
 
 ANN, BOB = "Ann <ann@example.com>", "Bob <bob@example.com>"
@@ -58,22 +59,7 @@ class Ways:
         """Make the version that the image says it is."""
         from registry.tracking import open_store
 
-        client = open_store(self.settings["MLFLOW_TRACKING_URI"]).client
-        if not client.search_registered_models(f"name = '{MODEL}'"):
-            client.create_registered_model(MODEL)
-            for _ in range(1, int(image.version)):  # an image is of a version that has its number
-                client.create_model_version(MODEL, "file:///nowhere", None)
-        manifest = image.manifest
-        made = client.create_model_version(MODEL, "file:///nowhere", manifest["run_id"])
-        assert made.version == int(image.version), f"{made.version} is not {image.version}"
-        files = manifest["files"]
-        tags = {
-            "verdict": "passed", "image": f"{image.name}:{image.version}", "image_digest": image.digest,
-            "git_commit": manifest["git_commit"], "data_md5": manifest["data_md5"],
-            "model_sha256": files["model.onnx"]["sha256"], "golden_sha256": files["golden.json"]["sha256"],
-        }  # fmt: skip
-        for key, value in tags.items():
-            client.set_model_version_tag(MODEL, str(made.version), key, value)
+        register(open_store(self.settings["MLFLOW_TRACKING_URI"]).client, image)
 
     def types(self, *words: str, who: str = ANN) -> None:
         """Type a command of ours."""

@@ -177,7 +177,7 @@ def deployed(site: Site, image: str, settings: dict[str, str], forward: tuple[st
     release.write_text(yaml.safe_dump(found))
     if forward:
         host, port, listen = forward
-        beside = {"name": "registry", "image": NAME, "command": ["python3", "-c"],
+        beside = {"name": "registry", "image": image, "command": ["python3", "-c"],
                   "args": [FORWARDER.format(host=host, port=port, listen=listen)],
                   "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                       "capabilities": {"drop": ["ALL"]}}}  # fmt: skip
