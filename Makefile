@@ -40,7 +40,7 @@ test: setup ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
-test-long: setup manifest-tools browser monitoring-tools ## the integration tests that take minutes
+test-long: setup manifest-tools browser monitoring-tools ingress-tools ## the integration tests that take minutes
 	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
@@ -59,6 +59,12 @@ browser: ## install the browser that opens the interactive page in tests, on Deb
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || \
 	  { echo "error: no browser found; expected chromium or google-chrome; next: install one" >&2; exit 5; }
+
+.PHONY: ingress-tools
+ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on Debian as root
+	@command -v haproxy >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends haproxy; } || \
+	  { echo "error: haproxy is not on PATH; next: install it" >&2; exit 5; }
 
 .PHONY: e2e
 e2e: setup ## the README in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY
