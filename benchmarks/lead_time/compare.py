@@ -174,6 +174,7 @@ def prepare(ways: Ways, first: Image) -> None:
     for environment in ENVIRONMENTS:
         ways.bare_release(environment, first)()
         ways.bare.wait_phase(environment, "Healthy", first)
+    ways.types("smoke", MODEL, "staging")
     ways.types("promote", MODEL, first.version)
     ways.approve()
     ways.ours.wait_phase("production", "Healthy", first)

@@ -81,6 +81,8 @@ def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(
                     where, "sync", f"{option} changes how Argo CD applies it; only {sorted(SYNC_OPTIONS)} may be"
                 )
+        elif name == "argocd.argoproj.io/ignore-healthcheck" and document.get("kind") != "HorizontalPodAutoscaler":
+            yield Finding(where, "sync", f"{name} hides a failure")
         elif name == "argocd.argoproj.io/compare-options" and document.get("kind") != "ConfigMap":
             yield Finding(where, "sync", f"{name} hides drift")
 

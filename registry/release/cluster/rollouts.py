@@ -75,10 +75,11 @@ class Pod:
 class Application:
     """Argo CD's view: sync and health in its words, and the commit it is at.
 
-    `windows` are the sync windows of its project that may hold it, in words.
+    `namespace` is where it deploys to; `windows` are the sync windows of its project that may hold it, in words.
     """
 
     name: str
+    namespace: str
     sync: str
     health: str
     revision: str | None
@@ -154,12 +155,15 @@ def application(found: dict[str, Any], projects: dict[str, dict[str, Any]] | Non
     status = found.get("status", {})
     sync = status.get("sync", {})
     health = status.get("health", {}).get("status", "Unknown")
-    project = (projects or {}).get(found.get("spec", {}).get("project", ""), {})
+    spec = found.get("spec", {})
+    project = (projects or {}).get(spec.get("project", ""), {})
+    to = spec.get("destination", {}).get("namespace", "")
     windows = tuple(
         f"{one['kind']} from {one['schedule']} for {one['duration']}"
         for one in project.get("spec", {}).get("syncWindows") or []
     )
-    return Application(found["metadata"]["name"], sync.get("status", "Unknown"), health, sync.get("revision"), windows)
+    name, state = found["metadata"]["name"], sync.get("status", "Unknown")
+    return Application(name, to, state, health, sync.get("revision"), windows)
 
 
 def _failed(status: dict[str, Any], phase: str, message: str) -> str | None:

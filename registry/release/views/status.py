@@ -78,7 +78,8 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
     context.say("asking the cluster")
     where = namespaces(clone, models)
     cluster = open_cluster()
-    runs, applications = cluster.rollouts(sorted(set(where.values()))), cluster.applications()
+    runs = cluster.rollouts(sorted(set(where.values())))
+    applications = {one.namespace: one for one in cluster.applications().values()}
     releases, asked = clone.releases(), _requested(context)
     found = []
     for model in models:
@@ -88,7 +89,7 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
                 where.get((model, each)),
                 releases.get((model, each)),
                 runs.get((where.get((model, each), ""), model)),
-                applications.get(f"{model}-{each}"),
+                applications.get(where.get((model, each), "")),
             )
             for each in ENVIRONMENTS
         )

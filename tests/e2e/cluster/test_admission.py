@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
@@ -46,28 +45,3 @@ def test_the_active_service_cannot_be_taken_away_in_a_rollout(production: Site, 
     assert selector(production)[HASH] != before[HASH]
     kubectl(*space, "annotate", "service", MODEL, "slipway/retired=true")
     kubectl(*space, "delete", "service", MODEL)
-
-
-def test_without_the_policy_a_deleted_service_would_let_a_revision_pass(production: Site, built: Images) -> None:
-    """Why the policy is there: the same act, allowed by the annotation, makes an unjudged version active."""
-    space = ["-n", production.namespace("production")]
-    production.release("production", built["eight"])
-    production.wait_phase("production", "Paused", built["eight"])
-    kubectl(*space, "annotate", "service", MODEL, "slipway/retired=true")
-    kubectl(*space, "delete", "service", MODEL)
-    ends = time.monotonic() + 60
-    while time.monotonic() < ends and not (
-        get(*space, "service", MODEL) and selector_hash(production) == preview_hash(production)
-    ):
-        time.sleep(0.5)
-    print(selector(production), production.rollout("production")["status"].get("phase"))
-
-
-def selector_hash(site: Site) -> str:
-    return selector(site).get(HASH, "") if "selector" in get(
-        "-n", site.namespace("production"), "service", MODEL)["spec"] else ""  # fmt: skip
-
-
-def preview_hash(site: Site) -> str:
-    found = get("-n", site.namespace("production"), "service", f"{MODEL}-preview")
-    return str(found["spec"]["selector"][HASH])

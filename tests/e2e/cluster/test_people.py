@@ -135,10 +135,13 @@ def test_people_are_told_of_what_waits_and_of_what_cannot_be_read(
     def told(words: str) -> bool:
         return any(one.startswith(f"{name}: ") and words in one for one in receiver.told)
 
+    # An Application is Progressing until a controller gives its Ingress an address: here, the test does.
+    address = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.10"}]}}})
+    kubectl("-n", name, "patch", "ingress", MODEL, "--subresource=status", "--type=merge", "-p", address)
     commit = production.release("production", built["eight"])
     production.wait_phase("production", "Paused", built["eight"])
-    wait(lambda: told("health Suspended"), 90, "the message that production waits")
-    assert told(commit)
+    wait(lambda: told(f"health Suspended, at {commit}"), 90, "the message that production waits")
+    assert not told(f"health Degraded, at {commit}"), "nobody is alarmed by a release that goes well"
     (production.overlay("production") / "kustomization.yaml").write_text("kind: Nothing\n")
     production.commit("Break the overlay")
     production.refresh("production")

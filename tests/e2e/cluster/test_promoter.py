@@ -12,6 +12,9 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
+from registry.release.cluster.analysis import analyse
+from registry.release.cluster.api import open_cluster
+from registry.tracking import open_store
 from tests.e2e.cluster import promoter as pods
 from tests.e2e.cluster.promoter import SECRET, Promoter
 from tests.fixtures.images import ROOT, Image
@@ -26,15 +29,17 @@ pytestmark = pytest.mark.timeout(600)
 def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterator[Promoter]:
     """A promoter whose next pass by itself is hours away: what happens, a delivery has caused."""
     image, host = pods.build(registry), pods.node_address()
+    store = open_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    register(store.client, built["seven"])
     site.install(["staging", "production"])
     with (
         pods.serving_mlflow(tmp_path, host) as mlflow,
         pods.serving_git(site, host) as remote,
         pods.serving_registry(registry, host) as port,
     ):
-        register(MlflowClient(mlflow), built["seven"])
         site.release("staging", built["seven"])
         site.wait_phase("staging", "Healthy", built["seven"])
+        analyse(open_cluster(os.environ["KUBECONFIG"]), site.namespace("staging"), MODEL, 120)
         settings = {
             "SLIPWAY_GITOPS_REMOTE": remote,
             "SLIPWAY_FORGE": "git",

@@ -82,6 +82,7 @@ ROLLOUT: list[tuple[str, Change, Change]] = [
     ("strategy", lambda r: r["spec"]["strategy"].update(canary={}), same),
     ("hook", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/hook": "PreSync"}),
      lambda r: r["metadata"]["annotations"].update({"team": "flights"})),
+    ("sync", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/ignore-healthcheck": "true"}), same),
     ("sync", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/sync-options": "Replace=true"}),
      lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"})),
 ]  # fmt: skip
