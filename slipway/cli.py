@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("registry.release.commands.history:diff", "Show what a release would change in production."),
     "status": ("registry.release.commands.operate:status", "Show Git, MLflow and the cluster side by side."),
     "trace": ("registry.release.commands.operate:trace", "Walk from a pod or a prediction to its data, and back."),
+    "smoke": ("registry.release.commands.smoke:smoke", "Judge what runs by its own analysis, now."),
     "resume": ("registry.release.commands.operate:resume", "Let the version in preview take over."),
     "abort": ("registry.release.commands.operate:abort", "Stop the version in preview."),
     "reconcile": ("registry.release.commands.loop:reconcile", "Make Git, MLflow and the cluster agree."),
