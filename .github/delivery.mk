@@ -37,6 +37,22 @@ delivery-settings: ## see that every setting is there before an hour is spent
 	  test -n "$${!name:-}" || { echo "error: $$name is not set" >&2; missing=1; }; done; \
 	  test -z "$${missing:-}" || { echo "  next: docs/how-to/continuous-delivery.md, Settings" >&2; exit 3; }
 
+# Teams in CODEOWNERS that are not of the organisation that owns the repository: nobody there can approve.
+strangers = sed 's/\#.*//' .github/CODEOWNERS | grep -oE '@[^ /]+/[^ ]+' | grep -viE "^@$${GITHUB_REPOSITORY%%/*}/" | sort -u
+
+.PHONY: owners
+owners: ## put the organisation of GITHUB_REPOSITORY into CODEOWNERS: its teams approve
+	@case "$${GITHUB_REPOSITORY:-}" in ?*/?*) ;; *) echo "error: GITHUB_REPOSITORY is not set; expected OWNER/NAME" >&2; exit 3 ;; esac
+	sed -i -E "/^\#/!s|@[A-Za-z0-9-]+/|@$${GITHUB_REPOSITORY%%/*}/|g" .github/CODEOWNERS
+	@sed -n '/^\#/!s/ .* / /p' .github/CODEOWNERS
+
+.PHONY: check-owners
+check-owners: ## refuse to ask for approvals that nobody could give: owners of another organisation than GITHUB_REPOSITORY's
+	@case "$${GITHUB_REPOSITORY:-}" in ?*/?*) ;; *) echo "error: GITHUB_REPOSITORY is not set; expected OWNER/NAME" >&2; exit 3 ;; esac
+	@found=$$($(strangers) || true); test -z "$$found" || { echo "error: .github/CODEOWNERS names teams of another organisation" >&2; \
+	  echo "  expected: @$${GITHUB_REPOSITORY%%/*}/…" >&2; echo "  found:    $$(echo $$found)" >&2; \
+	  echo "  next:     make owners GITHUB_REPOSITORY=$$GITHUB_REPOSITORY, and merge it" >&2; exit 4; }
+
 .PHONY: data-pull
 data-pull: setup ## fetch what the remote has of dvc.lock; the rest is made again
 	@test -z "$${SLIPWAY_DVC_REMOTE:-}" || dvc remote add --local --default --force delivery "$$SLIPWAY_DVC_REMOTE"
