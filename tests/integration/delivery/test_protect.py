@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from registry.release.protect_cli import protect as command
 from slipway.errors import SlipwayError
+from tests.fixtures.github import OWNER, REPOSITORY
 from tests.fixtures.protection import TOP, Forge, protecting
 from tests.fixtures.workflows import ROOT
 
@@ -21,7 +22,7 @@ def forge() -> Iterator[Forge]:
 
 
 def protect(forge: Forge, *words: str, code: int = 0) -> str:
-    named = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "example/slipway", "GITHUB_TOKEN": "a-token"}
+    named = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": f"{OWNER}/{REPOSITORY}", "GITHUB_TOKEN": "a-token"}
     done = CliRunner().invoke(command, ["--app-id", "77", "-C", str(ROOT), *words], env=named)
     said = done.output + str(done.exception or "")
     found = done.exception.exit_code if isinstance(done.exception, SlipwayError) else done.exit_code
