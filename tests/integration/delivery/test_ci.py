@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.act import REPOSITORY, Here, fresh_clone, succeeded
+from tests.fixtures.act import REPOSITORY, Here, fresh_clone, only, succeeded
 from tests.fixtures.osv import Osv, answering
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
@@ -22,14 +22,6 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 def here(tmp_path: Path) -> Here:
     fresh_clone(tmp_path)
     return Here(tmp_path)
-
-
-def only(folder: Path, test: str, **environment: str) -> Here:
-    """A clone in which each tier of tests runs what `test` names, so that no floor of coverage can hold."""
-    fresh_clone(folder)
-    made = Here(folder, environment={"PYTEST_ADDOPTS": f"--no-cov -k {test}", **environment})
-    made.program("sudo", 'exec "$@"')
-    return made
 
 
 def commit(clone: Path, message: str) -> str:
