@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from registry.release.protect_cli import protect as command
+from registry.release.commands.protect import protect as command
 from slipway.errors import SlipwayError
 from tests.fixtures.github import OWNER, REPOSITORY
 from tests.fixtures.protection import TOP, Forge, protecting
