@@ -36,6 +36,7 @@ class Team:
         """Type a command as somebody of the team."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLIPWAY_", "MLFLOW_"))}
         named = {**self.settings, "SLIPWAY_ACTOR": ACTORS[actor], "SLIPWAY_BAKE_SECONDS": "0"}
+        named |= {"SLIPWAY_SIGNING_KEY": str(self.here.folder / actor)}
         command = [sys.executable, "-m", "slipway", *words]
         done = subprocess.run(
             command, cwd=self.here.clone, env=clean | named, capture_output=True, text=True, check=False
@@ -47,7 +48,7 @@ class Team:
         """Bring a version to production the whole way, and let the cluster have it."""
         self.stage(version)
         self.slipway("promote", MODEL, str(version))
-        self.slipway("approve", MODEL, actor="ada")
+        self.slipway("approve", MODEL, "--yes", actor="ada")
         self.stand.rollout("production", digest(version), version)
 
     def stage(self, version: int) -> None:
@@ -80,9 +81,11 @@ def team(tmp_path: Path) -> Iterator[Team]:
     subprocess.run(["git", "commit", "--quiet", "-am", "Name our teams"], cwd=clone, check=True)
     subprocess.run(["git", "clone", "--quiet", "--bare", clone, tmp_path / "gitops.git"], check=True)
     subprocess.run(["git", "-C", tmp_path / "gitops.git", "config", "uploadpack.allowFilter", "true"], check=True)
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bot", "-f", key], check=True)
-    (tmp_path / "signers").write_text(f"* {key.with_suffix('.pub').read_text()}")
+    with (tmp_path / "signers").open("w") as signers:
+        for name in ACTORS:
+            key = tmp_path / name
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key], check=True)
+            signers.write(f"* {key.with_suffix('.pub').read_text()}")
     with standing(MODEL) as stand:
         stand.images = {digest(1), digest(2)}
         settings = {
@@ -91,14 +94,13 @@ def team(tmp_path: Path) -> Iterator[Team]:
             "SLIPWAY_ALLOWED_SIGNERS": str(tmp_path / "signers"),
             "SLIPWAY_AUDIT_URL": f"sqlite:///{tmp_path / 'audit.db'}",
             "SLIPWAY_GITOPS_REMOTE": str(tmp_path / "gitops.git"),
-            "SLIPWAY_SIGNING_KEY": str(key),
         }
-        made = Team(_job(tmp_path, settings, stand, key), stand, settings)
+        made = Team(_job(tmp_path, settings, stand), stand, settings)
         _versions(made.mlflow(), stand.port)
         yield made
 
 
-def _job(folder: Path, settings: Mapping[str, str], stand: Stand, key: Path) -> Here:
+def _job(folder: Path, settings: Mapping[str, str], stand: Stand) -> Here:
     """What GitHub holds for the repository, and the cloud's program that gives the cluster's address."""
     shown = ("MLFLOW_TRACKING_URI", "SLIPWAY_ALLOWED_SIGNERS", "SLIPWAY_GITOPS_REMOTE")
     variables = {name: settings[name] for name in shown} | {
@@ -110,7 +112,7 @@ def _job(folder: Path, settings: Mapping[str, str], stand: Stand, key: Path) -> 
     }
     secrets = {
         "GITHUB_TOKEN": "token-of-the-run",
-        "SIGNING_KEY": key.read_text(),
+        "SIGNING_KEY": (folder / "bot").read_text(),
         "SLIPWAY_AUDIT_URL": settings["SLIPWAY_AUDIT_URL"],
     }
     environment = {"KUBECONFIG": str(folder / "written"), "DOCKER_CONFIG": str(folder / "docker")}
