@@ -126,6 +126,10 @@ verify-production: setup ## history signed, audit record whole, settings as writ
 	  slipway protect --check || failed=1; \
 	  test -z "$${failed:-}"
 
+.PHONY: drift
+drift: setup ## compare a week of the journal (SLIPWAY_DATABASE_URL) with what the model was judged on; SINCE=30d for another span
+	slipway drift --since "$${SINCE:-7d}"
+
 .PHONY: dist
 dist: setup ## build wheel and source, with what they depend on
 	rm -rf dist

@@ -60,7 +60,7 @@ def read(folder: Path, model: str | None = None) -> Reference:
     if model is not None and model != schema["model"]:
         raise BadInput(f"{folder} is not the folder of {model}", found=schema["model"], hint="-C FOLDER")
     features, scores = pq.read_table(folder / FILES[1]), pq.read_table(folder / FILES[2], columns=["row_id", SCORE])
-    if not features["row_id"].equals(scores["row_id"]):
+    if not np.array_equal(features["row_id"].to_numpy(), scores["row_id"].to_numpy()):  # of any kind of string
         raise BadInput(f"{FILES[1]} and {FILES[2]} are not of the same rows", hint="dvc repro")
     _, block = np.unique(features["block"].to_numpy(), return_inverse=True)
     columns = [_column(features, name, block, text=False) for name in schema["inputs"].get("numeric", [])]

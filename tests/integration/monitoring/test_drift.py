@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -17,13 +18,8 @@ from monitoring.cli import drift as drift_command
 from serving.journal.cli import journal as tables
 from slipway.errors import SlipwayError
 from tests.fixtures.servers import Postgres
+from tests.integration.monitoring.requests import NOW, ask, asked
 from tests.integration.registry import project
-
-NOW = datetime.now(UTC)
-INSERT = """
-INSERT INTO predictions (request_id, requested_at, subject, model, model_version, features, scores, latency_us)
-VALUES (%s, %s, 'tests', %s, '3', %s, %s, 100)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,37 +52,6 @@ def said(folder: Path, url: str | None, *words: str, code: int) -> str:
 
 def drift(folder: Path, url: str | None, *words: str, code: int) -> Any:
     return json.loads(said(folder, url, "--json", *words, code=code))
-
-
-def ask(url: str, rows: list[dict[str, Any]], model: str = "tiny", when: datetime = NOW, size: int = 10) -> None:
-    """Write down requests of `size` rows each, as the server does."""
-    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
-    with psycopg.connect(url) as connection:
-        connection.execute("SELECT slipway_ensure_partition(%s)", (when.date(),))
-        connection.cursor().executemany(
-            INSERT,
-            [
-                (
-                    f"{model}-{when.timestamp()}-{n}",
-                    when - timedelta(seconds=1 + n),
-                    model,
-                    json.dumps([{key: value for key, value in row.items() if key != "score"} for row in batch]),
-                    [row["score"] for row in batch],
-                )
-                for n, batch in enumerate(batches)
-            ],
-        )
-
-
-def asked(folder: Path) -> list[dict[str, Any]]:
-    """The reference's own rows, which are no drift."""
-    rows = pq.read_table(folder / "data/prepared/test.parquet").to_pylist()
-    scores = pq.read_table(folder / "reports/predictions.parquet")["probability"].to_pylist()
-    names = project.NUMERIC + project.CATEGORICAL
-    return [
-        {key: row[key] for key in names} | {"score": score}
-        for row, score in zip(rows[:1500], scores[:1500], strict=True)
-    ]
 
 
 def test_what_is_asked_as_before_is_no_drift(folder: Path, journal: str) -> None:
@@ -123,6 +88,18 @@ def test_people_read_which_column_and_why(folder: Path, journal: str) -> None:
     text = said(folder, journal, code=4)
     assert "drift: temp" in text
     assert "100.0%" in text
+
+
+def test_a_reference_of_another_writer_is_the_same(folder: Path, journal: str, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    file = tmp_path / "copy/data/prepared/test.parquet"
+    rows = pq.read_table(file)
+    index = rows.column_names.index("row_id")
+    pq.write_table(rows.set_column(index, "row_id", rows["row_id"].cast(pa.string())), file)
+    ask(journal, asked(folder))
+    drift(tmp_path / "copy", journal, code=0)
+    pq.write_table(rows.slice(1), file)
+    assert "not of the same rows" in drift(tmp_path / "copy", journal, code=3)["thing"]
 
 
 def test_too_few_rows_are_not_judged(folder: Path, journal: str) -> None:

@@ -115,6 +115,12 @@ def test_the_rest_belongs_to_others() -> None:
     assert owners("training/train.py") == "maintainers"
 
 
+def test_the_page_says_of_every_job_how_it_is_executed() -> None:
+    page = (ROOT / "docs/how-to/continuous-delivery.md").read_text()
+    said = re.findall(r"^\| `([a-z0-9]+)` \| `([a-z]+)` \| \S", page, re.MULTILINE)
+    assert sorted(said) == sorted((name, key) for name, key, _ in jobs())
+
+
 def test_every_command_that_a_target_runs_exists() -> None:
     said = set(re.findall(r"\bslipway ([a-z]+)", (ROOT / ".github/delivery.mk").read_text()))
     assert {"stage", "reconcile", "changes"} <= said
