@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ def journal() -> Iterator[str]:
 def clone(tmp_path: Path) -> Path:
     """A clone of a project with a small model, whose outputs are in the DVC remote and not in the clone."""
     made = fresh_clone(tmp_path)
+    for folder in ("model", "reports", "data"):
+        shutil.rmtree(made / folder)
     project.make(made)
     (made / "dvc.yaml").write_text(json.dumps({"stages": {"all": {"cmd": "true", "outs": list(PULLED)}}}))
     (made / "dvc.lock").unlink()
