@@ -5,11 +5,14 @@ DELIVERY_SETTINGS := MLFLOW_TRACKING_URI SLIPWAY_ACTOR SLIPWAY_AUDIT_URL SLIPWAY
   SLIPWAY_GITOPS_REMOTE SLIPWAY_REGISTRY
 
 .PHONY: check-workflows
-check-workflows: setup manifest-tools ## lint the workflows, their security, Dependabot's settings, the rulesets
+check-workflows: setup manifest-tools ## lint the workflows, their security, Dependabot's settings, the issue forms, compose.yaml
 	actionlint
 	zizmor --offline --persona pedantic --no-progress --quiet .github
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 .PHONY: check-secrets
 check-secrets: setup ## look for keys, tokens and passwords in every file that Git knows
