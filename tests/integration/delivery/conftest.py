@@ -8,13 +8,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from mlflow.tracking import MlflowClient
 
 from tests.fixtures import github
 from tests.fixtures.act import REPOSITORY, Here, fresh_clone
 from tests.fixtures.stand import Stand, standing
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 MODEL = "flight-delay"
 ACTORS = {"bot": "Release Bot <bot@example.com>", "ada": "Ada <ada@example.com>"}
@@ -57,6 +60,8 @@ class Team:
         self.stand.rollout("staging", digest(version), version)
 
     def mlflow(self) -> MlflowClient:
+        from mlflow.tracking import MlflowClient
+
         return MlflowClient(self.settings["MLFLOW_TRACKING_URI"])
 
     def released(self, environment: str) -> int:

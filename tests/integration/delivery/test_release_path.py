@@ -65,7 +65,7 @@ def test_promote_asks_for_nothing_that_nobody_could_approve(team: Any, forge: An
 def act(team: Any, word: str, reason: str = "Slow since noon") -> subprocess.CompletedProcess[str]:
     inputs = {"model": MODEL, "act": word, "reason": reason}
     named = {"SLIPWAY_ACTOR": "ada <ada@users.noreply.github.com>"}  # act knows no github.triggering_actor
-    here = replace(team.here, overrides=named)
+    here: Here = replace(team.here, overrides=named)
     return here.run("rollout", "production", "workflow_dispatch", {"inputs": inputs})
 
 

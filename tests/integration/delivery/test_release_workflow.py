@@ -33,7 +33,7 @@ def test_a_tag_is_checked_built_and_released(here: Here) -> None:
     assert (here.folder / "notes.md").read_text().strip() == "- First."
     dist = here.folder / "artifacts/dist"
     names = zipfile.ZipFile(dist / "slipway-0.1.0-py3-none-any.whl").namelist()
-    assert {"slipway/cli.py", "registry/cli.py", "serving/cli.py", "training/cli.py"} <= set(names)
+    assert {f"{room}/cli.py" for room in ("slipway", "training", "registry", "serving", "monitoring")} <= set(names)
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=dist, check=True)
 
 
