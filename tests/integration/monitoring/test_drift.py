@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -36,11 +37,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def journal(postgres: Postgres) -> str:
+@pytest.fixture(scope="module")
+def migrated(postgres: Postgres) -> str:
     url = postgres.new_database()
     assert CliRunner().invoke(tables, ["migrate"], env={"SLIPWAY_DATABASE_URL": url}).exit_code == 0
     return url
+
+
+@pytest.fixture
+def journal(migrated: str) -> str:
+    with psycopg.connect(migrated) as connection:
+        connection.execute("DELETE FROM predictions")
+    return migrated
 
 
 def said(folder: Path, url: str | None, *words: str, code: int) -> str:
@@ -115,6 +123,6 @@ def test_what_cannot_be_compared_is_said(folder: Path, journal: str, postgres: P
     assert "no feature" in drift(folder, journal, "--ignore", "wind", code=3)["thing"]
     assert "no moment" in drift(folder, journal, "--since", "yesterday", code=3)["thing"]
     assert "empty" in drift(folder, journal, "--since", "2999-01-01", code=3)["thing"]
-    assert "migrate" in drift(folder, postgres.new_database(), code=3)["next"]
+    assert "migrate" in drift(folder, postgres.url(), code=3)["next"]
     away = drift(folder, "postgresql://nobody:secret@127.0.0.1:1/journal", code=5)
     assert "secret" not in json.dumps(away)
