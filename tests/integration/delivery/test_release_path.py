@@ -79,12 +79,14 @@ def test_rollout_resumes_aborts_and_rolls_back(team: Any) -> None:
     assert "abort" not in team.stand.status("production")
     succeeded(act(team, "abort"))
     assert team.stand.status("production")["abort"] is True
-    done = act(team, "rollback", "$(touch /tmp/never); `id`")
+    never = team.here.folder / "never"
+    done = act(team, "rollback", f"$(touch {never}); `touch {never}`")
     succeeded(done)
     no_secret_is_said(team, done)
     assert team.released("production") == 1
-    assert team.mlflow().get_model_version_by_alias(MODEL, "champion").version == "1"
-    assert "$(touch /tmp/never)" in team.mlflow().get_model_version(MODEL, "2").tags["rejected"]
+    assert int(team.mlflow().get_model_version_by_alias(MODEL, "champion").version) == 1
+    assert not never.exists()
+    assert f"$(touch {never})" in team.mlflow().get_model_version(MODEL, "2").tags["rejected"]
     said = team.slipway("audit", MODEL, "--verify", "--json")
     assert all(f'"action": "{word}"' in said for word in ("resume", "abort", "rollback"))
 
