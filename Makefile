@@ -44,7 +44,7 @@ test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-t
 	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, a kill at every step
+test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, every store lost, a kill at every step
 	pytest -m nightly tests/integration
 
 .PHONY: monitoring-tools

@@ -21,6 +21,7 @@ from slipway.errors import SlipwayError
 COMMANDS: dict[str, tuple[str, str]] = {
     "register": ("registry.cli:register", "Log, judge and register the model that `dvc repro` made."),
     "versions": ("registry.cli:versions", "List a model's registered versions with verdict and aliases."),
+    "drift": ("monitoring.cli:drift", "Compare what a model is asked and answers with what it was judged on."),
     "export": ("registry.cli:export", "Write a registered version to a folder, with its digests."),
     "package": ("registry.package_cli:package", "Build, push and tag the OCI image of a registered version."),
     "stage": ("registry.release.commands.release:stage", "Make a version what staging runs, by one commit."),
