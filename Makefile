@@ -137,6 +137,11 @@ clean: ## remove what can be made again; var/ with its registry stays
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
 
+.PHONY: docs
+docs: setup ## build the site of docs/ into var/site; a link that leads nowhere ends it
+	sphinx-build --quiet --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
+	python tools/check_site.py var/site
+
 .PHONY: bench-serving
 bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)
 	python -W ignore benchmarks/serving/compare.py
