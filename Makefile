@@ -142,6 +142,10 @@ docs: setup ## build the site of docs/ into var/site; a link that leads nowhere 
 	sphinx-build --quiet --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
 	python tools/check_site.py var/site
 
+.PHONY: docs-reference
+docs-reference: setup ## write the pages of docs/reference that are made from the code
+	python -m tools.reference
+
 .PHONY: bench-serving
 bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)
 	python -W ignore benchmarks/serving/compare.py

@@ -16,6 +16,7 @@ suppress_warnings = ["misc.highlighting_failure"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["attrs_block"]
 
+smartquotes = False  # --json is no dash
 html_theme = "furo"
 html_title = f"Slipway {release}"
 html_static_path = ["_static"]
