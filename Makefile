@@ -103,7 +103,7 @@ promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@
 	uv pip install --no-config --quiet --python $(BIN)/python --target var/promoter/packages --require-hashes -r var/promoter/requirements.txt
 	cp -r slipway registry var/promoter/application/
 	find var/promoter -name __pycache__ -prune -exec rm -rf {} +
-	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f registry/release/image/Containerfile -t $(TAG) var/promoter
+	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f registry/release/promoter/image/Containerfile -t $(TAG) var/promoter
 
 .PHONY: bento
 bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize

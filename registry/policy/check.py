@@ -20,7 +20,7 @@ import yaml
 
 from registry.policy import objects, sources
 from registry.policy.finding import Finding
-from registry.release.releasefile import Release, parse, render
+from registry.release.repository.releasefile import Release, parse, render
 from slipway.errors import BadInput, Unavailable
 
 BUILD_SECONDS = 60

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.release.forge.forge import Request, of_branch
-from registry.release.manifests import Clone
-from registry.release.push import branches, delete_branch
-from registry.release.requests import commit_of, tip
+from registry.release.repository.manifests import Clone
+from registry.release.repository.push import branches, delete_branch
+from registry.release.repository.requests import commit_of, tip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Rollouts of a real cluster, as `registry.release.cluster` reads and steers them."""
+"""Rollouts of a real cluster, as `registry.release.cluster.api` reads and steers them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registry.release.cluster import Cluster, health, open_cluster
-from registry.release.rollouts import Rollout
+from registry.release.cluster.api import Cluster, open_cluster
+from registry.release.cluster.health import health
+from registry.release.cluster.rollouts import Rollout
 from slipway.errors import BadInput
 
 SEVEN, EIGHT = ("sha256:" + digit * 64 for digit in "78")

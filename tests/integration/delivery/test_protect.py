@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from registry.release.protect_cli import protect as command
+from registry.release.commands.protect import protect as command
 from slipway.errors import SlipwayError
 from tests.fixtures.workflows import ROOT
 

@@ -18,15 +18,15 @@ import pytest
 
 from registry.options import PATIENCE
 from registry.release import oci
-from registry.release.audit import Audit, open_audit
-from registry.release.cluster import open_cluster
-from registry.release.commits import STAGE, actor, message
-from registry.release.context import Context
+from registry.release.acts.context import Context
+from registry.release.cluster.api import open_cluster
+from registry.release.cluster.placement import asked_of
 from registry.release.forge.plain import Plain
-from registry.release.manifests import Clone, Remote, cloned
-from registry.release.placement import asked_of
-from registry.release.push import Step, step
-from registry.release.releasefile import Release, render
+from registry.release.record.audit import Audit, open_audit
+from registry.release.repository.commits import STAGE, actor, message
+from registry.release.repository.manifests import Clone, Remote, cloned
+from registry.release.repository.push import Step, step
+from registry.release.repository.releasefile import Release, render
 from registry.tracking import Tracking, open_store
 
 for variable, value in PATIENCE.items():

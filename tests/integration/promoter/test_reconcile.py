@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from registry.release.approve import approve
-from registry.release.audit import verify
-from registry.release.commits import actor
-from registry.release.git import Done as Said
-from registry.release.git import Git
-from registry.release.reconcile import reconcile
-from registry.release.status import status
+from registry.release.acts.approve import approve
+from registry.release.promoter.reconcile import reconcile
+from registry.release.record.audit import verify
+from registry.release.repository.commits import actor
+from registry.release.repository.git import Done as Said
+from registry.release.repository.git import Git
+from registry.release.views.status import status
 from registry.tracking import Tracking
 
 

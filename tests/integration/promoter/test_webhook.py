@@ -20,7 +20,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from registry.release.signature import sign
+from registry.release.promoter.delivery import sign
 from tests.fixtures.servers import free_port
 
 SECRET = "a-secret-that-both-sides-know-1234"

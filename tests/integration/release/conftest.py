@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from registry.options import PATIENCE
-from registry.release.audit import Audit, open_audit
-from registry.release.commits import Actor, signing
-from registry.release.context import Context
+from registry.release.acts.context import Context
+from registry.release.cluster.health import Health
 from registry.release.forge.plain import Plain
-from registry.release.manifests import Remote, cloned
-from registry.release.rules import Health
+from registry.release.record.audit import Audit, open_audit
+from registry.release.repository.commits import Actor, signing
+from registry.release.repository.manifests import Remote, cloned
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -129,9 +129,9 @@ class Desk:
 
     def release(self, number: int, approver: Actor = ADA) -> str:
         """Bring a version to production the whole way."""
-        from registry.release.approve import approve
-        from registry.release.promote import promote
-        from registry.release.stage import stage
+        from registry.release.acts.approve import approve
+        from registry.release.acts.promote import promote
+        from registry.release.acts.stage import stage
 
         with self.acting() as context:
             stage(context, NAME, str(number))

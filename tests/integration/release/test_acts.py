@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from registry.release import history as past
-from registry.release.approve import approve
-from registry.release.commits import Actor
-from registry.release.promote import promote
-from registry.release.reject import reject
-from registry.release.rollback import rollback
-from registry.release.rules import Health
-from registry.release.stage import stage
+from registry.release.acts.approve import approve
+from registry.release.acts.promote import promote
+from registry.release.acts.reject import reject
+from registry.release.acts.rollback import rollback
+from registry.release.acts.stage import stage
+from registry.release.cluster.health import Health
+from registry.release.repository import history as past
+from registry.release.repository.commits import Actor
 from slipway.errors import BadInput, Refused, Unavailable
 
 ADA, PLUS = Actor("Ada", "ada@example.org"), Actor("Somebody else", "Bot+work@Example.org")

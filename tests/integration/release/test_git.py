@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from registry.release.approve import approve
-from registry.release.commits import Actor
-from registry.release.promote import promote
-from registry.release.signatures import signature, verify
-from registry.release.stage import stage
+from registry.release.acts.approve import approve
+from registry.release.acts.promote import promote
+from registry.release.acts.stage import stage
+from registry.release.repository.commits import Actor
+from registry.release.repository.signers import signature, verify
 from slipway.errors import Refused
 
 ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from registry.release.approve import approve
+from registry.release.acts.approve import approve
+from registry.release.acts.promote import promote
+from registry.release.acts.reject import reject
+from registry.release.acts.stage import stage
 from registry.release.forge.forge import branch_of
 from registry.release.forge.github import GitHub, connect
-from registry.release.promote import promote
-from registry.release.reject import reject
-from registry.release.stage import stage
 from slipway.errors import BadInput, Refused, Unavailable
 
 BRANCH, TIP = branch_of("tiny", 7), "a" * 40

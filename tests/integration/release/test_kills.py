@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from registry.release.approve import approve
-from registry.release.commits import Actor
-from registry.release.promote import promote
-from registry.release.rollback import rollback
-from registry.release.stage import stage
+from registry.release.acts.approve import approve
+from registry.release.acts.promote import promote
+from registry.release.acts.rollback import rollback
+from registry.release.acts.stage import stage
+from registry.release.repository.commits import Actor
 
 ADA = Actor("Ada", "ada@example.org")
 EVENTS = ("subprocess.Popen", "sqlite3.connect")

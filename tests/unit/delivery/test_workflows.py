@@ -103,7 +103,7 @@ def owners(path: str) -> str:
         ".github/CODEOWNERS",
         ".github/rulesets/main.json",
         ".github/workflows/promote.yml",
-        "registry/release/approve.py",
+        "registry/release/acts/approve.py",
     ],
 )
 def test_what_decides_about_production_belongs_to_the_approvers(path: str) -> None:

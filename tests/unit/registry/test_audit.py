@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from registry.release.audit import Audit, Entry, open_audit, verify
+from registry.release.record.audit import Audit, Entry, open_audit, verify
 from slipway.errors import BadInput, Unavailable
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from registry.release.releasefile import Release
-from registry.release.rollouts import Rollout, phase_of, rollout
-from registry.release.signature import Deliveries, sign
-from registry.release.status import Place, compare
-from registry.release.webhook import Loop, application
+from registry.release.cluster.rollouts import Rollout, phase_of, rollout
+from registry.release.promoter.delivery import Deliveries, sign
+from registry.release.promoter.webhook import Loop, application
+from registry.release.repository.releasefile import Release
+from registry.release.views.status import Place, compare
 from registry.tracking import Version
 
 SECRET = "a-secret-of-both-sides"

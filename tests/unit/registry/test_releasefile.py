@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from registry.release.commits import actor, message, read_log, signing
-from registry.release.releasefile import Release, parse, render, untagged
-from registry.release.rules import Facts, Health, judge
+from registry.release.acts.rules import Facts, judge
+from registry.release.cluster.health import Health
+from registry.release.repository.commits import actor, message, read_log, signing
+from registry.release.repository.releasefile import Release, parse, render, untagged
 from slipway.errors import BadInput
 
 SHA = "0123456789abcdef" * 4

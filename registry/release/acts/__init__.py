@@ -1,0 +1,1 @@
+"""What people and reconciler do to a release, one module an act."""

@@ -1,0 +1,155 @@
+"""`slipway promote`: judge a version for production and open the request that copies staging's release file.
+
+Nothing reaches production here. A refusal is tagged on the version and recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.export import find
+from registry.release.acts import wishes
+from registry.release.acts.body import body
+from registry.release.acts.context import Context
+from registry.release.acts.rules import Facts, judge
+from registry.release.acts.stage import overlaid
+from registry.release.forge.forge import Request, branch_of, of_branch
+from registry.release.repository import history
+from registry.release.repository.commits import PRODUCTION, PROMOTE, STAGING, message
+from registry.release.repository.push import branches, push_branch
+from registry.release.repository.releasefile import Release, of_version, render
+from registry.release.repository.requests import stale, tip
+from registry.tracking import Version
+from registry.verdict import Verdict
+from slipway.errors import Refused
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A candidate with its verdict; `request` is None where production runs it already."""
+
+    release: Release
+    request: Request | None
+    created: bool
+    verdict: Verdict | None
+
+
+def promote(
+    context: Context, name: str, reference: str = "@champion", rollback: bool = False, reason: str = ""
+) -> Promotion:
+    """Open the request that brings version `reference` of `name` to production, or find it open.
+
+    Raises:
+        BadInput: no such version, no image of it, or no manifests of the model.
+        Refused: a rule says no; the version's tag promotion_refused says which.
+        Unavailable: Git, MLflow or the forge failed; the same command completes it.
+    """
+    context.say("asking MLflow")
+    tracking = context.open_tracking()
+    version = find(tracking, name, reference)
+    candidate = of_version(version)
+    if overlaid(context.clone, name, PRODUCTION) == candidate:
+        return Promotion(candidate, None, False, None)
+    context.say("judging")
+    verdict = judge(facts(context, version, candidate, rollback))
+    if not verdict.passed:
+        _refuse(context, version, candidate, verdict)
+    context.say("opening the request")
+    branch = branch_of(name, candidate.version)
+    there = tip(context.clone, branch)
+    if there and stale(context.clone, name, there):
+        _close(context, name, branch, there)
+        there = None
+    sha = there or _push(context, candidate, branch, rollback, reason)
+    _yield_to_others(context, name, branch, sha)
+    title = f"Release {name} {candidate.version} to production"
+    request = context.forge.request(branch, sha, title, body(context.clone, candidate, verdict, sha, reason))
+    context.forge.report(request, True, "every rule passed")
+    wishes.refuse(tracking, version, None)
+    wishes.move_champion(tracking, name, candidate.version)
+    _record(context, PROMOTE, candidate, sha, reason)
+    return Promotion(candidate, request, there is None, verdict)
+
+
+def facts(context: Context, version: Version, candidate: Release, rollback: bool) -> Facts:
+    """Find out everything that the rules ask about a candidate."""
+    name, clone = version.name, context.clone
+    in_registry, said = context.in_registry(candidate.image, candidate.digest)
+    others = [one for one in context.forge.open_requests(name) if one.version != candidate.version]
+    gone = history.rejected(history.history(clone, name, PRODUCTION))
+    rolled_back = "production was rolled back from it" if version.number in gone else None
+    return Facts(
+        candidate=candidate,
+        verdict=version.tags.get("verdict", ""),
+        rejected=version.tags.get(wishes.REJECTED) or rolled_back,
+        staging=overlaid(clone, name, STAGING),
+        production=clone.release(name, PRODUCTION),
+        health=context.health(name, STAGING, candidate.digest),
+        in_registry=in_registry,
+        registry_said=said,
+        other_request=f"{others[0].url or others[0].branch} is open" if others else None,
+        rollback=rollback,
+        bake_seconds=context.bake_seconds,
+    )
+
+
+def _refuse(context: Context, version: Version, candidate: Release, verdict: Verdict) -> None:
+    reasons = "; ".join(f"{rule.name}: {rule.reason}" for rule in verdict.failures)
+    wishes.refuse(context.open_tracking(), version, reasons)
+    # One record for each set of rules, however often a reconciler asks and whatever the seconds are by then.
+    names = ",".join(rule.name for rule in verdict.failures)
+    _record(context, "refuse", candidate, f"{candidate.digest}:{names}", reasons)
+    raise Refused(
+        f"{version.name} version {version.number} may not go to production",
+        expected="every rule of promotion passed",
+        found=reasons,
+        hint=f"slipway status {version.name}",
+    )
+
+
+def _push(context: Context, candidate: Release, branch: str, rollback: bool, reason: str) -> str:
+    clone, path = context.clone, context.clone.path(candidate.model, PRODUCTION)
+    more = {"Rollback": "yes"} if rollback else {}
+    text = message(f"Release {candidate.model} {candidate.version} to production", PROMOTE, candidate, reason, **more)
+    sha = clone.commit({path: render(candidate)}, text, [clone.head])
+    push_branch(clone, sha, branch)
+    return sha
+
+
+def _yield_to_others(context: Context, name: str, branch: str, sha: str) -> None:
+    # Two that began at once see each other here at the latest; the lower version stays.
+    there = {other: of_branch(other) for other in branches(context.clone, f"release/{name}/*")}
+    number = int(branch.rpartition("/")[2])
+    lower = [
+        other
+        for other, found in sorted(there.items())
+        if found and found[1] < number and not stale(context.clone, name, tip(context.clone, other) or sha)
+    ]
+    if lower:
+        context.forge.close(Request(name, number, branch, sha, ""), "another promotion was faster")
+        raise Refused(
+            f"another promotion of {name} is open",
+            expected="one request at a time",
+            found=lower[0],
+            hint=f"slipway approve {name}, or slipway reject it, first",
+        )
+
+
+def _close(context: Context, name: str, branch: str, sha: str) -> None:
+    found = [one for one in context.forge.open_requests(name) if one.branch == branch]
+    request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
+    context.forge.close(request, f"stale: {stale(context.clone, name, sha)}")
+
+
+def _record(context: Context, action: str, release: Release, key: str, reason: str) -> None:
+    before = context.clone.release(release.model, PRODUCTION)
+    context.audit.record(
+        key=f"{action}:{key}",
+        actor=str(context.actor),
+        action=action,
+        model=release.model,
+        version=release.version,
+        source=before.digest if before else None,
+        target=release.digest,
+        reason=reason,
+    )

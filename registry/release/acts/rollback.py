@@ -1,0 +1,140 @@
+"""`slipway rollback`: back to what the environment ran before, by one commit, now.
+
+Goes to the branch without a request: what it brings back was approved when it
+ran, and an emergency has no time for a review. MLflow and the audit record
+follow; when they cannot, production is back all the same, and the same command
+completes the rest without a second commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.release.acts import wishes
+from registry.release.acts.context import Context
+from registry.release.repository.commits import PRODUCTION, REVERT, ROLLBACK, message
+from registry.release.repository.history import Entry, history, rejected
+from registry.release.repository.manifests import Clone
+from registry.release.repository.push import Step, step
+from registry.release.repository.releasefile import Release, render
+from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What the environment runs again; `commit` is None where it did so already."""
+
+    release: Release
+    rejected: int | None
+    commit: str | None
+
+
+def rollback(
+    context: Context,
+    name: str,
+    environment: str = PRODUCTION,
+    reason: str = "",
+    to: int | None = None,
+    action: str = ROLLBACK,
+) -> RolledBack:
+    """Bring back the release before, or version `to`; a rejected version never comes back.
+
+    A second call finds the rollback done. `action` is REVERT where a failed analysis asks, not a person.
+
+    Raises:
+        BadInput: there is nothing to go back to, or the environment never ran version `to`.
+        Refused: version `to` was rejected, or the environment moved meanwhile.
+        Unavailable: MLflow or the audit record did not follow; the environment is back all the same.
+    """
+    entries = history(context.clone, name, environment)
+    current = next((one for one in entries[:1] if one.release), None)
+    if current is None or current.release is None:
+        raise BadInput(f"{name} has no release in {environment}", hint=f"slipway history {name} {environment}")
+    now = current.release
+    done = current.commit.action in (ROLLBACK, REVERT) if to is None else now.version == to
+    if done:
+        _follow(context, now, current.rejects, current.commit.sha, environment, current.commit.action or action, reason)
+        return RolledBack(now, current.rejects, None)
+    target = _target(context, name, entries, now, to)
+    more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}
+    path, subject = context.clone.path(name, environment), f"Roll {name} in {environment} back to {target.version}"
+
+    def make(clone: Clone) -> Step | None:
+        if clone.release(name, environment) != now:
+            raise Refused(
+                f"{name} in {environment} moved meanwhile",
+                expected=f"version {now.version}",
+                hint=f"slipway history {name} {environment}, then decide again",
+            )
+        return Step({path: render(target)}, message(subject, action, target, reason, **more))
+
+    commit = step(context.clone, make)
+    number = now.version if more else None
+    _follow(context, target, number, commit or "", environment, action, reason)
+    return RolledBack(target, number, commit)
+
+
+def _target(context: Context, name: str, entries: list[Entry], now: Release, to: int | None) -> Release:
+    gone = dict.fromkeys(rejected(entries), "production was rolled back from it")
+    try:
+        gone |= wishes.rejected(context.open_tracking(), name)
+    except Unavailable as error:
+        context.say(f"{error.thing}: going by Git alone")
+    ran = [one.release for one in entries[1:] if one.release and one.release.version != now.version]
+    if to is None:
+        found = next((one for one in ran if one.version not in gone), None)
+    else:
+        found = next((one for one in ran if one.version == to), None)
+        if found and to in gone:
+            raise Refused(f"{name} version {to} was rejected", found=gone[to], hint="name another version")
+    if found is None:
+        known = ", ".join(sorted({str(one.version) for one in ran if one.version not in gone})) or "none"
+        wanted = f"version {to}" if to else "an earlier release"
+        raise BadInput(
+            f"{name} never ran {wanted} that could come back",
+            expected=f"one of {known}",
+            hint=f"slipway history {name}",
+        )
+    return found
+
+
+def _follow(
+    context: Context, target: Release, gone: int | None, commit: str, environment: str, action: str, reason: str
+) -> None:
+    """Do what comes after the commit; each part whether or not the others worked."""
+
+    def marks() -> None:
+        if gone is None:
+            return
+        tracking = context.open_tracking()
+        wishes.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
+        there = wishes.champion(tracking, target.model)
+        if there is not None and there.number == gone:
+            wishes.move_champion(tracking, target.model, target.version)
+
+    def record() -> None:
+        before = context.clone.release(target.model, environment, f"{commit}^1")
+        context.audit.record(
+            key=f"{action}:{commit}",
+            actor=str(context.actor),
+            action=action,
+            model=target.model,
+            version=target.version,
+            source=before.digest if before else None,
+            target=target.digest,
+            reason=reason,
+        )
+
+    failed = []
+    for part in (marks, record):
+        try:
+            part()
+        except SlipwayError as error:
+            failed.append(str(error))
+    if failed:
+        raise Unavailable(
+            f"{target.model} in {environment} is back at version {target.version}, but not everything followed",
+            expected="the version rejected and the alias champion moved in MLflow, and an audit record",
+            found="; ".join(failed),
+            hint="run the same command again; it makes no second commit",
+        )

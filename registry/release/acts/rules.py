@@ -1,0 +1,62 @@
+"""Whether a version may go to production: the rules, and nothing that has to be asked for.
+
+Fails closed: what nobody could say counts as no.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.release.cluster.health import Health
+from registry.release.repository.releasefile import Release
+from registry.verdict import Rule, Verdict, at_least
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found out about a candidate. `in_registry` is None where the registry gave no answer."""
+
+    candidate: Release
+    verdict: str
+    rejected: str | None
+    staging: Release | None
+    production: Release | None
+    health: Health
+    in_registry: bool | None
+    registry_said: str
+    other_request: str | None
+    rollback: bool
+    bake_seconds: float
+
+
+def judge(facts: Facts) -> Verdict:
+    """Judge a candidate for production; every rule has its own reason."""
+    version = facts.candidate.version
+    registry = facts.in_registry is True
+    before = facts.production.version if facts.production else 0
+    newer = version >= before or facts.rollback
+    return Verdict(
+        (
+            Rule("verdict", facts.verdict == "passed", f"the gate said {facts.verdict or 'nothing'}"),
+            Rule("not_rejected", facts.rejected is None, facts.rejected or "never rejected"),
+            _staged(facts),
+            at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said),
+            Rule("image_in_registry", registry, facts.registry_said),
+            Rule("no_other_request", facts.other_request is None, facts.other_request or "no other request is open"),
+            Rule("not_older", newer, _order(version, before, facts.rollback)),
+        )
+    )
+
+
+def _staged(facts: Facts) -> Rule:
+    if facts.staging is None:
+        return Rule("staged", False, "nothing is released in staging")
+    same = facts.staging == facts.candidate
+    found = f"staging's release file is version {facts.staging.version}, {facts.staging.digest}"
+    return Rule("staged", same, found)
+
+
+def _order(version: int, before: int, rollback: bool) -> str:
+    if version >= before:
+        return f"version {version}, production has {before or 'none'}"
+    return f"version {version} is older than production's {before}" + (", asked for by --rollback" if rollback else "")

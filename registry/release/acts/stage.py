@@ -1,0 +1,82 @@
+"""`slipway stage`: one commit that makes a version what staging runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.export import find
+from registry.release.acts.context import Context
+from registry.release.repository.commits import STAGE, STAGING, message
+from registry.release.repository.manifests import Clone
+from registry.release.repository.push import Step, step
+from registry.release.repository.releasefile import Release, of_version, render
+from slipway.errors import BadInput, Refused
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What staging runs now; `commit` is None where it did before, `before` what it ran then."""
+
+    release: Release
+    commit: str | None
+    before: Release | None
+
+
+def stage(context: Context, name: str, reference: str, reason: str = "") -> Staged:
+    """Make version `reference` (a number or @alias) of `name` what staging runs.
+
+    Raises:
+        BadInput: no such version, no image of it, or no manifests of the model.
+        Refused: the version was rejected, or the branch does not take the commit.
+    """
+    context.say("asking MLflow")
+    version = find(context.open_tracking(), name, reference)
+    if "rejected" in version.tags:
+        raise Refused(
+            f"{name} version {version.number} was rejected",
+            expected="a version that nobody rejected",
+            found=version.tags["rejected"],
+            hint="register a new version",
+        )
+    release = of_version(version)
+    text, path = render(release), context.clone.path(name, STAGING)
+    before = overlaid(context.clone, name, STAGING)
+
+    def make(clone: Clone) -> Step | None:
+        nonlocal before
+        before = overlaid(clone, name, STAGING)
+        if clone.text(path) == text:
+            return None
+        return Step({path: text}, message(f"Stage {name} {release.version}", STAGE, release, reason))
+
+    context.say("pushing the commit")
+    commit = step(context.clone, make)
+    landed = commit or context.clone.log(path)[0].sha
+    context.audit.record(
+        key=f"{STAGE}:{landed}",
+        actor=str(context.actor),
+        action=STAGE,
+        model=name,
+        version=release.version,
+        source=before.digest if before and commit else None,
+        target=release.digest,
+        reason=reason,
+    )
+    return Staged(release, commit, before)
+
+
+def overlaid(clone: Clone, name: str, environment: str) -> Release | None:
+    """Return what the environment runs.
+
+    Raises:
+        BadInput: the model has no overlay for the environment.
+    """
+    overlay = f"{clone.remote.folder}/apps/{name}/{environment}/kustomization.yaml"
+    if overlay not in clone.files:
+        raise BadInput(
+            f"{clone.where} has no manifests of {name} for {environment}",
+            expected=overlay,
+            found="models " + (", ".join(clone.models()) or "none"),
+            hint=f"copy another model's folder to {clone.remote.folder}/apps/{name}, commit and push",
+        )
+    return clone.release(name, environment)

@@ -1,0 +1,123 @@
+"""The commands that show releases: history and diff."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from registry.names import checked
+from registry.options import AS_JSON, FOLDER
+from registry.release.commands.process import COMMAND, acting, settings
+from slipway.errors import Refused
+
+if TYPE_CHECKING:
+    from registry.release.repository.history import Entry
+
+
+@COMMAND()
+@click.argument("name")
+@click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
+@click.option("--limit", type=click.IntRange(min=1), help="The newest so many.")
+@click.option("--verify", "verify", is_flag=True, help="Check the signature of every commit that touched production.")
+@click.option("--since", metavar="COMMIT", help="With --verify: the commit from which on everything is signed.")
+@FOLDER
+@AS_JSON
+def history(
+    name: str, environment: str, limit: int | None, verify: bool, since: str | None, root: Path, as_json: bool
+) -> None:
+    """List what ENVIRONMENT has run of NAME, newest first, from Git alone.
+
+    --verify names every commit that touched production and is not signed by an
+    allowed key (SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key), and every
+    step back without a record of a rollback, and ends with exit code 4.
+
+    Example:
+
+        slipway history flight-delay --verify
+    """
+    from registry.release.commands.opening import opened
+    from registry.release.repository.history import history as run
+    from registry.release.repository.signers import verify as check
+
+    with opened(settings(root)) as clone:
+        entries = run(clone, checked(name), environment, limit)
+        problems = check(clone, name, since) if verify else None
+    if as_json:
+        rows = [_row(one) for one in entries]
+        click.echo(
+            json.dumps({"model": name, "environment": environment, "releases": rows, "problems": problems}, indent=2)
+        )
+    else:
+        Console(soft_wrap=True).print(_table(entries))
+    if problems:
+        raise Refused(
+            f"the history of {name} in production does not verify",
+            expected="every commit signed by an allowed key, and no step back without a record",
+            found="; ".join(problems),
+            hint="git show the commits named, then roll back to a release that is signed",
+        )
+
+
+@COMMAND()
+@click.argument("name")
+@FOLDER
+@AS_JSON
+def diff(name: str, root: Path, as_json: bool) -> None:
+    """Show what the open request of NAME, else staging's release, would change in production.
+
+    The release file first, then everything that kustomize makes of it.
+
+    Example:
+
+        slipway diff flight-delay
+    """
+    from registry.release.repository.commits import PRODUCTION, STAGING
+    from registry.release.repository.diff import difference
+    from registry.release.repository.requests import tip
+
+    with acting(root) as context:
+        clone, requests = context.clone, context.forge.open_requests(checked(name))
+        source = requests[0].branch if requests else STAGING
+        sha = tip(clone, requests[0].branch) if requests else None
+        after = clone.text(clone.path(name, PRODUCTION), sha) if sha else clone.text(clone.path(name, STAGING))
+        made = difference(clone, name, after or "")
+    if as_json:
+        click.echo(
+            json.dumps({"model": name, "from": source, "release": made.release, "rendered": made.rendered}, indent=2)
+        )
+    elif made.release:
+        click.echo(f"{made.release}\n{made.rendered}")
+    else:
+        click.echo(f"{name}: production has what {source} has")
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    release, commit = entry.release, entry.commit
+    return {
+        "commit": commit.sha,
+        "when": commit.when,
+        "action": commit.action,
+        "version": release.version if release else None,
+        "digest": release.digest if release else None,
+        "author": str(commit.author),
+        "approver": entry.approver,
+        "rejects": entry.rejects,
+        "problem": entry.problem,
+    }
+
+
+def _table(entries: list[Entry]) -> Table:
+    table = Table("when", "version", "action", "who", "approved by", "digest", "commit")
+    for column in (0, 5, 6):
+        table.columns[column].no_wrap = True
+    for row in map(_row, entries):
+        version = str(row["version"] or row["problem"] or "none")
+        when, digest = row["when"][:16], (row["digest"] or "").removeprefix("sha256:")[:12]
+        cells = (when, version, row["action"] or "", row["author"], row["approver"] or "", digest)
+        table.add_row(*(cell.replace("[", r"\[") for cell in cells), row["commit"][:12])
+    return table

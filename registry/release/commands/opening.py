@@ -1,0 +1,86 @@
+"""Puts together what the acts work with: the one place that knows every adapter of the release path.
+
+Called by entry points, with the environment they read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from registry.release import oci
+from registry.release.acts.context import Context
+from registry.release.cluster.api import Cluster, open_cluster
+from registry.release.cluster.health import Health
+from registry.release.cluster.placement import asked_of
+from registry.release.commands.settings import Settings
+from registry.release.forge import github
+from registry.release.forge.forge import Forge
+from registry.release.forge.plain import Plain
+from registry.release.record.audit import open_audit
+from registry.release.repository import embedded
+from registry.release.repository.manifests import Clone, cloned
+from registry.tracking import Tracking
+
+AskHealth = Callable[[str, str, str], Health]
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, say: Callable[[str], None] = lambda _: None) -> Iterator[Clone]:
+    """Give a clone of the manifests; the embedded repository is made on first use."""
+    if settings.embedded:
+        source = settings.top / settings.folder
+        embedded.make(Path(settings.remote), source, settings.folder, settings.branch, settings.actor)
+    say("reading the manifests")
+    with cloned(settings.manifests()) as clone:
+        yield clone
+
+
+@contextlib.contextmanager
+def acting(
+    settings: Settings,
+    environment: Mapping[str, str],
+    open_tracking: Callable[[], Tracking],
+    health: AskHealth | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Context]:
+    """Give the context of an act for as long as the block lasts."""
+    with opened(settings, say) as clone:
+        images = oci.Images(oci.credentials(_logins(environment)))
+        yield Context(
+            clone=clone,
+            forge=forge(settings, environment, clone),
+            open_tracking=open_tracking,
+            audit=open_audit(settings.audit_url),
+            health=health or asked_of(clone, lambda: cluster(environment)),
+            in_registry=images.has,
+            bake_seconds=settings.bake_seconds,
+            say=say,
+        )
+
+
+def cluster(environment: Mapping[str, str]) -> Cluster:
+    """Open the cluster that KUBECONFIG and SLIPWAY_KUBE_CONTEXT name, or the one around this process."""
+    return open_cluster(environment.get("KUBECONFIG") or None, environment.get("SLIPWAY_KUBE_CONTEXT") or None)
+
+
+def forge(settings: Settings, environment: Mapping[str, str], clone: Clone) -> Forge:
+    """Return the forge that the settings name."""
+    if settings.forge == "git":
+        return Plain(clone)
+    return github.connect(
+        environment.get("GITHUB_REPOSITORY", ""),
+        settings.branch,
+        environment.get("GITHUB_TOKEN", ""),
+        environment.get("GITHUB_API_URL") or "https://api.github.com",
+    )
+
+
+def _logins(environment: Mapping[str, str]) -> list[Path]:
+    named = [environment[key] for key in ("REGISTRY_AUTH_FILE",) if environment.get(key)]
+    home = environment.get("HOME", "/")
+    docker = environment.get("DOCKER_CONFIG") or f"{home}/.docker"
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    podman = [f"{runtime}/containers/auth.json"] if runtime else []
+    return [Path(one) for one in [*named, *podman, f"{home}/.config/containers/auth.json", f"{docker}/config.json"]]

@@ -1,0 +1,96 @@
+"""The release path's settings, read from the environment that an entry point hands over."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.release.repository.commits import Actor, actor, signing
+from registry.release.repository.manifests import Remote
+from slipway.errors import BadInput
+
+EMBEDDED = Path("var/gitops.git")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the manifests, the forge and the records are, and who acts."""
+
+    remote: str
+    branch: str
+    folder: str
+    signing_key: str | None
+    allowed_signers: Path | None
+    forge: str
+    audit_url: str
+    bake_seconds: float
+    actor: Actor
+    state: Path
+    top: Path
+
+    @property
+    def embedded(self) -> bool:
+        """Say whether the manifests are in the project's own bare repository."""
+        return self.remote in (str(self.top / EMBEDDED), str((self.top / EMBEDDED).resolve()))
+
+    def manifests(self) -> Remote:
+        """Return the remote as manifests.py takes it."""
+        key = hashlib.sha256(f"{self.remote}\n{self.branch}".encode()).hexdigest()[:16]
+        signers = self.allowed_signers or Path("/dev/null")
+        config = (*signing(self.signing_key), f"gpg.ssh.allowedSignersFile={signers}")
+        return Remote(self.remote, self.branch, self.folder, self.actor, config, self.state / "seen" / key)
+
+
+def read(environment: Mapping[str, str], top: Path) -> Settings:
+    """Read the settings; `top` is the project's folder.
+
+    Raises:
+        BadInput: a value is not what it must be.
+    """
+    get = environment.get
+    folder = (get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
+    forge = get("SLIPWAY_FORGE") or "git"
+    if forge not in ("git", "github"):
+        raise BadInput("SLIPWAY_FORGE is unknown", expected="git or github", found=forge)
+    if not folder or ".." in folder.split("/") or folder.startswith((":", "-")):
+        raise BadInput(
+            "SLIPWAY_GITOPS_FOLDER is no folder of the repository", expected="a path like gitops", found=folder
+        )
+    signers = get("SLIPWAY_ALLOWED_SIGNERS")
+    return Settings(
+        remote=_remote(get("SLIPWAY_GITOPS_REMOTE") or str(top / EMBEDDED)),
+        branch=get("SLIPWAY_GITOPS_BRANCH") or "main",
+        folder=folder,
+        signing_key=get("SLIPWAY_SIGNING_KEY") or None,
+        allowed_signers=Path(signers).resolve() if signers else None,
+        forge=forge,
+        audit_url=get("SLIPWAY_AUDIT_URL") or f"sqlite:///{top / 'var/audit.db'}",
+        bake_seconds=_seconds(get("SLIPWAY_BAKE_SECONDS") or "600"),
+        actor=actor(get("SLIPWAY_ACTOR") or _git_user(top)),
+        state=top / "var/release",
+        top=top,
+    )
+
+
+def _remote(named: str) -> str:
+    # A path is one from where the command was typed, not from the clone.
+    return str(Path(named).resolve()) if "://" not in named and Path(named).is_dir() else named
+
+
+def _seconds(text: str) -> float:
+    if not text.replace(".", "", 1).isdigit():
+        raise BadInput("SLIPWAY_BAKE_SECONDS is no number of seconds", expected="0 or more", found=text)
+    return float(text)
+
+
+def _git_user(top: Path) -> str:
+    said = [
+        subprocess.run(
+            ["git", "-C", str(top), "config", key], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for key in ("user.name", "user.email")
+    ]
+    return f"{said[0]} <{said[1]}>" if all(said) else ""

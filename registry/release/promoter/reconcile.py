@@ -1,0 +1,181 @@
+"""`slipway reconcile`: what Git, MLflow and the cluster need so that they agree, done.
+
+The loop that is the truth; the webhook only wakes it. Each pass looks at what is
+there and does what is missing, so one that was cut off is completed by the next,
+and two at once do everything once. What a person has to decide, it says and leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from registry.release.acts import wishes
+from registry.release.acts.context import Context
+from registry.release.acts.rollback import rollback
+from registry.release.cluster.api import Cluster
+from registry.release.cluster.placement import namespaces
+from registry.release.promoter.wish import Outcome, wish
+from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, PROMOTE, REVERT, ROLLBACK, STAGING
+from registry.release.repository.history import Entry, history
+from registry.tracking import Tracking
+from slipway.errors import BadInput, SlipwayError, Unavailable
+
+OpenCluster = Callable[[], Cluster]
+LOOKED_AT = 20  # approvals of one pass and model that are still looked for in the audit record
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one pass found and did about a model; `failed` is what kept it from going on."""
+
+    model: str
+    outcomes: tuple[Outcome, ...]
+    failed: str | None = None
+
+
+def reconcile(context: Context, open_cluster: OpenCluster, models: list[str] | None = None) -> list[Done]:
+    """Look at every model that has manifests, or at `models`, once; one model's failure leaves the others their turn.
+
+    Raises:
+        Refused: the history of the manifests was rewritten.
+        Unavailable: Git does not answer.
+    """
+    context.clone.fetch()
+    known = context.clone.models()
+    wanted = known if models is None else [one for one in models if one in known]
+    return [_one(context, open_cluster, model) for model in wanted]
+
+
+def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
+    found: list[Outcome] = []
+    try:
+        tracking = context.open_tracking()
+        found += _approvals(context, model)
+        found += _unfinished(context, tracking, model)
+        found += _failures(context, open_cluster, tracking, model)
+        found += wish(context, tracking, model)
+        found += _mismatches(context, tracking, model)
+    except SlipwayError as error:
+        return Done(model, tuple(found), f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "))
+    return Done(model, tuple(found))
+
+
+def _approvals(context: Context, model: str) -> list[Outcome]:
+    """Record what was merged, with who approved it."""
+    entries = history(context.clone, model, PRODUCTION, LOOKED_AT)
+    merged = {f"approve:{one.commit.sha}": one for one in entries if _approved(one)}
+    missing = set(merged) - context.audit.known(list(merged))
+    for key in [one for one in reversed(merged) if one in missing]:  # oldest first
+        one = merged[key]
+        release = one.release
+        assert release is not None  # noqa: S101 - `_approved`
+        before = context.clone.release(model, PRODUCTION, f"{one.commit.sha}^1")
+        context.audit.record(
+            key=key,
+            actor=one.approver or str(one.commit.author),
+            action="approve",
+            model=model,
+            version=release.version,
+            source=before.digest if before else None,
+            target=release.digest,
+            reason="",
+        )
+    return [
+        Outcome("recorded", merged[key].release.version, f"approved by {merged[key].approver}")  # type: ignore[union-attr]
+        for key in merged
+        if key in missing
+    ]
+
+
+def _approved(entry: Entry) -> bool:
+    return entry.release is not None and entry.commit.action in (PROMOTE, None) and entry.approver is not None
+
+
+def _unfinished(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
+    """Complete a rollback or revert of production that was cut off after its commit."""
+    newest = next(iter(history(context.clone, model, PRODUCTION, 1)), None)
+    if newest is None or newest.release is None or newest.commit.action not in (ROLLBACK, REVERT):
+        return []
+    gone, key = newest.rejects, f"{newest.commit.action}:{newest.commit.sha}"
+    champion = wishes.champion(tracking, model)
+    marked = gone is None or gone in wishes.rejected(tracking, model)
+    if marked and (champion is None or champion.number != gone) and context.audit.known([key]):
+        return []
+    reason = f"production was rolled back from it by {newest.commit.author.name}"
+    rollback(context, model, PRODUCTION, reason)
+    return [Outcome("completed", newest.release.version, f"the {newest.commit.action} from version {gone}")]
+
+
+def _failures(context: Context, open_cluster: OpenCluster, tracking: Tracking, model: str) -> list[Outcome]:
+    """Take back what the cluster gave up by itself."""
+    where = namespaces(context.clone, [model])
+    wanted = {each: context.clone.release(model, each) for each in ENVIRONMENTS if (model, each) in where}
+    released = {each: one for each, one in wanted.items() if one is not None}
+    if not released:
+        return []
+    try:
+        cluster = open_cluster()
+        runs = cluster.rollouts([where[(model, each)] for each in released])
+        found = []
+        for each, release in released.items():
+            rollout = runs.get((where[(model, each)], model))
+            if rollout is not None and rollout.failed and rollout.digest == release.digest:
+                found.append(_take_back(context, tracking, model, each, release.version, cluster.explain(rollout)))
+    except Unavailable as error:
+        return [Outcome("waiting", None, f"{error.thing}: {error.found or error.expected}")]
+    return found
+
+
+def _take_back(context: Context, tracking: Tracking, model: str, environment: str, version: int, said: str) -> Outcome:
+    reason = f"failed in {environment}: {said}"
+    newest = history(context.clone, model, environment, 1)[0]
+    if newest.commit.action in (ROLLBACK, REVERT):
+        return Outcome("person", version, f"{reason}; it was itself a way back, so it stays")
+    if environment == STAGING:  # before the commit: afterwards nothing says any more what failed
+        _mark(context, tracking, model, version, reason)
+    try:
+        back = rollback(context, model, environment, reason, action=REVERT)
+    except BadInput as error:  # the first release of the environment
+        _mark(context, tracking, model, version, reason)
+        return Outcome("rejected", version, f"{reason}; {error.thing}")
+    return Outcome("reverted", version, f"{reason}; {environment} is back at version {back.release.version}")
+
+
+def _mark(context: Context, tracking: Tracking, model: str, version: int, reason: str) -> None:
+    wishes.reject(tracking, model, version, reason)
+    runs = context.clone.release(model, PRODUCTION)
+    there = wishes.champion(tracking, model)
+    back = runs.version if runs and runs.version != version else None
+    if there is not None and there.number == version:
+        wishes.move_champion(tracking, model, back)
+    run = next((one.run_id for one in tracking.versions(model) if one.number == version), "deleted")
+    context.audit.record(
+        key=f"reject:{model}:{version}:{run}",
+        actor=str(context.actor),
+        action="reject",
+        model=model,
+        version=version,
+        source=None,
+        target=None,
+        reason=reason,
+    )
+
+
+def _mismatches(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
+    """Say where a release, its version in MLflow and its image in the registry do not belong together."""
+    versions = {one.number: one for one in tracking.versions(model)}
+    found = []
+    for each in ENVIRONMENTS:
+        release = context.clone.release(model, each)
+        if release is None:
+            continue
+        version = versions.get(release.version)
+        digest = version.tags.get("image_digest") if version else None
+        if digest != release.digest:
+            said = f"MLflow says {digest or 'no such image'}" if version else "MLflow has no such version"
+            found.append(Outcome("mismatch", release.version, f"{each} releases {release.digest}; {said}"))
+        there, why = context.in_registry(release.image, release.digest)
+        if there is not True:
+            found.append(Outcome("mismatch", release.version, f"the image that {each} releases: {why}"))
+    return found

@@ -1,0 +1,200 @@
+"""The audit record: who did what, when, from what to what, and why.
+
+Owns one append-only table, in SQLite or PostgreSQL. The database refuses to
+change or delete a row; each row holds the hash of the one before, so that whoever
+gets around that is found by `verify`. What the tail lost is found against a head
+noted elsewhere. Credentials are blanked out before they
+are stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from registry.release.record.schema import AUDIT, prepare
+from registry.tracking import without_credentials
+from slipway.errors import BadInput, Unavailable
+
+GENESIS = "0" * 64
+SECRETS = (
+    (r"\b(gh[pousr]_|github_pat_|glpat-|xox[abpr]-)\w+", "***"),
+    (r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", "***"),
+    (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", "***"),
+    (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", r"\1 ***"),
+    (r"(?i)\b(\w*(?:password|passwd|secret|token|api[_-]?key)\w*)(\s*[=:]\s*)\S+", r"\1\2***"),
+    (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", "***"),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row. `at` is UTC in ISO 8601, `source` and `target` are digests or version numbers."""
+
+    sequence: int
+    key: str
+    at: str
+    actor: str
+    action: str
+    model: str
+    version: int
+    source: str | None
+    target: str | None
+    reason: str
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An open audit record."""
+
+    engine: sa.Engine
+
+    def record(
+        self,
+        *,
+        key: str,
+        actor: str,
+        action: str,
+        model: str,
+        version: int,
+        source: str | None,
+        target: str | None,
+        reason: str,
+    ) -> Entry:
+        """Append an entry, or return the one with this key.
+
+        Raises:
+            Unavailable: the database does not take it.
+        """
+        said = {"actor": actor, "action": action, "model": model, "source": source, "target": target, "reason": reason}
+        clean = {name: None if text is None else redacted(text) for name, text in said.items()}
+        with self._connected() as connection:
+            there = connection.execute(sa.select(AUDIT).where(AUDIT.c.key == key)).mappings().first()
+            if there is not None:
+                return Entry(**there)
+            last = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.sequence.desc()).limit(1)).mappings().first()
+            row = clean | {
+                "sequence": last["sequence"] + 1 if last else 1,
+                "key": key,
+                "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "version": version,
+                "previous": last["hash"] if last else GENESIS,
+            }
+            row["hash"] = _hash(row)
+            connection.execute(sa.insert(AUDIT).values(row))
+        return Entry(**row)  # type: ignore[arg-type]
+
+    def known(self, keys: list[str]) -> set[str]:
+        """Return those of the keys that are recorded."""
+        if not keys:
+            return set()
+        with self._connected() as connection:
+            return set(connection.scalars(sa.select(AUDIT.c.key).where(AUDIT.c.key.in_(keys))))
+
+    def entries(self, model: str | None = None) -> list[Entry]:
+        """Return the entries, oldest first, of one model or of all."""
+        wanted = sa.select(AUDIT).order_by(AUDIT.c.sequence)
+        if model is not None:
+            wanted = wanted.where(AUDIT.c.model == model)
+        with self._connected() as connection:
+            return [Entry(**row) for row in connection.execute(wanted).mappings()]
+
+    def head(self) -> str | None:
+        """Return `SEQUENCE:HASH` of the last entry, to be noted where the database's owner cannot change it."""
+        wanted = sa.select(AUDIT.c.sequence, AUDIT.c.hash).order_by(AUDIT.c.sequence.desc()).limit(1)
+        with self._connected() as connection:
+            last = connection.execute(wanted).first()
+        return f"{last[0]}:{last[1]}" if last else None
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        # One writer at a time: the whole transaction holds the lock, so a sequence has no gap and no fork.
+        try:
+            with self.engine.begin() as connection:
+                prepare(connection)
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            said = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+            raise Unavailable(
+                f"the audit record at {self.engine.url.render_as_string(hide_password=True)} did not answer",
+                found=without_credentials(said[0]),
+                hint="see that SLIPWAY_AUDIT_URL is right, then run the same command again: it completes what it began",
+            ) from error
+
+
+def open_audit(url: str) -> Audit:
+    """Open the record at an SQLAlchemy URL, `sqlite:///FILE` or `postgresql://…`.
+
+    Raises:
+        BadInput: no such kind of database.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise BadInput("SLIPWAY_AUDIT_URL is no URL", expected="sqlite:///FILE or postgresql://HOST/NAME") from error
+    kind = parsed.get_backend_name()
+    if kind == "postgresql":
+        limits = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c lock_timeout=10000"}
+        return Audit(sa.create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=limits))
+    if kind != "sqlite":
+        raise BadInput("SLIPWAY_AUDIT_URL names no audit record", expected="sqlite or postgresql", found=kind)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed, connect_args={"timeout": 10, "isolation_level": None}, poolclass=sa.NullPool)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return Audit(engine)
+
+
+def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
+    """Say what is wrong with the whole record, in words; nothing means that no row was changed.
+
+    `heads` are `SEQUENCE:HASH` noted before; a row that is missing at the end shows only against them.
+    """
+    wrong, previous = [], GENESIS
+    for place, entry in enumerate(entries, 1):
+        if entry.sequence != place:
+            wrong.append(f"row {place} is missing: row {entry.sequence} stands in its place")
+            break
+        if entry.previous != previous:
+            wrong.append(f"row {place} does not follow from the row before")
+        if _hash(asdict(entry)) != entry.hash:
+            wrong.append(f"row {place} was changed: its hash is not that of its content")
+        previous = entry.hash
+    hashes = {entry.sequence: entry.hash for entry in entries}
+    for head in sorted(set(heads), key=_number):
+        number, _, known = head.partition(":")
+        if hashes.get(_number(head)) != known:
+            found = "another" if _number(head) in hashes else "not there"
+            wrong.append(f"row {number} is {found}: {known[:12]} was noted as its hash")
+    return wrong
+
+
+def redacted(text: str) -> str:
+    """Blank out what looks like a credential."""
+    text = without_credentials(text)
+    for pattern, blank in SECRETS:
+        text = re.sub(pattern, blank, text, flags=re.DOTALL)
+    return text
+
+
+def _hash(row: dict[str, object]) -> str:
+    said = {name: value for name, value in row.items() if name != "hash"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _number(head: str) -> int:
+    number = head.partition(":")[0]
+    if not number.isdigit():
+        raise BadInput("no head of an audit record", expected="SEQUENCE:HASH", found=head)
+    return int(number)

@@ -1,0 +1,1 @@
+"""The repository of manifests: release files, commits, requests, and what they have been."""

@@ -1,0 +1,115 @@
+"""What a commit of the release path says: the message with its trailers, and who stands behind it.
+
+A reason is one line in a paragraph of its own, so that no reason can forge a trailer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registry.release.repository.releasefile import Release
+from slipway.errors import BadInput
+
+STAGE, PROMOTE, ROLLBACK, REVERT = "stage", "promote", "rollback", "revert"
+STAGING, PRODUCTION = "staging", "production"
+ENVIRONMENTS = (STAGING, PRODUCTION)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person or a bot, as Git names it."""
+
+    name: str
+    email: str
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+    @property
+    def key(self) -> str:
+        """The address without case and plus-part: one person has many spellings of it."""
+        local, _, domain = self.email.lower().partition("@")
+        return f"{local.partition('+')[0]}@{domain}"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            f"GIT_{role}_{part}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for part, value in (("NAME", self.name), ("EMAIL", self.email))
+        }
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the history, newest facts first read from its own message."""
+
+    sha: str
+    parents: tuple[str, ...]
+    author: Actor
+    committer: Actor
+    when: str
+    subject: str
+    trailers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def action(self) -> str | None:
+        return self.trailers.get("Slipway-Action")
+
+
+def actor(text: str) -> Actor:
+    """Read `Name <address>`.
+
+    Raises:
+        BadInput: it is not of that form.
+    """
+    found = re.fullmatch(r"\s*([^<>\n\r]*[^<>\s])\s*<([^<>\s@]+@[^<>\s@]+)>\s*", text)
+    if not found:
+        raise BadInput(
+            "nobody is named as the one who acts",
+            expected="Name <address>",
+            found=text or "nothing",
+            hint="export SLIPWAY_ACTOR='Ada Lovelace <ada@example.org>', or git config --global user.email",
+        )
+    return Actor(found[1], found[2])
+
+
+def signing(key: str | None) -> tuple[str, ...]:
+    """Return git's settings that sign with `key`: an SSH key's path, or an OpenPGP fingerprint."""
+    if not key:
+        return ()
+    kind = "ssh" if Path(key).is_file() or key.startswith("key::") else "openpgp"
+    return (f"gpg.format={kind}", f"user.signingKey={key}")
+
+
+def message(subject: str, action: str, release: Release, reason: str = "", **more: str) -> str:
+    """Return a message with the trailers of `release`; `more` are trailers such as Approved_By."""
+    trailers = {
+        "Slipway-Action": action,
+        "Slipway-Model": release.model,
+        "Slipway-Version": str(release.version),
+        "Slipway-Run": release.run_id,
+        "Slipway-Digest": release.digest,
+    } | {f"Slipway-{key.replace('_', '-')}": _line(value) for key, value in more.items()}
+    body = [f"Reason: {_line(reason)}"] if reason.strip() else []
+    return "\n\n".join([_line(subject), *body, "\n".join(f"{key}: {value}" for key, value in trailers.items())]) + "\n"
+
+
+LOG_FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce%x1f%cI%x1f%s%x1f%(trailers:only,unfold)"
+
+
+def read_log(text: str) -> list[Commit]:
+    """Read what `git log -z --format=LOG_FORMAT` wrote."""
+    return [_commit(record) for record in text.split("\0") if record.strip()]
+
+
+def _commit(record: str) -> Commit:
+    sha, parents, an, ae, cn, ce, when, subject, trailers = record.lstrip("\n").split("\x1f", 8)
+    pairs = [line.partition(": ") for line in trailers.splitlines() if ": " in line]
+    said = {key: value.strip() for key, _, value in pairs}
+    return Commit(sha, tuple(parents.split()), Actor(an, ae), Actor(cn, ce), when, subject, said)
+
+
+def _line(text: str) -> str:
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())

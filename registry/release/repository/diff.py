@@ -1,0 +1,87 @@
+"""`slipway diff`: what a release changes, in its file and in everything that kustomize makes of it."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.release.repository.commits import PRODUCTION
+from registry.release.repository.manifests import Clone
+from slipway.errors import BadInput, Unavailable
+
+TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two unified differences; empty where nothing differs."""
+
+    release: str
+    rendered: str
+
+
+def difference(clone: Clone, model: str, after: str, environment: str = PRODUCTION) -> Difference:
+    """Compare what the environment runs with what it would run with the release file `after`.
+
+    Raises:
+        BadInput: the manifests cannot be built with it.
+        Unavailable: neither kustomize nor kubectl is installed.
+    """
+    path = clone.path(model, environment)
+    before = clone.text(path)
+    if before == after:
+        return Difference("", "")
+    with tempfile.TemporaryDirectory(prefix="slipway-diff-") as temporary:
+        top = Path(temporary)
+        _write(clone, model, top)
+        overlay = top / f"{clone.remote.folder}/apps/{model}/{environment}"
+        old = build(overlay) if before is not None else ""
+        file = top / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(after)
+        new = build(overlay)
+    return Difference(unified(before or "", after, path), unified(old, new, f"{model} in {environment}"))
+
+
+def build(overlay: Path) -> str:
+    """Return what kustomize makes of a folder."""
+    tool = [["kustomize", "build"]] if shutil.which("kustomize") else []
+    tool += [["kubectl", "kustomize"]] if shutil.which("kubectl") else []
+    if not tool:
+        raise Unavailable("no kustomize", expected="kustomize or kubectl on PATH", hint="install kustomize")
+    try:
+        ran = subprocess.run(
+            [*tool[0], str(overlay)], capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable("kustomize gave no answer", expected=f"one within {TIMEOUT_SECONDS} s") from error
+    if ran.returncode:
+        raise BadInput(
+            f"kustomize cannot build {'/'.join(overlay.parts[-2:])}",
+            found=ran.stderr.strip()[-600:],
+            hint="mend the overlay, commit and push",
+        )
+    return ran.stdout
+
+
+def _write(clone: Clone, model: str, top: Path) -> None:
+    apps, own = f"{clone.remote.folder}/apps/", f"{clone.remote.folder}/apps/{model}/"
+    wanted = {path: blob for path, blob in clone.files.items() if path.startswith(own) or not path.startswith(apps)}
+    contents = clone.blobs(list(wanted.values()))
+    for path, blob in wanted.items():
+        target = top / path
+        if ".." in Path(path).parts or Path(path).is_absolute():
+            raise BadInput(f"{path} in {clone.where} leaves the folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(contents[blob])
+
+
+def unified(before: str, after: str, name: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(True), after.splitlines(True), f"before: {name}", f"after: {name}", n=2
+    )
+    return "".join(lines)

@@ -1,0 +1,66 @@
+"""What an environment has run, read from Git alone: every release with who, when and who approved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.release.repository.commits import PRODUCTION, Commit
+from registry.release.repository.manifests import Clone
+from registry.release.repository.releasefile import Release, parse
+from slipway.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable."""
+
+    commit: Commit
+    release: Release | None
+    problem: str | None = None
+
+    @property
+    def approver(self) -> str | None:
+        """Who approved: named in a trailer, or who merged."""
+        named = self.commit.trailers.get("Slipway-Approved-By")
+        return named or (str(self.commit.author) if len(self.commit.parents) > 1 else None)
+
+    @property
+    def rejects(self) -> int | None:
+        """The version that this step took away for good."""
+        said = self.commit.trailers.get("Slipway-Rejects", "")
+        return int(said) if said.isdigit() else None
+
+
+def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int | None = None) -> list[Entry]:
+    """Return the environment's releases, newest first.
+
+    Raises:
+        BadInput: no model of this name, or no such environment.
+    """
+    path = clone.path(model, environment)
+    if model not in clone.models():
+        known = ", ".join(clone.models()) or "none"
+        raise BadInput(f"{clone.where} has no model {model}", expected=f"one of {known}", hint="slipway status")
+    commits = clone.log(path)[:limit]
+    blobs = {one.sha: _blob(clone, one.sha, path) for one in commits}
+    contents = clone.blobs([blob for blob in blobs.values() if blob])
+    return [_entry(one, contents.get(blobs[one.sha] or ""), path) for one in commits]
+
+
+def rejected(entries: list[Entry]) -> set[int]:
+    """Return the versions that rollbacks took away, by Git alone."""
+    return {entry.rejects for entry in entries if entry.rejects is not None}
+
+
+def _blob(clone: Clone, commit: str, path: str) -> str | None:
+    listed = clone.git.run("ls-tree", "-z", "--full-tree", commit, "--", path).text
+    return listed.partition("\t")[0].split()[2] if listed else None
+
+
+def _entry(commit: Commit, content: bytes | None, path: str) -> Entry:
+    if content is None:
+        return Entry(commit, None)
+    try:
+        return Entry(commit, parse(content.decode(errors="replace"), f"{path} at {commit.sha[:12]}"))
+    except BadInput as error:
+        return Entry(commit, None, error.found or error.thing)

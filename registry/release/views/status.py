@@ -1,0 +1,207 @@
+"""`slipway status`: Git, MLflow and the cluster side by side, and where they differ, in words.
+
+Reads and never changes. Git says what is to run, MLflow who is champion,
+Kubernetes what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from registry.release.acts.context import Context
+from registry.release.acts.wishes import REFUSED, REJECTED
+from registry.release.cluster.api import Cluster
+from registry.release.cluster.placement import namespaces
+from registry.release.cluster.rollouts import DEGRADED, PAUSED, Application, Rollout
+from registry.release.forge.forge import Request, of_branch
+from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, STAGING
+from registry.release.repository.push import branches
+from registry.release.repository.releasefile import Release
+from registry.release.views.registered import registered
+from registry.tracking import CHAMPION, Version
+from slipway.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Place:
+    """One environment: what Git says and what runs; `rollout` is None where the cluster has none."""
+
+    environment: str
+    namespace: str | None
+    release: Release | None
+    rollout: Rollout | None
+    application: Application | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where two of the three disagree, and what to type."""
+
+    said: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """One model, on all sides."""
+
+    model: str
+    staging: Place
+    production: Place
+    requests: tuple[Request, ...]
+    versions: tuple[Version, ...]
+    differences: tuple[Difference, ...]
+
+    def holder(self, alias: str) -> Version | None:
+        """Return the version that has an alias."""
+        return next((one for one in self.versions if alias in one.aliases), None)
+
+
+def status(context: Context, open_cluster: Callable[[], Cluster], name: str | None = None) -> list[Status]:
+    """Return how `name` stands, or every model that has manifests.
+
+    Raises:
+        BadInput: no such model.
+        Unavailable: Git, MLflow or the cluster did not answer.
+    """
+    clone = context.clone
+    known = clone.models()
+    if name is not None and name not in known:
+        raise BadInput(
+            f"{clone.where} has no model {name}", expected=f"one of {', '.join(known) or 'none'}", hint="slipway status"
+        )
+    models = known if name is None else [name]
+    context.say("asking MLflow")
+    tracking = context.open_tracking()
+    versions = registered(tracking) if name is None else {name: tracking.versions(name)}
+    context.say("asking the cluster")
+    where = namespaces(clone, models)
+    cluster = open_cluster()
+    runs, applications = cluster.rollouts(sorted(set(where.values()))), cluster.applications()
+    releases, asked = clone.releases(), _requested(context)
+    found = []
+    for model in models:
+        staging, production = (
+            Place(
+                each,
+                where.get((model, each)),
+                releases.get((model, each)),
+                runs.get((where.get((model, each), ""), model)),
+                applications.get(f"{model}-{each}"),
+            )
+            for each in ENVIRONMENTS
+        )
+        places = [staging, production]
+        requests = tuple(context.forge.open_requests(model)) if model in asked else ()
+        mine = tuple(versions.get(model, []))
+        found.append(Status(model, staging, production, requests, mine, tuple(compare(model, places, requests, mine))))
+    return found
+
+
+def compare(
+    model: str, places: list[Place], requests: tuple[Request, ...], versions: tuple[Version, ...]
+) -> list[Difference]:
+    """Return where Git, MLflow and the cluster disagree about a model; nothing where all is one."""
+    found = [one for place in places for one in (_runs(model, place), _registered(model, place, versions)) if one]
+    by_name = {place.environment: place.release for place in places}
+    wish = _wish(by_name[PRODUCTION], requests, versions)
+    waiting = [_request(model, one, by_name[STAGING]) for one in requests]
+    return [*found, *waiting, *([wish] if wish else [])]
+
+
+def _runs(model: str, place: Place) -> Difference | None:
+    release, rollout = place.release, place.rollout
+    where = place.environment
+    if release is None:
+        left = rollout is not None and rollout.active is not None
+        return (
+            Difference(f"{where} runs a version that Git does not release", f"slipway history {model} {where}")
+            if (left)
+            else None
+        )
+    if rollout is None:
+        return Difference(
+            f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}",
+            f"argocd app get {model}-{where}",
+        )
+    if rollout.digest != release.digest:
+        return Difference(
+            f"{where} is to run version {release.version}; Argo CD still has {_version(rollout.version)}"
+            + (f" ({place.application.sync})" if place.application else ""),
+            f"argocd app sync {model}-{where}",
+        )
+    if rollout.active == release.digest and rollout.phase != DEGRADED:
+        return None
+    return _unfinished(model, where, release, rollout)
+
+
+def _unfinished(model: str, where: str, release: Release, rollout: Rollout) -> Difference:
+    runs = f"{where} still runs {_version(rollout.active_version)}"
+    if rollout.phase == PAUSED:
+        text = f"version {release.version} is in preview and waits for an operator; {runs}"
+        return Difference(text, f"slipway resume {model} {where}, or slipway abort {model} {where}")
+    if rollout.failed:
+        return Difference(
+            f"version {release.version} failed in {where}: {rollout.failed}; {runs}", "slipway reconcile --once"
+        )
+    if rollout.aborted:
+        return Difference(
+            f"version {release.version} was aborted by somebody; {runs}",
+            f"slipway rollback {model} {where} --reason …, or kubectl argo rollouts retry rollout {model}",
+        )
+    text = f"version {release.version} is on its way in {where}: {rollout.phase} {rollout.message}".strip()
+    return Difference(f"{text}; {runs}", f"slipway status {model} --watch")
+
+
+def _registered(model: str, place: Place, versions: tuple[Version, ...]) -> Difference | None:
+    release = place.release
+    if release is None:
+        return None
+    there = next((one for one in versions if one.number == release.version), None)
+    if there is None:
+        text = f"{place.environment} releases version {release.version}, which MLflow does not have"
+        return Difference(text, f"slipway versions {model}")
+    digest = there.tags.get("image_digest")
+    if digest != release.digest:
+        return Difference(
+            f"{place.environment} releases {release.digest[:19]} as version {release.version}; "
+            f"MLflow says {(digest or 'no image')[:19]}",
+            f"slipway trace {release.digest}",
+        )
+    if REJECTED in there.tags:
+        text = f"{place.environment} releases version {release.version}, which was rejected: {there.tags[REJECTED]}"
+        return Difference(text, f"slipway rollback {model} {place.environment} --reason …")
+    return None
+
+
+def _wish(
+    production: Release | None, requests: tuple[Request, ...], versions: tuple[Version, ...]
+) -> Difference | None:
+    champion = next((one for one in versions if CHAMPION in one.aliases), None)
+    wanted, has = champion.number if champion else None, production.version if production else None
+    if wanted == has or wanted in {one.version for one in requests}:
+        return None
+    refused = f": {champion.tags[REFUSED]}" if champion and REFUSED in champion.tags else ""
+    text = f"champion is {_version(wanted)}, production releases {_version(has)}{refused}"
+    return Difference(text, "slipway reconcile --once")
+
+
+def _request(model: str, request: Request, staging: Release | None) -> Difference:
+    where = request.url or request.branch
+    if staging is None or staging.version != request.version:
+        text = f"the request for version {request.version} ({where}) is not what staging runs"
+        return Difference(text, f"slipway promote {model} VERSION, or slipway reject {model} {request.version}")
+    return Difference(
+        f"version {request.version} waits for approval: {where}",
+        f"open {request.url}" if request.url else f"slipway approve {model}",
+    )
+
+
+def _requested(context: Context) -> set[str]:
+    named = (of_branch(one) for one in branches(context.clone, "release/*/*"))
+    return {found[0] for found in named if found}
+
+
+def _version(number: int | str | None) -> str:
+    return f"version {number}" if number is not None else "nothing"
