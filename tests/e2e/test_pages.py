@@ -18,8 +18,8 @@ from tests.fixtures.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "docs/quick-start.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
-BORROWED = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "UV_CACHE_DIR")
-BORROWED += ("KUBECONFIG", "REGISTRY", "SLIPWAY_BASE_IMAGE")
+BORROWED = ["PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "UV_CACHE_DIR"]
+BORROWED += ["KUBECONFIG", "REGISTRY", "SLIPWAY_BASE_IMAGE"]
 SECONDS = 900.0
 
 
