@@ -83,7 +83,10 @@ def _run(block: Block, shell: Shell) -> None:
             continue
         printed, code = shell.run(step.command, SECONDS)
         came = "\n".join(printed)
-        assert (code != 0) == step.fails, f"{where}: {step.command} ended with {code}:\n{came[-6000:]}"
+        wanted = int(block.argument) if block.how == "exit" and step is block.steps[-1] else None
+        assert code == wanted if wanted is not None else (code != 0) == step.fails, (
+            f"{where}: {step.command} ended with {code}:\n{came[-6000:]}"
+        )
         if block.how != "output varies":
             shown = "\n".join(step.printed)
             assert agrees(step.printed, printed), f"{where}: {step.command} printed\n{came}\nand the page says\n{shown}"
