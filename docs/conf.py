@@ -11,7 +11,7 @@ extensions = ["myst_parser", "sphinx_copybutton"]
 exclude_patterns = ["_*"]
 nitpicky = True
 # A session whose command goes over several lines is no grammar that the highlighter knows.
-suppress_warnings = ["misc.highlighting_failure", "toc.empty_glob"]  # the glob takes pages that nobody placed
+suppress_warnings = ["misc.highlighting_failure"]
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["attrs_block"]

@@ -40,7 +40,8 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
     environment = {name: os.environ[name] for name in BORROWED if name in os.environ}
     environment.setdefault("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
     own = str(ROOT / ".venv")
-    environment["PATH"] = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not p.startswith(own))
+    paths = [path for path in os.environ["PATH"].split(os.pathsep) if not path.startswith(own)]
+    environment["PATH"] = os.pathsep.join([*paths, str(ROOT / "var/bin")])  # kustomize and the like are built once
     made = Shell(clone, environment | {"HOME": str(home), "SOURCE": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"})
     made.run("set -o pipefail", 10)
     yield made
