@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.pages import Block, agrees, blocks
+from tests.fixtures.pages import PAGES, Block, agrees, blocks
 from tests.fixtures.shell import Shell
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "docs/quick-start.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
 BORROWED = ["PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "UV_CACHE_DIR"]
 BORROWED += ["KUBECONFIG", "REGISTRY", "SLIPWAY_BASE_IMAGE"]
 SECONDS = 900.0
@@ -79,7 +78,7 @@ def _run(block: Block, shell: Shell) -> None:
         assert code == 0, f"{where}: {block.argument} ended with {code}:\n" + "\n".join(printed)
         return
     for step in block.steps:
-        if block.how == "background":
+        if block.how == "background" and step is block.steps[-1]:
             shell.background(step.command, block.argument, SECONDS)
             continue
         printed, code = shell.run(step.command, SECONDS)
