@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures import images
 from tests.fixtures.pages import PAGES, Block, agrees, blocks
 from tests.fixtures.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 BORROWED = ["PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "UV_CACHE_DIR"]
-BORROWED += ["KUBECONFIG", "REGISTRY", "SLIPWAY_BASE_IMAGE"]
+BORROWED += ["KUBECONFIG", "REGISTRY", "SLIPWAY_BASE_IMAGE", "HOST", "BUILDAH_ISOLATION"]
 SECONDS = 900.0
 
 
@@ -41,6 +42,12 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
     own = str(ROOT / ".venv")
     paths = [path for path in os.environ["PATH"].split(os.pathsep) if not path.startswith(own)]
     environment["PATH"] = os.pathsep.join([*paths, str(ROOT / "var/bin")])  # kustomize and the like are built once
+    if "KUBECONFIG" in environment:
+        environment.setdefault("HOST", "127.0.0.1")
+        store = images.store(images.CACHE / "containers")
+        environment |= {name: value for name, value in store.items() if name != "PATH"}
+        if "SLIPWAY_BASE_IMAGE" not in environment:
+            environment["SLIPWAY_BASE_IMAGE"] = images.push_base(environment["REGISTRY"])
     made = Shell(clone, environment | {"HOME": str(home), "SOURCE": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"})
     made.run("set -o pipefail", 10)
     yield made
@@ -68,7 +75,7 @@ def test_a_page_does_what_it_says(page: Path, shell: Shell) -> None:
 def _reason(block: Block) -> str | None:
     if block.how == "not run":
         return block.argument
-    return "no cluster in KUBECONFIG" if block.how == "cluster" and "KUBECONFIG" not in os.environ else None
+    return "no cluster in KUBECONFIG" if block.cluster and "KUBECONFIG" not in os.environ else None
 
 
 def _run(block: Block, shell: Shell) -> None:
