@@ -38,10 +38,12 @@ def test_a_link_that_leads_nowhere_is_named(site: Path, link: str, fault: str) -
 
 
 def test_an_image_is_a_link_too(site: Path) -> None:
-    (site / "index.html").write_text('<img src="images/gone.svg">')
+    (site / "index.html").write_text('<h1 id="start">Home</h1><img src="images/gone.svg">')
     assert faults(site) == ["index.html: images/gone.svg: no such file"]
 
 
 def test_addresses_elsewhere_are_looked_at_and_not_asked(site: Path) -> None:
-    (site / "index.html").write_text('<a href="https://example.com/a#b">x</a><a href="mailto:a@example.com">y</a>')
+    (site / "index.html").write_text(
+        '<h1 id="start">Home</h1><a href="https://example.com/a#b">x</a><a href="mailto:a@example.com">y</a>'
+    )
     assert faults(site) == []
