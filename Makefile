@@ -145,7 +145,8 @@ libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 
 .PHONY: docs
 docs: setup ## build the site of docs/ into var/site; a link that leads nowhere ends it
-	sphinx-build --quiet --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
+	@rm -rf var/site
+	sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
 	python tools/check_site.py var/site
 
 .PHONY: docs-reference
