@@ -48,7 +48,7 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
         environment |= {name: value for name, value in store.items() if name != "PATH"}
         if "SLIPWAY_BASE_IMAGE" not in environment:
             environment["SLIPWAY_BASE_IMAGE"] = images.push_base(environment["REGISTRY"])
-    made = Shell(clone, environment | {"HOME": str(home), "SOURCE": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"})
+    made = Shell(clone, environment | {"HOME": str(home), "COLUMNS": "160", "NO_COLOR": "1"})
     made.run("set -o pipefail", 10)
     yield made
     made.close()
@@ -56,7 +56,7 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_does_what_it_says(page: Path, shell: Shell) -> None:
+def test_a_page_does_what_it_says(page: Path, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     ran, left = 0, Counter[str]()
     for block in blocks(page):
         if reason := _reason(block):
@@ -69,7 +69,8 @@ def test_a_page_does_what_it_says(page: Path, shell: Shell) -> None:
             _run(block, shell)
             ran += len(block.steps)
     said = "".join(f"; {count} not: {reason}" for reason, count in sorted(left.items()))
-    print(f"{page.relative_to(ROOT)}: {ran} commands run{said}")
+    with capsys.disabled():
+        print(f"\n{page.relative_to(ROOT)}: {ran} commands run{said}")
 
 
 def _reason(block: Block) -> str | None:

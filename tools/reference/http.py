@@ -47,25 +47,12 @@ def kinds() -> dict[str, set[str]]:
 def write() -> str:
     """Write the page."""
     api = document()
-    name, version = api["info"]["title"].rsplit(" ", 1)
-    routes = [
-        (f"{method.upper()} {path}", operation)
-        for path, methods in api["paths"].items()
-        for method, operation in methods.items()
-    ]
-    others = complete("routes", beside({route for route, _ in routes}))
-    rows = [
-        (code(_generic(route, name, version)), _who(each), each["summary"], ", ".join(sorted(each["responses"])))
-        for route, each in routes
-    ]
-    rows += [(code(route), "", others[route], "") for route in sorted(others)]
-    said = complete("problems", set(kinds()))
     return page(
         "HTTP API",
         "`GET /openapi.json` gives the contract of the model that is served, with every feature, its unit and range, as OpenAPI "
         f"{api['openapi']}; `GET /docs` shows it. What is the same for every model is here. How to call it: [serving](../serving.md).",
         "## Routes",
-        table(("route", "token", "what", "statuses"), rows),
+        _routes(api),
         "Every answer carries `x-request-id`: " + _request_id(api),
         "## Bodies",
         "For the flights, shortened:",
@@ -74,11 +61,31 @@ def write() -> str:
         "What is refused is answered as `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with `type`, `title`, "
         "`status`, `detail`, `request_id` and, for a body that breaks the contract, `errors`: each fault with `field`, `expected`, `found`.",
         table(("status", "title"), ((str(status), title) for status, title in TITLES.items())),
-        table(
-            ("type", "status", "when"),
-            ((code(f"urn:slipway:problem:{kind}"), ", ".join(sorted(statuses)), said[kind]) for kind, statuses in sorted(kinds().items())),
-        ),
-    )  # fmt: skip
+        _problems(),
+    )
+
+
+def _routes(api: dict[str, Any]) -> str:
+    name, version = api["info"]["title"].rsplit(" ", 1)
+    described = [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+    ]
+    others = complete("routes", beside({route for route, _ in described}))
+    rows = [
+        (code(_generic(route, name, version)), _who(each), each["summary"], ", ".join(sorted(each["responses"])))
+        for route, each in described
+    ]
+    rows += [(code(route), "", others[route], "") for route in sorted(others)]
+    return table(("route", "token", "what", "statuses"), rows)
+
+
+def _problems() -> str:
+    found = kinds()
+    said = complete("problems", set(found))
+    rows = ((code(f"urn:slipway:problem:{kind}"), ", ".join(sorted(found[kind])), said[kind]) for kind in sorted(found))
+    return table(("type", "status", "when"), rows)
 
 
 def _generic(route: str, name: str, version: str) -> str:
