@@ -104,6 +104,12 @@ check-manifests: setup manifest-tools ## build every environment, check it again
 	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
 	tools/kubeconform var/manifests
 
+LIKE ?= flight-delay
+.PHONY: model
+model: setup ## give the model NAME manifests of its own, made from those of LIKE
+	@test -n "$(NAME)" || { echo "error: NAME is not set; next: make model NAME=my-model" >&2; exit 3; }
+	@python tools/add_model.py "$(NAME)" "$(LIKE)"
+
 .PHONY: cluster
 cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)
 	tools/kind-cluster
@@ -148,6 +154,16 @@ clean: ## remove what can be made again; var/ with its registry stays
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
+
+.PHONY: docs
+docs: setup ## build the site of docs/ into var/site; a link that leads nowhere ends it
+	@rm -rf var/site
+	sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
+	python tools/check_site.py var/site
+
+.PHONY: docs-reference
+docs-reference: setup ## write the pages of docs/reference that are made from the code
+	python -m tools.reference
 
 .PHONY: bench-serving
 bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)
