@@ -33,8 +33,10 @@ def analyse(cluster: Cluster, namespace: str, name: str, seconds: float) -> Anal
         analysis = found["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"]
         templates = [_get(custom, namespace, "analysistemplates", one["templateName"]) for one in analysis["templates"]]
         body = run_of(found, templates, owner)
-        made = custom.create_namespaced_custom_object(*ROLLOUTS, namespace, "analysisruns", body)["metadata"]["name"]
-    return _ended(cluster, custom, namespace, made, seconds)
+        created = custom.create_namespaced_custom_object(
+            *ROLLOUTS, namespace, "analysisruns", body, _request_timeout=SECONDS
+        )
+    return _ended(cluster, custom, namespace, created["metadata"]["name"], seconds)
 
 
 def _get(custom: Any, namespace: str, plural: str, name: str) -> dict[str, Any]:
