@@ -40,7 +40,7 @@ test: setup ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
-test-long: setup manifest-tools browser monitoring-tools ## the integration tests that take minutes
+test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-tools ## the integration tests that take minutes
 	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
@@ -59,6 +59,18 @@ browser: ## install the browser that opens the interactive page in tests, on Deb
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || \
 	  { echo "error: no browser found; expected chromium or google-chrome; next: install one" >&2; exit 5; }
+
+.PHONY: signing-tools
+signing-tools: ## install gpg, on Debian as root
+	@command -v gpg >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends gnupg; } || \
+	  { echo "error: no gpg found; expected GnuPG 2.2 or newer; next: install it" >&2; exit 5; }
+
+.PHONY: ingress-tools
+ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on Debian as root
+	@command -v haproxy >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends haproxy; } || \
+	  { echo "error: haproxy is not on PATH; next: install it" >&2; exit 5; }
 
 .PHONY: e2e
 e2e: setup ## the README in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY
@@ -91,6 +103,12 @@ check-manifests: setup manifest-tools ## build every environment, check it again
 	@for folder in gitops/platform/*/; do test -f "$$folder/kustomization.yaml" || continue; \
 	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
 	tools/kubeconform var/manifests
+
+LIKE ?= flight-delay
+.PHONY: model
+model: setup ## give the model NAME manifests of its own, made from those of LIKE
+	@test -n "$(NAME)" || { echo "error: NAME is not set; next: make model NAME=my-model" >&2; exit 3; }
+	@python tools/add_model.py "$(NAME)" "$(LIKE)"
 
 .PHONY: cluster
 cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)
@@ -136,6 +154,16 @@ clean: ## remove what can be made again; var/ with its registry stays
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
+
+.PHONY: docs
+docs: setup ## build the site of docs/ into var/site; a link that leads nowhere ends it
+	@rm -rf var/site
+	sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
+	python tools/check_site.py var/site
+
+.PHONY: docs-reference
+docs-reference: setup ## write the pages of docs/reference that are made from the code
+	python -m tools.reference
 
 .PHONY: bench-serving
 bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)

@@ -1,6 +1,7 @@
 # What the workflows call. Each target runs on a laptop too: that is how it is tried before it is pushed.
 
 REGISTERED := var/registered.json
+FOLDER ?= .# of the model: params.yaml, dvc.yaml, dvc.lock
 DELIVERY_SETTINGS := MLFLOW_TRACKING_URI SLIPWAY_ACTOR SLIPWAY_AUDIT_URL SLIPWAY_BASE_IMAGE SLIPWAY_DVC_REMOTE \
   SLIPWAY_GITOPS_REMOTE SLIPWAY_REGISTRY
 
@@ -65,8 +66,8 @@ data-pull: setup ## fetch what the remote has of dvc.lock; the rest is made agai
 
 .PHONY: reproduce
 reproduce: setup ## make what dvc.lock says; refuse where it says something else than the code gives
-	dvc repro
-	@git diff --exit-code -- dvc.lock reports params.yaml || { echo "error: dvc.lock is not of this code and these parameters" >&2; \
+	cd $(FOLDER) && dvc repro
+	@cd $(FOLDER) && git diff --exit-code -- dvc.lock reports params.yaml || { echo "error: dvc.lock is not of this code and these parameters" >&2; \
 	  echo "  next: dvc repro && dvc push, and commit dvc.lock and reports/ in the pull request" >&2; exit 4; }
 
 .PHONY: data-push
@@ -76,7 +77,7 @@ data-push: setup ## keep what dvc.lock names in the remote
 .PHONY: register
 register: setup ## register the model; the gate's refusal ends it
 	@mkdir -p var
-	slipway register --json > $(REGISTERED) || { code=$$?; cat $(REGISTERED); exit $$code; }
+	slipway register -C $(FOLDER) --json > $(REGISTERED) || { code=$$?; cat $(REGISTERED); exit $$code; }
 	@cat $(REGISTERED)
 
 .PHONY: registry-login

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from registry.options import PATIENCE
-from registry.release import oci
 from registry.release.acts.context import Context
 from registry.release.cluster.api import open_cluster
 from registry.release.cluster.placement import asked_of
 from registry.release.forge.plain import Plain
+from registry.release.oci.images import Images
 from registry.release.record.audit import Audit, open_audit
 from registry.release.repository.commits import STAGE, actor, message
 from registry.release.repository.manifests import Clone, Remote, cloned
@@ -129,7 +129,7 @@ class Site:
 
     @contextlib.contextmanager
     def context(self) -> Iterator[Context]:
-        images = oci.Images(oci.credentials([]))
+        images = Images()
         with self.clone() as clone:
             health = asked_of(clone, self.cluster)
             yield Context(clone, Plain(clone), self.tracking, self.audit, health, images.has, self.bake_seconds)
