@@ -6,6 +6,7 @@ How a block is run stands in the page's source, right before it: tests/fixtures/
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -25,8 +26,11 @@ SECONDS = 900.0
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one clone has made with DVC, the next one finds: each page would train the same model again."""
-    return tmp_path_factory.mktemp("dvc-cache")
+    """What one clone has made with DVC, or this checkout before, the next one finds: each page would train again."""
+    made, own = tmp_path_factory.mktemp("dvc") / "cache", ROOT / ".dvc/cache"
+    if own.is_dir():
+        shutil.copytree(own, made)
+    return made
 
 
 @pytest.fixture
