@@ -40,11 +40,11 @@ test: setup ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
-test-long: setup manifest-tools browser monitoring-tools ## the integration tests that take minutes
+test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-tools ## the integration tests that take minutes
 	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, a kill at every step
+test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, every store lost, a kill at every step
 	pytest -m nightly tests/integration
 
 .PHONY: monitoring-tools
@@ -59,6 +59,18 @@ browser: ## install the browser that opens the interactive page in tests, on Deb
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || \
 	  { echo "error: no browser found; expected chromium or google-chrome; next: install one" >&2; exit 5; }
+
+.PHONY: signing-tools
+signing-tools: ## install gpg, on Debian as root
+	@command -v gpg >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends gnupg; } || \
+	  { echo "error: no gpg found; expected GnuPG 2.2 or newer; next: install it" >&2; exit 5; }
+
+.PHONY: ingress-tools
+ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on Debian as root
+	@command -v haproxy >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends haproxy; } || \
+	  { echo "error: haproxy is not on PATH; next: install it" >&2; exit 5; }
 
 .PHONY: e2e
 e2e: setup ## the README in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY

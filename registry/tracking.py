@@ -7,6 +7,7 @@ out as Unavailable with the store's address, without credentials in it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import time
@@ -70,28 +71,34 @@ class Tracking:
 
     def versions(self, name: str) -> list[Version]:
         """Return the versions of a model, oldest first; none where the model does not exist."""
-        with self.asking(f"list the versions of {name}"):
-            registered = _or_none(self.client.get_registered_model, name)
-            if registered is None:
-                return []
-            found = self.client.search_model_versions(f"name = '{name}'", max_results=10_000)
-        named: dict[str, list[str]] = {}
-        for alias, number in registered.aliases.items():
-            named.setdefault(str(number), []).append(alias)
-        versions = [_version(one, tuple(sorted(named.get(str(one.version), [])))) for one in found]
-        return sorted(versions, key=lambda one: one.number)
+        return self.registered(name).get(name, [])
+
+    def registered(self, name: str | None = None) -> dict[str, list[Version]]:
+        """Return the versions of every model, or of `name`, oldest first: two questions, however many there are."""
+        where = None if name is None else f"name = '{name}'"
+        with self.asking("list the versions of " + (name or "every model")):
+            models = _pages(self.client.search_registered_models, where, 1000)
+            versions = _pages(self.client.search_model_versions, where, 10_000)
+        named: dict[tuple[str, int], list[str]] = {}
+        for model in models:
+            for alias, number in model.aliases.items():
+                named.setdefault((model.name, int(number)), []).append(alias)
+        found: dict[str, list[Version]] = {model.name: [] for model in models}
+        for one in sorted(versions, key=lambda each: int(each.version)):
+            aliases = tuple(sorted(named.get((one.name, int(one.version)), [])))
+            version = Version(one.name, int(one.version), one.run_id, one.creation_timestamp, dict(one.tags), aliases)
+            found.setdefault(one.name, []).append(version)
+        return found
 
     def names(self) -> list[str]:
         """Return every registered model's name."""
-        with self.asking("list the registered models"):
-            return sorted(model.name for model in self.client.search_registered_models(max_results=1000))
+        return sorted(self.registered())
 
     def prepare(self, name: str, artifact_root: str | None) -> str:
         """Make sure that the model and its experiment exist; return the experiment's id."""
         location = f"{artifact_root.rstrip('/')}/{name}" if artifact_root else None
         with self.asking(f"prepare the experiment {name}"):
-            if _or_none(self.client.get_registered_model, name) is None:
-                _unless_it_exists(self.client.create_registered_model, name)
+            _unless_it_exists(self.client.create_registered_model, name)
             experiment = self.client.get_experiment_by_name(name)
             if experiment is None:
                 _unless_it_exists(self.client.create_experiment, name, artifact_location=location)
@@ -217,20 +224,12 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
 
 
-def _version(found: Any, aliases: tuple[str, ...]) -> Version:
-    return Version(found.name, int(found.version), found.run_id, found.creation_timestamp, dict(found.tags), aliases)
-
-
-def _or_none(call: Any, *arguments: Any) -> Any:
-    return _tolerating("RESOURCE_DOES_NOT_EXIST", call, *arguments)
-
-
-def _unless_it_exists(call: Any, *arguments: Any, **named: Any) -> None:
-    _tolerating("RESOURCE_ALREADY_EXISTS", call, *arguments, **named)
-
-
-def _unless_it_is_gone(call: Any, *arguments: Any) -> None:
-    _tolerating("RESOURCE_DOES_NOT_EXIST", call, *arguments)
+def _pages(search: Any, where: str | None, size: int) -> list[Any]:
+    found = page = search(filter_string=where, max_results=size)
+    while page.token:
+        page = search(filter_string=where, max_results=size, page_token=page.token)
+        found = [*found, *page]
+    return list(found)
 
 
 def _tolerating(code: str, call: Any, *arguments: Any, **named: Any) -> Any:
@@ -242,6 +241,10 @@ def _tolerating(code: str, call: Any, *arguments: Any, **named: Any) -> Any:
         if error.error_code != code:
             raise
         return None
+
+
+_unless_it_exists = functools.partial(_tolerating, "RESOURCE_ALREADY_EXISTS")
+_unless_it_is_gone = functools.partial(_tolerating, "RESOURCE_DOES_NOT_EXIST")
 
 
 def _first_line(error: Exception) -> str:

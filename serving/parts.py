@@ -7,6 +7,7 @@ before the model has survived its probe.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import logging
 from collections.abc import Callable, Coroutine
@@ -83,6 +84,9 @@ class Parts:
     async def _join_stores(self) -> None:
         try:
             stores = await asyncio.to_thread(importlib.import_module, "serving.stores")
+            # What is there by now stays: the collector need not look at it with every request's garbage.
+            gc.collect()
+            gc.freeze()
             self.stores = stores.join(self)
         except Exception:
             logger.exception("the stores cannot be joined: this server does not become ready")

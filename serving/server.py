@@ -85,8 +85,5 @@ def serve(chosen: Settings, trial: Trial) -> None:
         timeout_keep_alive=chosen.keep_alive_seconds,
         timeout_graceful_shutdown=int(chosen.deadline_seconds) + 5,
     )
-    # What is there by now stays: the collector need not look at it with every request's garbage.
-    gc.collect()
-    gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     DrainingServer(config, parts).run()

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
 from registry.release.forge.forge import Request
-from registry.release.repository.commits import LOG_FORMAT, PRODUCTION, PROMOTE, message, read_log
+from registry.release.repository.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
 from registry.release.repository.history import history
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release
 from registry.release.repository.requests import commit_of, stale, tip
-from registry.release.repository.signers import own_fingerprint, signature
+from registry.release.repository.signers import counts, own_signature, signature
 from slipway.errors import BadInput, Refused
 
 
@@ -81,20 +81,20 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
             )
         release = _checked(context, name, sha, version)
         path = clone.path(name, PRODUCTION)
-        said = message(
+        said = context.message(
             f"Approve {name} {version} for production",
             PROMOTE,
             release,
+            PRODUCTION,
             reason,
-            Approved_By=str(context.actor),
-            **_carried(clone, sha),
+            {"Approved_By": str(context.actor)} | _carried(clone, sha),
         )
         return Step({path: clone.text(path, sha) or ""}, said, (sha,), {request.branch: sha})
 
     commit = step(context.clone, make)
     assert commit is not None  # noqa: S101 - `make` never has nothing to do
     assert release is not None  # noqa: S101
-    _record(context, release, commit, reason)
+    context.record_release(APPROVE, release, commit, PRODUCTION, reason)
     return Approved(release, commit, True)
 
 
@@ -130,19 +130,26 @@ def _not_own(context: Context, sha: str) -> None:
     own = next((person for person in made if person.key == me.key), None)
     if own is not None:
         raise _own(str(own), str(me))
-    key = own_fingerprint(clone)
-    if key is None:
+    mine = own_signature(clone)
+    if mine is None:
         return
     signed = signature(clone, sha)
-    if not signed.valid:
+    if not counts(clone, signed):
         raise Refused(
-            "the request is not signed",
-            expected="a signed request, since approvals here are signed (SLIPWAY_SIGNING_KEY)",
-            found=f"git says {signed.letter}",
-            hint="let its author promote again with SLIPWAY_SIGNING_KEY set",
+            f"the request is {signed.said}" if signed.letter != "E" else f"the request's signature {signed.said}",
+            expected="one signed by an allowed key, since approvals here are signed (SLIPWAY_SIGNING_KEY)",
+            found=f"key {signed.fingerprint or 'none'}",
+            hint="let its author promote again with SLIPWAY_SIGNING_KEY set, or allow the key",
         )
-    if signed.fingerprint == key:
-        raise _own(f"key {key}", f"key {key}")
+    if signed.fingerprint == mine.fingerprint:
+        raise _own(f"key {mine.fingerprint}", f"key {mine.fingerprint}")
+    if not counts(clone, mine):
+        raise Refused(
+            "the approver's key is not allowed",
+            expected="a key in SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key",
+            found=f"key {mine.fingerprint or 'none'}: {mine.said}",
+            hint="let somebody allow it, or approve with another",
+        )
 
 
 def _own(author: str, approver: str) -> Refused:
@@ -161,20 +168,7 @@ def _carried(clone: Clone, sha: str) -> dict[str, str]:
 def _approved_before(context: Context, name: str) -> Approved:
     entries = history(context.clone, name, PRODUCTION)
     if entries and entries[0].release and entries[0].commit.trailers.get("Slipway-Approved-By") == str(context.actor):
-        _record(context, entries[0].release, entries[0].commit.sha, "")
-        return Approved(entries[0].release, entries[0].commit.sha, False)
+        last = entries[0].commit
+        context.record_release(APPROVE, entries[0].release, last.sha, PRODUCTION, last.reason)
+        return Approved(entries[0].release, last.sha, False)
     raise BadInput(f"no request of {name} is open", hint=f"slipway promote {name} VERSION")
-
-
-def _record(context: Context, release: Release, commit: str, reason: str) -> None:
-    before = context.clone.release(release.model, PRODUCTION, f"{commit}^1")
-    context.audit.record(
-        key=f"approve:{commit}",
-        actor=str(context.actor),
-        action="approve",
-        model=release.model,
-        version=release.version,
-        source=before.digest if before else None,
-        target=release.digest,
-        reason=reason,
-    )

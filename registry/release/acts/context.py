@@ -1,37 +1,24 @@
-"""What an act of the release path works with, put together by the command line."""
+"""What an act of the release path works with, put together by the command line, and how an act is put on record.
+
+Every act is told twice: by an entry of the audit record, and by the trailers of its commit. Each
+points at the other. An entry's key names the commit; the commit names the head of the
+record before it, where the database's owner cannot change it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
 
 from registry.release.cluster.health import Health
 from registry.release.forge.forge import Forge
-from registry.release.repository.commits import Actor
+from registry.release.record.audit import Audit
+from registry.release.repository.commits import Actor, message
 from registry.release.repository.manifests import Clone
+from registry.release.repository.releasefile import Release
 from registry.tracking import Tracking
-
-
-class Recorder(Protocol):
-    """The audit record. The same `key` twice is one entry."""
-
-    def record(
-        self,
-        *,
-        key: str,
-        actor: str,
-        action: str,
-        model: str,
-        version: int,
-        source: str | None,
-        target: str | None,
-        reason: str,
-    ) -> object: ...
-
-    def known(self, keys: list[str]) -> set[str]:
-        """Return those of the keys that are recorded."""
-        ...
+from slipway.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class Context:
     clone: Clone
     forge: Forge
     open_tracking: Callable[[], Tracking]
-    audit: Recorder
+    audit: Audit
     health: Callable[[str, str, str], Health]
     in_registry: Callable[[str, str], tuple[bool | None, str]]
     bake_seconds: float
@@ -54,3 +41,72 @@ class Context:
     @property
     def actor(self) -> Actor:
         return self.clone.remote.actor
+
+    def message(
+        self,
+        subject: str,
+        action: str,
+        release: Release,
+        environment: str,
+        reason: str = "",
+        more: Mapping[str, str] = MappingProxyType({}),
+        *,
+        urgent: bool = False,
+    ) -> str:
+        """Return the message of a commit that releases to an environment, on the branch as it is now.
+
+        Raises:
+            Unavailable: the audit record does not answer, so nothing is begun; an urgent act goes on without it.
+        """
+        before = self.clone.release(release.model, environment)
+        trailers = {**more} | ({"From": before.digest} if before else {})
+        try:
+            trailers["Audit"] = self.audit.head()
+        except Unavailable:
+            if not urgent:
+                raise
+        return message(subject, action, release, reason, **trailers)
+
+    def record(
+        self,
+        action: str,
+        of: str,
+        *,
+        model: str,
+        version: int,
+        source: str | None = None,
+        target: str | None = None,
+        reason: str = "",
+        actor: str | None = None,
+    ) -> None:
+        """Append to the audit record; the same action of the same thing is one entry, whoever completes it.
+
+        Raises:
+            Unavailable: the record does not take it; the same act completes it.
+        """
+        self.audit.record(
+            key=f"{action}:{of}",
+            actor=actor or str(self.actor),
+            action=action,
+            model=model,
+            version=version,
+            source=source,
+            target=target,
+            reason=reason,
+        )
+
+    def record_release(
+        self, action: str, release: Release, commit: str, environment: str, reason: str = "", actor: str | None = None
+    ) -> None:
+        """Record what a commit released: from what the environment ran before it, to `release`."""
+        before = self.clone.release(release.model, environment, f"{commit}^1")
+        self.record(
+            action,
+            commit,
+            model=release.model,
+            version=release.version,
+            source=before.digest if before else None,
+            target=release.digest,
+            reason=reason,
+            actor=actor,
+        )

@@ -15,7 +15,7 @@ from registry.release.acts.rules import Facts, judge
 from registry.release.acts.stage import overlaid
 from registry.release.forge.forge import Request, branch_of, of_branch
 from registry.release.repository import history
-from registry.release.repository.commits import PRODUCTION, PROMOTE, STAGING, message
+from registry.release.repository.commits import PRODUCTION, PROMOTE, STAGING
 from registry.release.repository.push import branches, push_branch
 from registry.release.repository.releasefile import Release, of_version, render
 from registry.release.repository.requests import stale, tip
@@ -67,7 +67,7 @@ def promote(
     context.forge.report(request, True, "every rule passed")
     wishes.refuse(tracking, version, None)
     wishes.move_champion(tracking, name, candidate.version)
-    _record(context, PROMOTE, candidate, sha, reason)
+    context.record_release(PROMOTE, candidate, sha, PRODUCTION, reason)
     return Promotion(candidate, request, there is None, verdict)
 
 
@@ -98,7 +98,16 @@ def _refuse(context: Context, version: Version, candidate: Release, verdict: Ver
     wishes.refuse(context.open_tracking(), version, reasons)
     # One record for each set of rules, however often a reconciler asks and whatever the seconds are by then.
     names = ",".join(rule.name for rule in verdict.failures)
-    _record(context, "refuse", candidate, f"{candidate.digest}:{names}", reasons)
+    before = context.clone.release(candidate.model, PRODUCTION)
+    context.record(
+        "refuse",
+        f"{candidate.digest}:{names}",
+        model=candidate.model,
+        version=candidate.version,
+        source=before.digest if before else None,
+        target=candidate.digest,
+        reason=reasons,
+    )
     raise Refused(
         f"{version.name} version {version.number} may not go to production",
         expected="every rule of promotion passed",
@@ -110,7 +119,8 @@ def _refuse(context: Context, version: Version, candidate: Release, verdict: Ver
 def _push(context: Context, candidate: Release, branch: str, rollback: bool, reason: str) -> str:
     clone, path = context.clone, context.clone.path(candidate.model, PRODUCTION)
     more = {"Rollback": "yes"} if rollback else {}
-    text = message(f"Release {candidate.model} {candidate.version} to production", PROMOTE, candidate, reason, **more)
+    subject = f"Release {candidate.model} {candidate.version} to production"
+    text = context.message(subject, PROMOTE, candidate, PRODUCTION, reason, more)
     sha = clone.commit({path: render(candidate)}, text, [clone.head])
     push_branch(clone, sha, branch)
     return sha
@@ -139,17 +149,3 @@ def _close(context: Context, name: str, branch: str, sha: str) -> None:
     found = [one for one in context.forge.open_requests(name) if one.branch == branch]
     request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
     context.forge.close(request, f"stale: {stale(context.clone, name, sha)}")
-
-
-def _record(context: Context, action: str, release: Release, key: str, reason: str) -> None:
-    before = context.clone.release(release.model, PRODUCTION)
-    context.audit.record(
-        key=f"{action}:{key}",
-        actor=str(context.actor),
-        action=action,
-        model=release.model,
-        version=release.version,
-        source=before.digest if before else None,
-        target=release.digest,
-        reason=reason,
-    )

@@ -8,7 +8,7 @@ from registry.export import find
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
 from registry.release.repository.commits import PRODUCTION
-from registry.tracking import CHAMPION
+from registry.tracking import CHAMPION, Version
 from slipway.errors import Refused
 
 
@@ -47,14 +47,17 @@ def reject(context: Context, name: str, reference: str, reason: str) -> Rejected
     moved = CHAMPION in version.aliases
     if moved:
         wishes.move_champion(tracking, name, runs.version if runs else None)
-    context.audit.record(
-        key=f"reject:{name}:{version.number}:{version.run_id}",
-        actor=str(context.actor),
-        action="reject",
-        model=name,
+    record(context, version, reason)
+    return Rejected(name, version.number, tuple(one.url or one.branch for one in requests), moved)
+
+
+def record(context: Context, version: Version, reason: str) -> None:
+    """Record that a version was rejected; once, whoever does it."""
+    context.record(
+        "reject",
+        f"{version.name}:{version.number}:{version.run_id}",
+        model=version.name,
         version=version.number,
         source=version.tags.get("image_digest"),
-        target=None,
         reason=reason,
     )
-    return Rejected(name, version.number, tuple(one.url or one.branch for one in requests), moved)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
-from registry.release.repository.commits import PRODUCTION, REVERT, ROLLBACK, message
+from registry.release.repository.commits import PRODUCTION, REVERT, ROLLBACK
 from registry.release.repository.history import Entry, history, rejected
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
@@ -53,7 +53,8 @@ def rollback(
     now = current.release
     done = current.commit.action in (ROLLBACK, REVERT) if to is None else now.version == to
     if done:
-        _follow(context, now, current.rejects, current.commit.sha, environment, current.commit.action or action, reason)
+        last, why = current.commit, current.commit.reason or reason
+        _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
         return RolledBack(now, current.rejects, None)
     target = _target(context, name, entries, now, to)
     more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}
@@ -66,7 +67,8 @@ def rollback(
                 expected=f"version {now.version}",
                 hint=f"slipway history {name} {environment}, then decide again",
             )
-        return Step({path: render(target)}, message(subject, action, target, reason, **more))
+        said = context.message(subject, action, target, environment, reason, more, urgent=True)
+        return Step({path: render(target)}, said)
 
     commit = step(context.clone, make)
     number = now.version if more else None
@@ -113,17 +115,7 @@ def _follow(
             wishes.move_champion(tracking, target.model, target.version)
 
     def record() -> None:
-        before = context.clone.release(target.model, environment, f"{commit}^1")
-        context.audit.record(
-            key=f"{action}:{commit}",
-            actor=str(context.actor),
-            action=action,
-            model=target.model,
-            version=target.version,
-            source=before.digest if before else None,
-            target=target.digest,
-            reason=reason,
-        )
+        context.record_release(action, target, commit, environment, reason)
 
     failed = []
     for part in (marks, record):

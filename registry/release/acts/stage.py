@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from registry.export import find
 from registry.release.acts.context import Context
-from registry.release.repository.commits import STAGE, STAGING, message
+from registry.release.repository.commits import STAGE, STAGING
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, of_version, render
@@ -47,21 +47,13 @@ def stage(context: Context, name: str, reference: str, reason: str = "") -> Stag
         before = overlaid(clone, name, STAGING)
         if clone.text(path) == text:
             return None
-        return Step({path: text}, message(f"Stage {name} {release.version}", STAGE, release, reason))
+        said = context.message(f"Stage {name} {release.version}", STAGE, release, STAGING, reason)
+        return Step({path: text}, said)
 
     context.say("pushing the commit")
     commit = step(context.clone, make)
     landed = commit or context.clone.log(path)[0].sha
-    context.audit.record(
-        key=f"{STAGE}:{landed}",
-        actor=str(context.actor),
-        action=STAGE,
-        model=name,
-        version=release.version,
-        source=before.digest if before and commit else None,
-        target=release.digest,
-        reason=reason,
-    )
+    context.record_release(STAGE, release, landed, STAGING, reason)
     return Staged(release, commit, before)
 
 

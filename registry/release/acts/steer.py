@@ -26,10 +26,9 @@ def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name
     before = cluster.rollout(namespace, name)
     done = cluster.resume(namespace, name) if word == "resume" else cluster.abort(namespace, name)
     revision = context.clone.log(context.clone.path(name, environment))[0].sha
-    context.audit.record(
-        key=f"{word}:{environment}:{revision}",
-        actor=str(context.actor),
-        action=word,
+    context.record(
+        word,
+        f"{environment}:{revision}",
         model=name,
         version=release.version,
         source=before.active if before else None,

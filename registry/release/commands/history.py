@@ -33,8 +33,9 @@ def history(
     """List what ENVIRONMENT has run of NAME, newest first, from Git alone.
 
     --verify names every commit that touched production and is not signed by an
-    allowed key (SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key), and every
-    step back without a record of a rollback, and ends with exit code 4.
+    allowed key (SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key), every
+    release that no other key approved, and every step back without a record of
+    a rollback, and ends with exit code 4.
 
     Example:
 
@@ -57,7 +58,7 @@ def history(
     if problems:
         raise Refused(
             f"the history of {name} in production does not verify",
-            expected="every commit signed by an allowed key, and no step back without a record",
+            expected="every commit signed by an allowed key, every release approved by another, no unrecorded way back",
             found="; ".join(problems),
             hint="git show the commits named, then roll back to a release that is signed",
         )

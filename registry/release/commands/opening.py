@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from registry.release import oci
 from registry.release.acts.context import Context
 from registry.release.cluster.api import Cluster, open_cluster
 from registry.release.cluster.health import Health
@@ -18,6 +17,8 @@ from registry.release.commands.settings import Settings
 from registry.release.forge import github
 from registry.release.forge.forge import Forge
 from registry.release.forge.plain import Plain
+from registry.release.oci import logins
+from registry.release.oci.images import Images
 from registry.release.record.audit import open_audit
 from registry.release.repository import embedded
 from registry.release.repository.manifests import Clone, cloned
@@ -47,7 +48,7 @@ def acting(
 ) -> Iterator[Context]:
     """Give the context of an act for as long as the block lasts."""
     with opened(settings, say) as clone:
-        images = oci.Images(oci.credentials(_logins(environment)))
+        images = Images(logins.logins(logins.files(environment)))
         yield Context(
             clone=clone,
             forge=forge(settings, environment, clone),
@@ -75,12 +76,3 @@ def forge(settings: Settings, environment: Mapping[str, str], clone: Clone) -> F
         environment.get("GITHUB_TOKEN", ""),
         environment.get("GITHUB_API_URL") or "https://api.github.com",
     )
-
-
-def _logins(environment: Mapping[str, str]) -> list[Path]:
-    named = [environment[key] for key in ("REGISTRY_AUTH_FILE",) if environment.get(key)]
-    home = environment.get("HOME", "/")
-    docker = environment.get("DOCKER_CONFIG") or f"{home}/.docker"
-    runtime = environment.get("XDG_RUNTIME_DIR")
-    podman = [f"{runtime}/containers/auth.json"] if runtime else []
-    return [Path(one) for one in [*named, *podman, f"{home}/.config/containers/auth.json", f"{docker}/config.json"]]

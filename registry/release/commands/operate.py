@@ -1,4 +1,4 @@
-"""The commands that watch a release and see it through: status, trace, resume, abort, reconcile, audit."""
+"""The commands that watch a release and see it through: status, trace, resume, abort."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from rich.console import Console
 
 from registry.names import checked
 from registry.options import AS_JSON, FOLDER
-from registry.release.commands.process import COMMAND, acting, settings, show
+from registry.release.commands.process import COMMAND, acting, cluster, show
 
 if TYPE_CHECKING:
-    from registry.release.cluster.api import Cluster
     from registry.release.views.status import Status
 
 ENVIRONMENT = click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
@@ -43,9 +42,9 @@ def status(name: str | None, watch: bool, root: Path, as_json: bool) -> None:
 
     wanted = checked(name) if name else None
     with acting(root) as context:
-        found = run(context, _cluster, wanted)
+        found = run(context, cluster, wanted)
         if watch and not as_json:
-            _watch(lambda: (context.clone.fetch(), run(context, _cluster, wanted))[1])
+            _watch(lambda: (context.clone.fetch(), run(context, cluster, wanted))[1])
             return
     if as_json:
         print(json.dumps([_plain(one) for one in found], indent=2, default=str))
@@ -74,7 +73,7 @@ def trace(thing: str, root: Path, as_json: bool) -> None:
     from registry.release.views.trace import trace as run
 
     with acting(root) as context:
-        found = run(Sides(context, _cluster, os.environ.get("SLIPWAY_DATABASE_URL") or None), thing)
+        found = run(Sides(context, cluster, os.environ.get("SLIPWAY_DATABASE_URL") or None), thing)
     if as_json:
         print(json.dumps(asdict(found), indent=2, default=str))
     else:
@@ -116,118 +115,13 @@ def abort(name: str, environment: str, root: Path, as_json: bool) -> None:
     _steer("abort", checked(name), environment, root, as_json)
 
 
-@COMMAND()
-@click.argument("name", required=False)
-@click.option("--once", is_flag=True, help="One pass, for scripts.")
-@click.option("--every", type=click.FloatRange(min=1), default=30, show_default=True, help="Seconds between passes.")
-@FOLDER
-@AS_JSON
-def reconcile(name: str | None, once: bool, every: float, root: Path, as_json: bool) -> None:
-    """Make Git, MLflow and the cluster agree, as far as no person has to decide.
-
-    Opens the request of a version that became champion, puts back an alias
-    that may not move, takes back a release that failed its analysis, and
-    records approvals. Two at once, or one killed anywhere, do no harm.
-
-    Exit codes of --once: 0 done · 5 a model could not be looked at.
-
-    Example:
-
-        slipway reconcile --once --json
-    """
-    from registry.release.promoter.reconcile import reconcile as run
-
-    models = [checked(name)] if name else None
-    with acting(root) as context:
-        while True:
-            done = run(context, _cluster, models)
-            if as_json:
-                print(json.dumps([asdict(one) for one in done]), flush=True)
-            else:
-                _tell(done)
-            if once:
-                sys.exit(5 if any(one.failed for one in done) else 0)
-            time.sleep(every)
-
-
-@COMMAND()
-@click.argument("name", required=False)
-@click.option("--verify", is_flag=True, help="Look for rows that were changed, deleted or put in; exit 4 if there are.")
-@click.option("--head", "heads", multiple=True, metavar="SEQUENCE:HASH", help="A head noted before, for --verify.")
-@FOLDER
-@AS_JSON
-def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, as_json: bool) -> None:
-    """List who did what to NAME, when and why, oldest first, or to every model.
-
-    The last line is the record's head. Noted elsewhere and given to --verify
-    later, it shows rows that are missing at the end.
-
-    Example:
-
-        slipway audit flight-delay --verify
-    """
-    from registry.release.record.audit import open_audit
-    from registry.release.record.audit import verify as run
-    from registry.release.views.table import entries
-    from slipway.errors import Refused
-
-    record = open_audit(settings(root).audit_url)
-    every = record.entries()
-    wrong = run(every, heads) if verify else []
-    found = [one for one in every if name in (None, one.model)]
-    head = f"{every[-1].sequence}:{every[-1].hash}" if every else None
-    if wrong:
-        raise Refused(
-            "the audit record was changed", expected="rows that follow from each other", found="; ".join(wrong),
-            hint="compare with a backup of the database; the rows before the first one named are whole",
-        )  # fmt: skip
-    said: dict[str, Any] = {"entries": [asdict(one) for one in found], "head": head, "verified": verify or None}
-    if as_json:
-        print(json.dumps(said, indent=2))
-        return
-    Console().print(entries(found))
-    whole = f"; {len(every)} rows follow from each other" if verify else ""
-    print(f"head {head or 'none'}{whole}")
-
-
-@COMMAND()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=int, default=8100, show_default=True)
-@click.option("--every", type=click.FloatRange(min=1), default=30, show_default=True, help="Seconds between passes.")
-@click.option("--register", "url", metavar="URL", help="Make MLflow call URL, and end: run once, as MLflow's admin.")
-@FOLDER
-def webhook(host: str, port: int, every: float, url: str | None, root: Path) -> None:
-    """Take MLflow's webhook and reconcile, in one process.
-
-    The secret is in SLIPWAY_WEBHOOK_SECRET (or a file named by
-    SLIPWAY_WEBHOOK_SECRET_FILE). A delivery that is lost costs at most --every
-    seconds: the passes do not need it.
-
-    Example:
-
-        slipway webhook --host 0.0.0.0 --port 8100 --every 30
-    """
-    from registry.release.commands.promoter import register, run
-
-    if url:
-        print(register(root, url))
-    else:
-        run(root, host, port, every)
-
-
 def _steer(word: str, name: str, environment: str, root: Path, as_json: bool) -> None:
     from registry.release.acts.steer import steer
 
     with acting(root) as context:
-        done = steer(context, _cluster, word, name, environment)
+        done = steer(context, cluster, word, name, environment)
     text = f"{word}: {name} in {environment} is {done.phase} {done.message}".rstrip()
     show(as_json, asdict(done), text)
-
-
-def _cluster() -> Cluster:
-    from registry.release.commands.opening import cluster
-
-    return cluster(os.environ)
 
 
 def _watch(look: Any) -> None:
@@ -243,14 +137,6 @@ def _watch(look: Any) -> None:
             except SlipwayError as error:
                 live.update(str(error))
             time.sleep(2)
-
-
-def _tell(done: Any) -> None:
-    for one in done:
-        for each in one.outcomes:
-            click.echo(f"{one.model} {each.version or ''}: {each.kind}: {each.said}")
-        if one.failed:
-            click.echo(f"{one.model}: {one.failed}", err=True)
 
 
 def _plain(one: Status) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from registry.options import open_tracking, top
 
 if TYPE_CHECKING:
     from registry.release.acts.context import Context
+    from registry.release.cluster.api import Cluster
     from registry.release.commands.settings import Settings
 
 COMMAND = functools.partial(click.command, cls=rich_click.RichCommand)
@@ -47,6 +48,13 @@ def settings(root: Path, who: str | None = None) -> Settings:
 
     environment = {**os.environ, "SLIPWAY_ACTOR": who} if who else os.environ
     return read(environment, top(root))
+
+
+def cluster() -> Cluster:
+    """Open the cluster that the environment of this process names."""
+    from registry.release.commands import opening
+
+    return opening.cluster(os.environ)
 
 
 def show(as_json: bool, said: object, text: str) -> None:

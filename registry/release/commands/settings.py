@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.release.repository.commits import Actor, actor, signing
-from registry.release.repository.manifests import Remote
+from registry.release.repository.manifests import NOBODY, SIGNERS, Remote
 from slipway.errors import BadInput
 
 EMBEDDED = Path("var/gitops.git")
@@ -39,8 +39,7 @@ class Settings:
     def manifests(self) -> Remote:
         """Return the remote as manifests.py takes it."""
         key = hashlib.sha256(f"{self.remote}\n{self.branch}".encode()).hexdigest()[:16]
-        signers = self.allowed_signers or Path("/dev/null")
-        config = (*signing(self.signing_key), f"gpg.ssh.allowedSignersFile={signers}")
+        config = (*signing(self.signing_key), f"{SIGNERS}{self.allowed_signers or NOBODY}")
         return Remote(self.remote, self.branch, self.folder, self.actor, config, self.state / "seen" / key)
 
 

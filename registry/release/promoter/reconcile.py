@@ -12,17 +12,26 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.reject import record as record_rejection
 from registry.release.acts.rollback import rollback
 from registry.release.cluster.api import Cluster
 from registry.release.cluster.placement import namespaces
 from registry.release.promoter.wish import Outcome, wish
-from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, PROMOTE, REVERT, ROLLBACK, STAGING
+from registry.release.repository.commits import (
+    APPROVE,
+    ENVIRONMENTS,
+    PRODUCTION,
+    PROMOTE,
+    REVERT,
+    ROLLBACK,
+    STAGING,
+)
 from registry.release.repository.history import Entry, history
-from registry.tracking import Tracking
+from registry.tracking import Tracking, Version
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 OpenCluster = Callable[[], Cluster]
-LOOKED_AT = 20  # approvals of one pass and model that are still looked for in the audit record
+LOOKED_AT = 20  # releases of one pass, model and environment that are still looked for in the audit record
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
     found: list[Outcome] = []
     try:
         tracking = context.open_tracking()
-        found += _approvals(context, model)
+        found += _unrecorded(context, model)
         found += _unfinished(context, tracking, model)
         found += _failures(context, open_cluster, tracking, model)
         found += wish(context, tracking, model)
@@ -61,35 +70,25 @@ def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
     return Done(model, tuple(found))
 
 
-def _approvals(context: Context, model: str) -> list[Outcome]:
-    """Record what was merged, with who approved it."""
-    entries = history(context.clone, model, PRODUCTION, LOOKED_AT)
-    merged = {f"approve:{one.commit.sha}": one for one in entries if _approved(one)}
-    missing = set(merged) - context.audit.known(list(merged))
-    for key in [one for one in reversed(merged) if one in missing]:  # oldest first
-        one = merged[key]
-        release = one.release
-        assert release is not None  # noqa: S101 - `_approved`
-        before = context.clone.release(model, PRODUCTION, f"{one.commit.sha}^1")
-        context.audit.record(
-            key=key,
-            actor=one.approver or str(one.commit.author),
-            action="approve",
-            model=model,
-            version=release.version,
-            source=before.digest if before else None,
-            target=release.digest,
-            reason="",
-        )
-    return [
-        Outcome("recorded", merged[key].release.version, f"approved by {merged[key].approver}")  # type: ignore[union-attr]
-        for key in merged
-        if key in missing
-    ]
+def _unrecorded(context: Context, model: str) -> list[Outcome]:
+    """Record what was released and is not on record: merged on a forge, or cut off after its push."""
+    found = []
+    for each in ENVIRONMENTS:
+        past = [one for one in history(context.clone, model, each, LOOKED_AT) if one.release]
+        told = {key: one for one in past if (key := _record_key(one, each))}
+        missing = set(told) - context.audit.known(list(told))
+        for key in [one for one in reversed(told) if one in missing]:  # oldest first
+            one, action = told[key], key.partition(":")[0]
+            assert one.release is not None  # noqa: S101 - `past`
+            who = one.approver or str(one.commit.author)
+            context.record_release(action, one.release, one.commit.sha, each, one.commit.reason, who)
+            found.append(Outcome("recorded", one.release.version, f"{action} in {each} by {who}"))
+    return found
 
 
-def _approved(entry: Entry) -> bool:
-    return entry.release is not None and entry.commit.action in (PROMOTE, None) and entry.approver is not None
+def _record_key(entry: Entry, environment: str) -> str | None:
+    merged = environment == PRODUCTION and entry.commit.action in (PROMOTE, None) and entry.approver
+    return f"{APPROVE}:{entry.commit.sha}" if merged else entry.commit.record_key
 
 
 def _unfinished(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
@@ -149,17 +148,8 @@ def _mark(context: Context, tracking: Tracking, model: str, version: int, reason
     back = runs.version if runs and runs.version != version else None
     if there is not None and there.number == version:
         wishes.move_champion(tracking, model, back)
-    run = next((one.run_id for one in tracking.versions(model) if one.number == version), "deleted")
-    context.audit.record(
-        key=f"reject:{model}:{version}:{run}",
-        actor=str(context.actor),
-        action="reject",
-        model=model,
-        version=version,
-        source=None,
-        target=None,
-        reason=reason,
-    )
+    found = next((one for one in tracking.versions(model) if one.number == version), None)
+    record_rejection(context, found or Version(model, version, "deleted", 0, {}, ()), reason)
 
 
 def _mismatches(context: Context, tracking: Tracking, model: str) -> list[Outcome]:

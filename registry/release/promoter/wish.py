@@ -10,9 +10,9 @@ from registry.release.acts.context import Context
 from registry.release.acts.promote import facts, promote
 from registry.release.acts.rules import Facts, judge
 from registry.release.forge.forge import Request
-from registry.release.repository.commits import PRODUCTION
+from registry.release.repository.commits import PRODUCTION, PROMOTE
 from registry.release.repository.releasefile import Release, of_version
-from registry.release.repository.requests import stale
+from registry.release.repository.requests import commit_of, stale
 from registry.tracking import CHAMPION, Tracking, Version
 from registry.verdict import Rule
 from slipway.errors import BadInput, Refused
@@ -76,18 +76,9 @@ def _open(context: Context, model: str, champion: Version) -> list[Outcome]:
 
 def _asked_for(context: Context, model: str, champion: Version, request: Request) -> list[Outcome]:
     release = context.clone.release(model, PRODUCTION, request.tip)
-    before = context.clone.release(model, PRODUCTION)
     if release is not None:  # one that was killed between its push and its record
-        context.audit.record(
-            key=f"promote:{request.tip}",
-            actor=request.author,
-            action="promote",
-            model=model,
-            version=champion.number,
-            source=before.digest if before else None,
-            target=release.digest,
-            reason="the alias champion was moved in MLflow",
-        )
+        asked = commit_of(context.clone, request.tip)
+        context.record_release(PROMOTE, release, request.tip, PRODUCTION, asked.reason, str(asked.author))
     return [Outcome("waiting", champion.number, f"for the approval of {request.url or request.branch}")]
 
 
@@ -128,13 +119,5 @@ def _put_back(
 def _record(context: Context, model: str, version: int, action: str, source: str | None, reason: str) -> None:
     # By the hour: a pass that was cut off after this is completed by the next without a second entry,
     # and the same wish on another day is another entry.
-    context.audit.record(
-        key=f"{action}:{model}:{version}:{datetime.now(UTC):%Y-%m-%dT%H}:{reason}",
-        actor=str(context.actor),
-        action=action,
-        model=model,
-        version=version,
-        source=source,
-        target=None,
-        reason=reason,
-    )
+    of = f"{model}:{version}:{datetime.now(UTC):%Y-%m-%dT%H}:{reason}"
+    context.record(action, of, model=model, version=version, source=source, reason=reason)

@@ -25,6 +25,15 @@ from registry.tracking import without_credentials
 from slipway.errors import BadInput, Unavailable
 
 GENESIS = "0" * 64
+# A server that is slow, and a machine that is gone, are reported in seconds; libpq's own names.
+LIMITS = {
+    "connect_timeout": 5,
+    "options": "-c statement_timeout=10000 -c lock_timeout=10000",
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
 SECRETS = (
     (r"\b(gh[pousr]_|github_pat_|glpat-|xox[abpr]-)\w+", "***"),
     (r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", "***"),
@@ -109,12 +118,12 @@ class Audit:
         with self._connected() as connection:
             return [Entry(**row) for row in connection.execute(wanted).mappings()]
 
-    def head(self) -> str | None:
+    def head(self) -> str:
         """Return `SEQUENCE:HASH` of the last entry, to be noted where the database's owner cannot change it."""
         wanted = sa.select(AUDIT.c.sequence, AUDIT.c.hash).order_by(AUDIT.c.sequence.desc()).limit(1)
         with self._connected() as connection:
             last = connection.execute(wanted).first()
-        return f"{last[0]}:{last[1]}" if last else None
+        return f"{last[0]}:{last[1]}" if last else f"0:{GENESIS}"
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
@@ -144,8 +153,11 @@ def open_audit(url: str) -> Audit:
         raise BadInput("SLIPWAY_AUDIT_URL is no URL", expected="sqlite:///FILE or postgresql://HOST/NAME") from error
     kind = parsed.get_backend_name()
     if kind == "postgresql":
-        limits = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c lock_timeout=10000"}
-        return Audit(sa.create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=limits))
+        address = parsed.set(drivername="postgresql+psycopg")
+        # A writer that waited for the lock must see what the one before it wrote, whatever the database's default.
+        return Audit(
+            sa.create_engine(address, connect_args=LIMITS, poolclass=sa.NullPool, isolation_level="READ COMMITTED")
+        )
     if kind != "sqlite":
         raise BadInput("SLIPWAY_AUDIT_URL names no audit record", expected="sqlite or postgresql", found=kind)
     if parsed.database and parsed.database != ":memory:":
@@ -170,7 +182,7 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
         if _hash(asdict(entry)) != entry.hash:
             wrong.append(f"row {place} was changed: its hash is not that of its content")
         previous = entry.hash
-    hashes = {entry.sequence: entry.hash for entry in entries}
+    hashes = {0: GENESIS} | {entry.sequence: entry.hash for entry in entries}
     for head in sorted(set(heads), key=_number):
         number, _, known = head.partition(":")
         if hashes.get(_number(head)) != known:
@@ -180,8 +192,8 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
 
 
 def redacted(text: str) -> str:
-    """Blank out what looks like a credential."""
-    text = without_credentials(text)
+    """Blank out what looks like a credential, and what no database takes as text."""
+    text = without_credentials(text.encode(errors="replace").decode().replace("\0", ""))
     for pattern, blank in SECRETS:
         text = re.sub(pattern, blank, text, flags=re.DOTALL)
     return text

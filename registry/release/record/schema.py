@@ -39,6 +39,9 @@ POSTGRESQL = (
     "FOR EACH ROW EXECUTE FUNCTION slipway_audit_refuse()",
     "CREATE TRIGGER slipway_audit_table BEFORE TRUNCATE ON slipway_audit "
     "FOR EACH STATEMENT EXECUTE FUNCTION slipway_audit_refuse()",
+    # also for a session that says it only replicates
+    "ALTER TABLE slipway_audit ENABLE ALWAYS TRIGGER slipway_audit_row",
+    "ALTER TABLE slipway_audit ENABLE ALWAYS TRIGGER slipway_audit_table",
 )
 
 

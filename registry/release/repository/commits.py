@@ -1,6 +1,6 @@
 """What a commit of the release path says: the message with its trailers, and who stands behind it.
 
-A reason is one line in a paragraph of its own, so that no reason can forge a trailer.
+Every trailer is one line, so that no reason can forge another.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from registry.release.repository.releasefile import Release
 from slipway.errors import BadInput
 
 STAGE, PROMOTE, ROLLBACK, REVERT = "stage", "promote", "rollback", "revert"
+APPROVE = "approve"  # what the audit record calls the merge of a promotion
 STAGING, PRODUCTION = "staging", "production"
 ENVIRONMENTS = (STAGING, PRODUCTION)
+AUDIT_HEAD = r"(0|[1-9][0-9]{0,17}):[0-9a-f]{64}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,24 @@ class Commit:
     def action(self) -> str | None:
         return self.trailers.get("Slipway-Action")
 
+    @property
+    def reason(self) -> str:
+        return self.trailers.get("Slipway-Reason", "")
+
+    @property
+    def audit_head(self) -> str | None:
+        """Return `SEQUENCE:HASH` of the audit record before this commit; None where it noted none, or no such thing."""
+        said = self.trailers.get("Slipway-Audit", "")
+        return said if re.fullmatch(AUDIT_HEAD, said) else None
+
+    @property
+    def record_key(self) -> str | None:
+        """Return the key of the audit entry that this commit of the branch promised; None where it promised none."""
+        approved = self.action == PROMOTE and "Slipway-Approved-By" in self.trailers
+        if self.audit_head is None or not (approved or self.action in (STAGE, ROLLBACK, REVERT)):
+            return None
+        return f"{APPROVE if approved else self.action}:{self.sha}"
+
 
 def actor(text: str) -> Actor:
     """Read `Name <address>`.
@@ -76,15 +96,26 @@ def actor(text: str) -> Actor:
 
 
 def signing(key: str | None) -> tuple[str, ...]:
-    """Return git's settings that sign with `key`: an SSH key's path, or an OpenPGP fingerprint."""
+    """Return git's settings that sign with `key`: an SSH key's path, or an OpenPGP fingerprint.
+
+    Raises:
+        BadInput: it is a path, and there is no file.
+    """
     if not key:
         return ()
+    if "/" in key and not key.startswith("key::") and not Path(key).is_file():
+        raise BadInput(
+            "SLIPWAY_SIGNING_KEY names no file",
+            expected="the path of an SSH key, or an OpenPGP fingerprint",
+            found=key,
+            hint="ls -l on it; a ~ is not expanded inside quotes",
+        )
     kind = "ssh" if Path(key).is_file() or key.startswith("key::") else "openpgp"
     return (f"gpg.format={kind}", f"user.signingKey={key}")
 
 
 def message(subject: str, action: str, release: Release, reason: str = "", **more: str) -> str:
-    """Return a message with the trailers of `release`; `more` are trailers such as Approved_By."""
+    """Return a message with the trailers of `release` and the reason; `more` are trailers such as Approved_By."""
     trailers = {
         "Slipway-Action": action,
         "Slipway-Model": release.model,
@@ -92,8 +123,8 @@ def message(subject: str, action: str, release: Release, reason: str = "", **mor
         "Slipway-Run": release.run_id,
         "Slipway-Digest": release.digest,
     } | {f"Slipway-{key.replace('_', '-')}": _line(value) for key, value in more.items()}
-    body = [f"Reason: {_line(reason)}"] if reason.strip() else []
-    return "\n\n".join([_line(subject), *body, "\n".join(f"{key}: {value}" for key, value in trailers.items())]) + "\n"
+    trailers |= {"Slipway-Reason": _line(reason)} if _line(reason) else {}
+    return f"{_line(subject)}\n\n" + "".join(f"{key}: {value}\n" for key, value in trailers.items())
 
 
 LOG_FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce%x1f%cI%x1f%s%x1f%(trailers:only,unfold)"
@@ -112,4 +143,5 @@ def _commit(record: str) -> Commit:
 
 
 def _line(text: str) -> str:
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
+    clean = text.encode(errors="replace").decode()  # what came in as no UTF-8
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", clean).split())

@@ -22,7 +22,8 @@ from registry.tracking import without_credentials
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, Refused
 
-HERE = "refs/slipway/branch"
+SIGNERS, NOBODY = "gpg.ssh.allowedSignersFile=", "/dev/null"
+HERE, STEP = "refs/slipway/branch", "refs/slipway/step"
 RELEASE_FILE = "release/kustomization.yaml"
 
 
@@ -41,6 +42,11 @@ class Remote:
     def signs(self) -> bool:
         """Say whether commits are signed."""
         return any(pair.startswith("user.signingKey=") for pair in self.config)
+
+    @property
+    def lists_signers(self) -> bool:
+        """Say whether somebody listed the SSH keys that may sign."""
+        return any(pair.startswith(SIGNERS) and pair != f"{SIGNERS}{NOBODY}" for pair in self.config)
 
 
 @dataclass
@@ -77,9 +83,10 @@ class Clone:
         self.head = head
         self._recognise()
 
-    def tree(self, commit: str) -> dict[str, str]:
-        """Return path and blob of every file among the manifests at `commit`."""
-        listed = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", self.remote.folder).out.decode()
+    def tree(self, commit: str, path: str | None = None) -> dict[str, str]:
+        """Return path and blob of every file among the manifests at `commit`, or of the one at `path`."""
+        below = path or self.remote.folder
+        listed = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", below).out.decode()
         found = {}
         for entry in filter(None, listed.split("\0")):
             facts, _, path = entry.partition("\t")
@@ -116,7 +123,7 @@ class Clone:
 
     def text(self, path: str, commit: str | None = None) -> str | None:
         """Return a file's text at `commit` (default: head); None where there is none."""
-        blob = (self.files if commit is None else self.tree(commit)).get(path)
+        blob = (self.files if commit is None else self.tree(commit, path)).get(path)
         return None if blob is None else self.blobs([blob])[blob].decode()
 
     def path(self, model: str, environment: str) -> str:
@@ -159,12 +166,7 @@ class Clone:
 
     def commit(self, changes: dict[str, str], message: str, parents: list[str]) -> str:
         """Make a commit, signed if a key is set, with `changes` over the tree of the first parent; return its name."""
-        index = {"GIT_INDEX_FILE": str(self.git.folder / "index.step")}
-        self.git.run("read-tree", parents[0], environment=index)
-        for path, text in changes.items():
-            blob = self.git.run("hash-object", "-w", "--stdin", stdin=text.encode()).text
-            self.git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
-        tree = self.git.run("write-tree", "--missing-ok", environment=index).text
+        tree = self._changed(changes, parents[0])
         sign = ["-S"] if self.remote.signs else []
         above = [word for parent in parents for word in ("-p", parent)]
         done = self.git.attempt(
@@ -178,6 +180,17 @@ class Clone:
                 hint="gpg --list-secret-keys, or name the path of an SSH key without passphrase or in ssh-agent",
             )
         return done.text
+
+    def _changed(self, changes: dict[str, str], parent: str) -> str:
+        # Reads and writes the folders on the way to each file; an index would name every file of every model.
+        # The pack stays as it is: to take it apart costs another process.
+        stream = f"commit {STEP}\ncommitter slipway <> 0 +0000\ndata 0\nfrom {parent}\n".encode()
+        for path, text in changes.items():
+            content = text.encode()
+            stream += f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n"
+        words = ("-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", "--force", "--done")
+        self.git.run(*words, stdin=stream + b"done\n")
+        return f"{STEP}^{{tree}}"
 
     def contains(self, commit: str, tip: str | None = None) -> bool:
         """Say whether `commit` is in the history of `tip` (default: head)."""

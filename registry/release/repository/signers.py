@@ -1,4 +1,8 @@
-"""Who signed a commit, as the git program verifies it."""
+"""Who signed a commit, as the git program verifies it, and whether that counts.
+
+Who may sign is a list of SSH keys (SLIPWAY_ALLOWED_SIGNERS) and whatever OpenPGP keys
+the keyring trusts. A person is a key here, whatever the names are.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +10,64 @@ import itertools
 from dataclasses import dataclass
 
 from registry.release.repository.commits import PRODUCTION, PROMOTE, REVERT, ROLLBACK, Commit
-from registry.release.repository.history import history
+from registry.release.repository.history import Entry, history
 from registry.release.repository.manifests import Clone
 from registry.release.repository.requests import commit_of
 from slipway.errors import Refused
 
 # git's %G?: good, good of unknown trust; every other letter is no signature worth the name
 GOOD, UNTRUSTED = "G", "U"
-WORDS = {"N": "not signed", "U": "signed by a key that is not allowed", "B": "bad signature", "E": "cannot be checked"}
+WORDS = {
+    "N": "not signed",
+    "U": "signed by a key that is not allowed",
+    "B": "bad signature",
+    "E": "cannot be checked: the key is not known here",
+    "X": "signed by a signature that has expired",
+    "Y": "signed by a key that has expired",
+    "R": "signed by a key that was revoked",
+}
 
 
 @dataclass(frozen=True)
 class Signature:
-    """git's letter for a signature, and the fingerprint of its key."""
+    """git's letter for a signature, and the fingerprint of its key: of the primary one, where it has subkeys."""
 
     letter: str
     fingerprint: str
 
     @property
-    def valid(self) -> bool:
-        return self.letter in (GOOD, UNTRUSTED) and bool(self.fingerprint)
+    def said(self) -> str:
+        """Say in words what is wrong with it."""
+        return WORDS.get(self.letter, "not valid")
 
 
 def signature(clone: Clone, sha: str) -> Signature:
     """Verify one commit's signature."""
-    said = clone.git.run("log", "-1", "--format=%G?%x1f%GF", sha).text
-    letter, _, fingerprint = said.partition("\x1f")
-    return Signature(letter or "N", fingerprint.strip())
+    said = clone.git.run("log", "-1", "--format=%G?%x1f%GF%x1f%GP", sha).text
+    letter, key, primary = (said.split("\x1f") + ["", ""])[:3]
+    return Signature(letter or "N", primary.strip() or key.strip())
 
 
-def own_fingerprint(clone: Clone) -> str | None:
-    """Return the fingerprint of the key that this clone signs with; None without one."""
+def own_signature(clone: Clone) -> Signature | None:
+    """Return what the key that this clone signs with makes; None without one."""
     if not clone.remote.signs:
         return None
-    return signature(clone, clone.commit({}, "Whose key is this\n", [clone.head])).fingerprint
+    return signature(clone, clone.commit({}, "Whose key is this\n", [clone.head]))
+
+
+def counts(clone: Clone, signed: Signature) -> bool:
+    """Say whether a signature is one of those who may: good by an SSH key will do where nobody listed any."""
+    if signed.letter == UNTRUSTED and signed.fingerprint.startswith("SHA256:") and not clone.remote.lists_signers:
+        return True
+    return signed.letter == GOOD and bool(signed.fingerprint)
 
 
 def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
-    """Return what is wrong with production's history since `root`; nothing if every step is signed and allowed.
+    """Return what is wrong with production's history since `root`; nothing if every step is signed and approved.
 
     Every commit that touches production counts, on the branch itself and on whatever was merged:
-    a signed head says nothing about what is under it.
+    a signed head says nothing about what is under it. A release is a merge by another key than
+    the one that asked for it, or a record of a rollback.
     """
     path = clone.path(model, PRODUCTION)
     if root is not None and not clone.contains(root):
@@ -56,16 +77,27 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
     steps = clone.git.run("rev-list", "--first-parent", span, "--", path).text.split()
     problems = []
     for sha in dict.fromkeys([*steps, *merged]):
-        letter = signature(clone, sha).letter
-        if letter != GOOD:
-            problems.append(f"{sha[:12]} {commit_of(clone, sha).subject}: {WORDS.get(letter, 'not valid')}")
-    return problems + _replays(clone, model, set(steps))
+        signed = signature(clone, sha)
+        if signed.letter != GOOD:
+            problems.append(f"{sha[:12]} {commit_of(clone, sha).subject}: {signed.said}")
+    entries = [one for one in history(clone, model, PRODUCTION) if one.release or one.problem]
+    released = [one.commit for one in entries if one.commit.sha in set(steps) and one.release]
+    said = [f"{one.sha[:12]} {one.subject}: {why}" for one in released if (why := _unapproved(clone, one))]
+    return problems + said + _replays(clone, entries, set(steps))
 
 
-def _replays(clone: Clone, model: str, steps: set[str]) -> list[str]:
+def _unapproved(clone: Clone, commit: Commit) -> str | None:
+    if commit.action in (ROLLBACK, REVERT):
+        return None
+    if not commit.parents[1:]:
+        return "released without an approval"
+    asked, approved = signature(clone, commit.parents[1]).fingerprint, signature(clone, commit.sha).fingerprint
+    return "approved with the key that asked for it" if approved and asked == approved else None
+
+
+def _replays(clone: Clone, entries: list[Entry], steps: set[str]) -> list[str]:
     """Name each step back to an older version that is no record of a rollback."""
     problems = []
-    entries = [one for one in history(clone, model, PRODUCTION) if one.release or one.problem]
     for newer, older in itertools.pairwise(entries):
         if newer.commit.sha not in steps or not newer.release or not older.release:
             continue

@@ -16,7 +16,6 @@ from registry.release.cluster.placement import namespaces
 from registry.release.cluster.rollouts import Pod
 from registry.release.repository.commits import ENVIRONMENTS
 from registry.release.repository.history import history
-from registry.release.views.registered import registered
 from registry.tracking import Version, without_credentials
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
@@ -86,7 +85,7 @@ def trace(sides: Sides, asked: str) -> Trace:
         Unavailable: MLflow does not answer, or whoever knows it.
     """
     missing: list[str] = []
-    versions = registered(sides.context.open_tracking())
+    versions = sides.context.open_tracking().registered()
     pods = _tolerant(lambda: _pods(sides), missing, [])
     kind, version, predictions = _find(sides, asked, versions, pods, missing)
     digest = version.tags.get("image_digest")

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from registry.release.acts.approve import approve
+from registry.release.acts.stage import stage
 from registry.release.promoter.reconcile import reconcile
-from registry.release.record.audit import verify
+from registry.release.record.audit import Audit, verify
 from registry.release.repository.commits import actor
 from registry.release.repository.git import Done as Said
 from registry.release.repository.git import Git
+from registry.release.views.noted import unrecorded
 from registry.release.views.status import status
 from registry.tracking import Tracking
 
@@ -96,12 +98,26 @@ def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: 
     kinds(site)
     with site.context() as context:
         clone = replace(context.clone, remote=replace(context.clone.remote, actor=actor("Eve <eve@example.org>")))
-        lost = replace(context, clone=clone, audit=Forgetful(site.audit))
+        lost = replace(context, clone=clone, audit=Forgetful(site.audit.engine))
         approve(lost, "tiny")
     site.stand.rollout("production", site.release(2).digest, 2)
     assert "recorded" in kinds(site)
     entry = site.audit.entries()[-1]
     assert (entry.action, entry.actor, entry.version) == ("approve", "Eve <eve@example.org>", 2)
+    assert kinds(site) == []
+
+
+def test_a_staging_that_was_cut_off_before_its_record_is_recorded_as_its_commit_tells_it(site: Any) -> None:
+    with site.context() as context:
+        stage(replace(context, audit=Forgetful(site.audit.engine)), "tiny", "2", "try it")
+        assert unrecorded(context.clone, site.audit.entries()) != []
+    site.stand.rollout("staging", site.release(2).digest, 2)
+    assert kinds(site) == ["recorded"]
+    (entry,) = site.audit.entries()
+    assert (entry.action, entry.actor, entry.reason) == ("stage", "Bot <bot@example.org>", "try it")
+    assert (entry.source, entry.target) == (site.release(1).digest, site.release(2).digest)
+    with site.context() as context:
+        assert unrecorded(context.clone, site.audit.entries()) == []
     assert kinds(site) == []
 
 
@@ -179,22 +195,14 @@ class FusedClient:
 
 
 @dataclass(frozen=True)
-class FusedAudit:
-    audit: Any
+class FusedAudit(Audit):
     fuse: Fuse
 
     def record(self, **entry: Any) -> Any:
-        return self.fuse.around("record", lambda: self.audit.record(**entry))
-
-    def known(self, keys: list[str]) -> set[str]:
-        found: set[str] = self.audit.known(keys)
-        return found
+        return self.fuse.around("record", lambda: Audit.record(self, **entry))
 
 
-class Forgetful(FusedAudit):
-    def __init__(self, audit: Any) -> None:
-        super().__init__(audit, Fuse(0, after=False))
-
+class Forgetful(Audit):
     def record(self, **_: Any) -> Any:
         return None
 
@@ -207,7 +215,7 @@ def cut_off(site: Any, left: int, after: bool) -> bool:
         tracking = Tracking(real.uri, FusedClient(real.client, fuse))
         fused = replace(
             context, clone=clone, forge=replace(context.forge, clone=clone), open_tracking=lambda: tracking,
-            audit=FusedAudit(site.audit, fuse),
+            audit=FusedAudit(site.audit.engine, fuse),
         )  # fmt: skip
         try:
             reconcile(fused, site.cluster)

@@ -204,3 +204,17 @@ def in_git() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def make_remote() -> Callable[..., Path]:
     return bare
+
+
+@pytest.fixture
+def keys(desk: Any) -> dict[str, str]:
+    """Three SSH keys; the list of allowed signers has all but that of eve."""
+    made: dict[str, str] = {}
+    lines = []
+    for name in ("ada", "bot", "eve"):
+        path = desk.folder / f"key-{name}"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
+        lines += [f"{name}@example.org {path.with_suffix('.pub').read_text().strip()}"] if name != "eve" else []
+        made[name] = str(path)
+    (desk.folder / "signers").write_text("\n".join(lines) + "\n")
+    return made

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from registry.release.acts.reject import reject
 from registry.release.acts.rollback import rollback
 from registry.release.acts.stage import stage
 from registry.release.cluster.health import Health
+from registry.release.record.audit import open_audit, verify
 from registry.release.repository import history as past
 from registry.release.repository.commits import Actor
+from registry.release.views.noted import noted, unrecorded
 from slipway.errors import BadInput, Refused, Unavailable
 
 ADA, PLUS = Actor("Ada", "ada@example.org"), Actor("Somebody else", "Bot+work@Example.org")
@@ -262,3 +265,55 @@ def test_a_reason_cannot_forge_a_trailer(desk: Any) -> None:
         commit = context.clone.log()[0]
     assert "Slipway-Approved-By" not in commit.trailers
     assert commit.action == "stage"
+
+
+def test_commits_and_record_point_at_each_other_and_say_the_same(desk: Any) -> None:
+    for number in (1, 2):
+        desk.version()
+        desk.release(number)
+    with desk.acting() as context:
+        rollback(context, "tiny", reason="p99 doubled")
+        commits, entries = context.clone.log(), desk.audit.entries()
+        assert verify(entries, noted(context.clone)) == []
+        assert unrecorded(context.clone, entries) == []
+        heads = noted(context.clone)
+    assert {head.partition(":")[0] for head in heads} == {str(number) for number in range(7)}
+    by_key = {one.key: one for one in entries}
+    told = [(one, by_key[one.record_key]) for one in commits if one.record_key]
+    assert [entry.action for _, entry in told] == ["rollback", "approve", "stage", "approve", "stage"]
+    for commit, entry in told:
+        said = commit.trailers
+        assert (said.get("Slipway-From"), said["Slipway-Digest"]) == (entry.source, entry.target)
+        assert (str(commit.author), commit.reason) == (entry.actor, entry.reason)
+
+
+def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(desk: Any) -> None:
+    desk.version()
+    desk.release(1)
+    entries = desk.audit.entries()
+    with desk.acting() as context:
+        assert verify(entries[:1], noted(context.clone)) == [
+            f"row 2 is not there: {entries[1].hash[:12]} was noted as its hash"
+        ]
+        (missing,) = unrecorded(context.clone, entries[:2])
+    assert missing.endswith("is not on record: Approve tiny 1 for production")
+
+
+def test_without_the_record_nothing_begins_but_a_rollback_goes_on(desk: Any, tmp_path: Path) -> None:
+    for number in (1, 2):
+        desk.version()
+        desk.release(number)
+    (tmp_path / "away.db").mkdir()
+    away = open_audit(f"sqlite:///{tmp_path / 'away.db'}")
+    before = desk.commits()
+    with desk.acting(audit=away) as context:
+        with pytest.raises(Unavailable, match="audit record"):
+            stage(context, "tiny", "1")
+        assert desk.commits() == before
+        with pytest.raises(Unavailable, match="is back at version 1"):
+            rollback(context, "tiny", reason="slow")
+    assert desk.commits()[0] == "Roll tiny in production back to 1"
+    with desk.acting() as context:
+        assert rollback(context, "tiny", reason="again").commit is None
+    last = desk.audit.entries()[-1]
+    assert (last.action, last.reason) == ("rollback", "slow")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,6 @@ from registry.release.repository.signers import signature, verify
 from slipway.errors import Refused
 
 ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))
-
-
-@pytest.fixture
-def keys(desk: Any) -> dict[str, str]:
-    made = {}
-    lines = []
-    for name in ("ada", "bot", "eve"):
-        path = desk.folder / f"key-{name}"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
-        lines += [f"{name}@example.org {path.with_suffix('.pub').read_text().strip()}"] if name != "eve" else []
-        made[name] = str(path)
-    (desk.folder / "signers").write_text("\n".join(lines) + "\n")
-    return made
 
 
 @pytest.mark.long
@@ -152,3 +138,42 @@ def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(desk: An
         promote(context, "tiny", "1")
     with desk.acting(ADA, keys["ada"]) as context, pytest.raises(Refused, match="not signed"):
         approve(context, "tiny")
+
+
+def test_where_keys_are_listed_a_request_by_another_key_is_not_approved_nor_by_another_approver(
+    desk: Any, keys: dict[str, str]
+) -> None:
+    desk.version()
+    with desk.acting(BOT, keys["eve"]) as context:
+        stage(context, "tiny", "1")
+        request = promote(context, "tiny", "1").request
+    with desk.acting(ADA, keys["ada"]) as context, pytest.raises(Refused, match="signed by a key that is not allowed"):
+        approve(context, "tiny")
+    with desk.acting(BOT, keys["bot"]) as context:
+        assert request is not None
+        context.forge.close(request, "signed by nobody we know")
+        promote(context, "tiny", "1")
+    with desk.acting(ADA, keys["eve"]) as context, pytest.raises(Refused, match="the approver's key is not allowed"):
+        approve(context, "tiny")
+    with desk.acting(ADA, keys["ada"]) as context:
+        assert approve(context, "tiny").created
+
+
+def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_signed(
+    desk: Any, keys: dict[str, str], in_git: Any
+) -> None:
+    desk.version()
+    desk.version()
+    root = in_git(desk.remote, "rev-parse", "main")
+    with desk.acting(BOT, keys["bot"]) as context:
+        clone = context.clone
+        for number in ("1", "2"):
+            stage(context, "tiny", number)
+            path, staged = clone.path("tiny", "production"), clone.text(clone.path("tiny", "staging")) or ""
+            asked = clone.commit({path: staged}, "Release\n\nSlipway-Action: promote\n", [clone.head])
+            parents = [clone.head] if number == "1" else [clone.head, asked]
+            landed = clone.commit({path: staged}, "Approve\n\nSlipway-Approved-By: Ada <ada@example.org>\n", parents)
+            clone.git.run("push", "origin", f"{landed}:refs/heads/main")
+            clone.fetch()
+        said = [one.partition(": ")[2] for one in verify(clone, "tiny", root)]
+    assert said == ["approved with the key that asked for it", "released without an approval"]

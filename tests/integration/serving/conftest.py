@@ -81,13 +81,6 @@ def client(bearer: Callable[..., str]) -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     server = Redis(tmp_path_factory.mktemp("redis"))
     yield server
@@ -141,20 +134,6 @@ def server(
     made.start(python=("-X", "importtime"))
     yield made
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def fragile_postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def own_postgres(fragile_postgres: Postgres) -> Iterator[Postgres]:
-    yield fragile_postgres
-    fragile_postgres.resume()
-    fragile_postgres.restart()
 
 
 @pytest.fixture

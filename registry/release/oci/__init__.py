@@ -1,0 +1,1 @@
+"""Image registries: whether an image is there, and who asks."""
