@@ -6,6 +6,8 @@ How a block is run stands in the page's source, right before it: tests/fixtures/
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from slipway.stack.plan import PORTS
 from tests.fixtures import images
 from tests.fixtures.pages import PAGES, Block, agrees, blocks
+from tests.fixtures.servers import free_port
 from tests.fixtures.shell import Shell
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +29,11 @@ SECONDS = 900.0
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one clone has made with DVC, the next one finds: each page would train the same model again."""
-    return tmp_path_factory.mktemp("dvc-cache")
+    """What one clone has made with DVC, or this checkout before, the next one finds: each page would train again."""
+    made, own = tmp_path_factory.mktemp("dvc") / "cache", ROOT / ".dvc/cache"
+    if own.is_dir():
+        shutil.copytree(own, made)
+    return made
 
 
 @pytest.fixture
@@ -48,10 +55,28 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
         environment |= {name: value for name, value in store.items() if name != "PATH"}
         if "SLIPWAY_BASE_IMAGE" not in environment:
             environment["SLIPWAY_BASE_IMAGE"] = images.push_base(environment["REGISTRY"])
-    made = Shell(clone, environment | {"HOME": str(home), "COLUMNS": "160", "NO_COLOR": "1"})
+    made = Shell(
+        clone, environment | {"HOME": str(home), "COLUMNS": "160", "NO_COLOR": "1", "OTHER_PORTS": _other_ports()}
+    )
     made.run("set -o pipefail", 10)
     yield made
     made.close()
+
+
+def _other_ports() -> str:
+    """Name another port for each of the stack's that is taken here; by the registry of a cluster, say."""
+    taken = [name for name, port in PORTS.items() if _is_taken(port)]
+    return " ".join(f"--port {name}={free_port()}" for name in taken)
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 @pytest.mark.timeout(3600)
