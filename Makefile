@@ -40,11 +40,11 @@ test: setup ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
 .PHONY: test-long
-test-long: setup manifest-tools browser monitoring-tools signing-tools ## the integration tests that take minutes
+test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-tools ## the integration tests that take minutes
 	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, a kill at every step
+test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, every store lost, a kill at every step
 	pytest -m nightly tests/integration
 
 .PHONY: monitoring-tools
@@ -66,6 +66,12 @@ signing-tools: ## install gpg, on Debian as root
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends gnupg; } || \
 	  { echo "error: no gpg found; expected GnuPG 2.2 or newer; next: install it" >&2; exit 5; }
 
+.PHONY: ingress-tools
+ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on Debian as root
+	@command -v haproxy >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends haproxy; } || \
+	  { echo "error: haproxy is not on PATH; next: install it" >&2; exit 5; }
+
 .PHONY: e2e
 e2e: setup ## the README in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY
 	pytest -x --reruns 1 tests/e2e
@@ -83,11 +89,11 @@ test-image: setup image-tools ## build the image, run it locked down, package a 
 	pytest --reruns 1 -m image tests/integration/image
 
 .PHONY: manifest-tools
-manifest-tools: ## build kustomize, kubeconform and actionlint into var/bin, at the versions of tools/go.mod
-	@for tool in kustomize kubeconform actionlint; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
+manifest-tools: ## build kustomize, kubeconform, actionlint and compose-spec into var/bin, at the versions of tools/go.mod
+	@for tool in kustomize kubeconform actionlint compose-spec; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
 	  test -z "$${missing:-}" || command -v go >/dev/null || \
-	  { echo "error: kustomize, kubeconform or actionlint is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
-	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool; }
+	  { echo "error: kustomize, kubeconform, actionlint or compose-spec is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
+	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool && mv $(CURDIR)/var/bin/cmd $(CURDIR)/var/bin/compose-spec; }
 
 .PHONY: check-manifests
 check-manifests: setup manifest-tools ## build every environment, check it against schemas and policy
@@ -97,6 +103,12 @@ check-manifests: setup manifest-tools ## build every environment, check it again
 	@for folder in gitops/platform/*/; do test -f "$$folder/kustomization.yaml" || continue; \
 	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
 	tools/kubeconform var/manifests
+
+LIKE ?= flight-delay
+.PHONY: model
+model: setup ## give the model NAME manifests of its own, made from those of LIKE
+	@test -n "$(NAME)" || { echo "error: NAME is not set; next: make model NAME=my-model" >&2; exit 3; }
+	@python tools/add_model.py "$(NAME)" "$(LIKE)"
 
 .PHONY: cluster
 cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)
@@ -142,6 +154,16 @@ clean: ## remove what can be made again; var/ with its registry stays
 .PHONY: libraries
 libraries: setup ## write training/libraries.txt anew after uv.lock has changed
 	python -m training.libraries
+
+.PHONY: docs
+docs: setup ## build the site of docs/ into var/site; a link that leads nowhere ends it
+	@rm -rf var/site
+	sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --builder html --doctree-dir var/doctrees docs var/site
+	python tools/check_site.py var/site
+
+.PHONY: docs-reference
+docs-reference: setup ## write the pages of docs/reference that are made from the code
+	python -m tools.reference
 
 .PHONY: bench-serving
 bench-serving: setup ## compare the server with its peers (needs wrk and two free cores)

@@ -1,15 +1,21 @@
 # What the workflows call. Each target runs on a laptop too: that is how it is tried before it is pushed.
 
 REGISTERED := var/registered.json
+FOLDER ?= .# of the model: params.yaml, dvc.yaml, dvc.lock
 DELIVERY_SETTINGS := MLFLOW_TRACKING_URI SLIPWAY_ACTOR SLIPWAY_AUDIT_URL SLIPWAY_BASE_IMAGE SLIPWAY_DVC_REMOTE \
   SLIPWAY_GITOPS_REMOTE SLIPWAY_REGISTRY
 
 .PHONY: check-workflows
-check-workflows: setup manifest-tools ## lint the workflows, their security, Dependabot's settings, the rulesets
+check-workflows: setup manifest-tools ## lint the workflows, their security, Dependabot's settings, the issue forms, compose.yaml
 	actionlint
 	zizmor --offline --persona pedantic --no-progress --quiet .github
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	@# The reader of Docker Compose itself: podman-compose takes what that one refuses.
+	COMPOSE_PROFILES=full compose-spec compose.yaml > /dev/null
+	COMPOSE_PROFILES=full compose-spec compose.yaml deploy/compose/debian.yaml > /dev/null
 
 .PHONY: check-secrets
 check-secrets: setup ## look for keys, tokens and passwords in every file that Git knows
@@ -37,6 +43,22 @@ delivery-settings: ## see that every setting is there before an hour is spent
 	  test -n "$${!name:-}" || { echo "error: $$name is not set" >&2; missing=1; }; done; \
 	  test -z "$${missing:-}" || { echo "  next: docs/how-to/continuous-delivery.md, Settings" >&2; exit 3; }
 
+# Teams in CODEOWNERS that are not of the organisation that owns the repository: nobody there can approve.
+strangers = sed 's/\#.*//' .github/CODEOWNERS | grep -oE '@[^ /]+/[^ ]+' | grep -viE "^@$${GITHUB_REPOSITORY%%/*}/" | sort -u
+
+.PHONY: owners
+owners: ## put the organisation of GITHUB_REPOSITORY into CODEOWNERS: its teams approve
+	@case "$${GITHUB_REPOSITORY:-}" in ?*/?*) ;; *) echo "error: GITHUB_REPOSITORY is not set; expected OWNER/NAME" >&2; exit 3 ;; esac
+	sed -i -E "/^\#/!s|@[A-Za-z0-9-]+/|@$${GITHUB_REPOSITORY%%/*}/|g" .github/CODEOWNERS
+	@sed -n '/^\#/!s/ .* / /p' .github/CODEOWNERS
+
+.PHONY: check-owners
+check-owners: ## refuse to ask for approvals that nobody could give: owners of another organisation than GITHUB_REPOSITORY's
+	@case "$${GITHUB_REPOSITORY:-}" in ?*/?*) ;; *) echo "error: GITHUB_REPOSITORY is not set; expected OWNER/NAME" >&2; exit 3 ;; esac
+	@found=$$($(strangers) || true); test -z "$$found" || { echo "error: .github/CODEOWNERS names teams of another organisation" >&2; \
+	  echo "  expected: @$${GITHUB_REPOSITORY%%/*}/…" >&2; echo "  found:    $$(echo $$found)" >&2; \
+	  echo "  next:     make owners GITHUB_REPOSITORY=$$GITHUB_REPOSITORY, and merge it" >&2; exit 4; }
+
 .PHONY: data-pull
 data-pull: setup ## fetch what the remote has of dvc.lock; the rest is made again
 	@test -z "$${SLIPWAY_DVC_REMOTE:-}" || dvc remote add --local --default --force delivery "$$SLIPWAY_DVC_REMOTE"
@@ -44,8 +66,8 @@ data-pull: setup ## fetch what the remote has of dvc.lock; the rest is made agai
 
 .PHONY: reproduce
 reproduce: setup ## make what dvc.lock says; refuse where it says something else than the code gives
-	dvc repro
-	@git diff --exit-code -- dvc.lock reports params.yaml || { echo "error: dvc.lock is not of this code and these parameters" >&2; \
+	cd $(FOLDER) && dvc repro
+	@cd $(FOLDER) && git diff --exit-code -- dvc.lock reports params.yaml || { echo "error: dvc.lock is not of this code and these parameters" >&2; \
 	  echo "  next: dvc repro && dvc push, and commit dvc.lock and reports/ in the pull request" >&2; exit 4; }
 
 .PHONY: data-push
@@ -55,7 +77,7 @@ data-push: setup ## keep what dvc.lock names in the remote
 .PHONY: register
 register: setup ## register the model; the gate's refusal ends it
 	@mkdir -p var
-	slipway register --json > $(REGISTERED) || { code=$$?; cat $(REGISTERED); exit $$code; }
+	slipway register -C $(FOLDER) --json > $(REGISTERED) || { code=$$?; cat $(REGISTERED); exit $$code; }
 	@cat $(REGISTERED)
 
 .PHONY: registry-login
@@ -109,6 +131,10 @@ verify-production: setup ## history signed, audit record whole, settings as writ
 	  slipway status "$$model" || failed=1; done; \
 	  slipway protect --check || failed=1; \
 	  test -z "$${failed:-}"
+
+.PHONY: drift
+drift: setup ## compare a week of the journal (SLIPWAY_DATABASE_URL) with what the model was judged on; SINCE=30d for another span
+	slipway drift --since "$${SINCE:-7d}"
 
 .PHONY: dist
 dist: setup ## build wheel and source, with what they depend on

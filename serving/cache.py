@@ -13,16 +13,15 @@ import hmac
 import logging
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from serving.breaker import Breaker
 from serving.validation import Batch
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +34,22 @@ MOST_WRITES = 64
 class Cache:
     """Look up and keep the scores of small batches."""
 
-    def __init__(self, digest: str, entries: int, seconds: int, redis: Redis | None, secret: str, breaker: Breaker):
+    def __init__(self, digest: str, entries: int, seconds: int, secret: str, breaker: Breaker):
         self.hits = {"process": 0, "redis": 0}
         self.misses = 0
         self.forged = 0
         self._prefix = bytes.fromhex(digest)
         self._entries = entries
         self._seconds = seconds
-        self._redis = redis
+        self._redis: Redis | None = None
         self._secret = hashlib.blake2b(secret.encode(), digest_size=32).digest()
         self._breaker = breaker
         self._kept: OrderedDict[bytes, tuple[float, np.ndarray]] = OrderedDict()
         self._writes: set[asyncio.Task[None]] = set()
+
+    def share(self, redis: Redis) -> None:
+        """Keep answers in Redis too from now on."""
+        self._redis = redis
 
     def key(self, batch: Batch) -> bytes | None:
         """Name a batch by the model's digest and its canonical input; None when it is not worth keeping."""
@@ -88,7 +91,7 @@ class Cache:
         assert self._redis is not None  # noqa: S101 - get() asked
         try:
             value: Any = await self._redis.get(b"slipway:answer:" + key)
-        except (RedisError, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001 - redis raises many kinds; all mean: no answer
             self._breaker.failed()
             return None
         self._breaker.succeeded()
@@ -108,15 +111,8 @@ class Cache:
         assert self._redis is not None  # noqa: S101 - put() asked
         try:
             await self._redis.set(b"slipway:answer:" + key, scores + self._mac(key, scores), ex=self._seconds)
-        except (RedisError, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001 - redis raises many kinds; all mean: no answer
             self._breaker.failed()
 
     def _mac(self, key: bytes, scores: bytes) -> bytes:
         return hashlib.blake2b(key + scores, key=self._secret, digest_size=MAC_BYTES).digest()
-
-
-def connect(url: str, timeout: float) -> Redis:
-    """Open Redis with a short wait and no second try."""
-    return Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0), max_connections=32
-    )

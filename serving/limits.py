@@ -15,10 +15,8 @@ import time
 from dataclasses import dataclass, field
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from serving.breaker import Breaker
 from serving.problem import Problem
@@ -43,20 +41,24 @@ class _Lease:
 class Limiter:
     """Admit or refuse a subject's next request."""
 
-    def __init__(self, burst: str, sustained: str, redis_url: str, timeout: float, breaker: Breaker) -> None:
+    def __init__(self, burst: str, sustained: str, timeout: float, breaker: Breaker) -> None:
         self.breaker = breaker
         self.admitted = {"redis": 0, "pod": 0}
         self._items = _items(burst, sustained)
         self.lease_size = max(1, self._items[0].amount // LEASE_PART)
         self._pod = _strategy(MemoryStorage())
         self._timeout = timeout
-        self._shared = _strategy(_redis(redis_url, timeout)) if redis_url else None
+        self._shared: SlidingWindowCounterRateLimiter | None = None
         self._leases: dict[str, _Lease] = {}
         policy = ", ".join(
             f'"{name}";q={item.amount};w={item.get_expiry()}'
             for name, item in zip(("burst", "sustained"), self._items, strict=True)
         )
         self.policy_header = (b"ratelimit-policy", policy.encode())
+
+    def share(self, counters: Storage) -> None:
+        """Count for all pods together from now on."""
+        self._shared = _strategy(counters)
 
     def take(self, subject: str) -> bool:
         """Use one request of the subject's lease; False when it has none."""
@@ -87,18 +89,15 @@ class Limiter:
 
     async def probe(self) -> None:
         """While the breaker is open, ask Redis in the background whether it is back."""
-        if self._shared is None:
-            return
         while True:
             await asyncio.sleep(PROBE_SECONDS)
-            if not self.breaker.closed and await self._answers():
+            if self._shared is not None and not self.breaker.closed and await self._answers(self._shared.storage):
                 self.breaker.succeeded()
                 logger.warning("Redis answers again: limits hold over all pods")
 
-    async def _answers(self) -> bool:
-        assert self._shared is not None  # noqa: S101 - probe() returned otherwise
+    async def _answers(self, counters: Storage) -> bool:
         try:
-            return bool(await self._shared.storage.check())
+            return bool(await counters.check())
         except Exception:  # noqa: BLE001 - whatever is wrong, Redis does not answer
             return False
 
@@ -168,14 +167,3 @@ def _items(burst: str, sustained: str) -> tuple[RateLimitItem, RateLimitItem]:
 
 def _strategy(storage: Storage) -> SlidingWindowCounterRateLimiter:
     return SlidingWindowCounterRateLimiter(storage)
-
-
-def _redis(url: str, timeout: float) -> RedisStorage:
-    return RedisStorage(
-        f"async+{url}",
-        implementation="redispy",
-        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type] # the default waits for seconds between tries
-        key_prefix="slipway",
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-    )

@@ -155,7 +155,7 @@ class OpenInference:
         faults: list[Fault] = tensors.measure(numeric, categorical, schema)
         if faults:
             raise Problem(422, f"{len(faults)} fault(s) in {rows} row(s)", kind="invalid-input", faults=faults)
-        return Batch(numeric, categorical, tensors.document(numeric, categorical, schema))
+        return Batch(numeric, categorical, tensors.document(numeric, categorical, schema), by_rows=False)
 
     def _answer(self, request: Request, inference: _Inference, values: np.ndarray) -> Answer:
         served = self._parts.model

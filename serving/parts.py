@@ -7,21 +7,19 @@ before the model has survived its probe.
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from psycopg_pool import ConnectionPool
-
-from serving import cache, model, openapi, probe, trace
+from serving import model, openapi, probe, trace
 from serving.auth import Authenticator
 from serving.breaker import Breaker
 from serving.cache import Cache
 from serving.distributions import Distributions
-from serving.journal import orphans
 from serving.journal.spool import Spool
-from serving.journal.writer import Writer, connect
 from serving.keys import KeySet
 from serving.limits import Limiter
 from serving.logs import RequestLog
@@ -32,10 +30,12 @@ from serving.shedding import Shedder
 from serving.validation import Reader
 from slipway.errors import BadInput
 
+if TYPE_CHECKING:
+    from serving.stores import Stores
+
 logger = logging.getLogger(__name__)
 
 LOG_SECONDS = 0.2
-STOP_SECONDS = 5.0
 CLAIM_SECONDS = 20.0
 
 
@@ -58,8 +58,7 @@ class Parts:
     authenticator: Authenticator | None = None
     cache: Cache | None = None
     spool: Spool | None = None
-    pool: ConnectionPool | None = None
-    writer: Writer | None = None
+    stores: Stores | None = None
     record: trace.Record | None = None
     end_tracing: Callable[[], None] = lambda: None
     draining: bool = False
@@ -69,22 +68,28 @@ class Parts:
         """Start what runs beside the requests; needs a running event loop."""
         loops: list[Coroutine[Any, Any, None]] = [self.shedder.measure(), self.limiter.probe(), self._flush_log()]
         loops += [self.keys.keep_fresh()] if self.keys else []
-        self.tasks = [asyncio.create_task(loop) for loop in loops]
-        if self.writer:
-            self.writer.start()
+        self.tasks = [asyncio.create_task(loop) for loop in [*loops, self._join_stores()]]
 
     def stop(self) -> None:
         """Stop, ship what can be shipped, flush."""
         for task in self.tasks:
             task.cancel()
-        if self.writer:
-            self.writer.stop(STOP_SECONDS)
-        if self.pool:
-            self.pool.close(timeout=1.0)
+        if self.stores:
+            self.stores.close()
         if self.spool:
             self.spool.close()
         self.end_tracing()
         self.log.flush()
+
+    async def _join_stores(self) -> None:
+        try:
+            stores = await asyncio.to_thread(importlib.import_module, "serving.stores")
+            # What is there by now stays: the collector need not look at it with every request's garbage.
+            gc.collect()
+            gc.freeze()
+            self.stores = stores.join(self)
+        except Exception:
+            logger.exception("the stores cannot be joined: this server does not become ready")
 
     async def _flush_log(self) -> None:
         while True:
@@ -92,24 +97,18 @@ class Parts:
             self.log.flush()
 
 
-def build(settings: Settings) -> Parts:
-    """Probe and load the model, then make every part.
+def build(settings: Settings, trial: probe.Trial | None = None) -> Parts:
+    """Await the model's trial and load it, then make every part.
 
     Raises:
         SlipwayError: the model, the keys, the spool or a setting is not what it must be.
     """
-    probe.check(settings.model)
+    (trial or probe.begin(settings.model)).wait()
     served = model.load(settings.model)
     _check_redacted(settings, served)
     metrics, distributions = Metrics(served), Distributions(served.schema)
     redis_breaker, database_breaker = Breaker("redis"), Breaker("database")
-    limiter = Limiter(
-        settings.burst_limit,
-        settings.sustained_limit,
-        settings.redis_url,
-        settings.redis_timeout_seconds,
-        redis_breaker,
-    )
+    limiter = Limiter(settings.burst_limit, settings.sustained_limit, settings.redis_timeout_seconds, redis_breaker)
     shedder = Shedder(
         settings.max_concurrency, settings.deadline_seconds, lambda reason: metrics.refused.labels(reason).inc()
     )
@@ -150,18 +149,23 @@ def readings(parts: Parts) -> list[Reading]:
 
 
 def _journal_readings(parts: Parts) -> list[Reading]:
-    spool, writer = parts.spool, parts.writer
-    if spool is None or writer is None:
+    spool = parts.spool
+    if spool is None:
         return []
+
+    def told(name: str) -> dict[Any, float]:
+        writer = parts.stores and parts.stores.writer
+        return {(): getattr(writer, name) if writer else 0}
+
     return [
         ("slipway_spool_rows", "Journal rows that wait.", "gauge", lambda: {(): spool.records}),
         ("slipway_spool_bytes", "Bytes of journal rows that wait.", "gauge", lambda: {(): spool.waiting_bytes}),
         ("slipway_spool_limit_bytes", "Most bytes that may wait.", "gauge",
          lambda: {(): parts.settings.spool_bytes}),
         ("slipway_spool_age_seconds", "Age of the oldest waiting row.", "gauge", lambda: {(): spool.age_seconds}),
-        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: {(): writer.written}),
-        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: {(): writer.failures}),
-        ("slipway_journal_set_aside", "Rows PostgreSQL could not store.", "counter", lambda: {(): writer.set_aside}),
+        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: told("written")),
+        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: told("failures")),
+        ("slipway_journal_set_aside", "Rows PostgreSQL could not store.", "counter", lambda: told("set_aside")),
     ]  # fmt: skip
 
 
@@ -178,11 +182,9 @@ def _add_auth(parts: Parts) -> None:
 
 def _add_cache(parts: Parts) -> None:
     settings = parts.settings
-    shared = settings.cache_redis == "on" and bool(settings.redis_url)
-    if settings.cache_entries or shared:
-        redis = cache.connect(settings.redis_url, settings.redis_timeout_seconds) if shared else None
+    if settings.cache_entries or settings.cache_in_redis:
         parts.cache = Cache(
-            parts.model.digest, settings.cache_entries, settings.cache_seconds, redis, settings.cache_secret,
+            parts.model.digest, settings.cache_entries, settings.cache_seconds, settings.cache_secret,
             parts.redis_breaker,
         )  # fmt: skip
 
@@ -192,13 +194,9 @@ def _add_journal(parts: Parts) -> None:
     if not settings.journal_on:
         logger.warning("THE JOURNAL IS OFF: predictions are not written down (set SLIPWAY_DATABASE_URL)")
         return
-    volume, shared = settings.spool, bool(settings.spool_owner)
-    own = volume / settings.spool_owner
-    patience = CLAIM_SECONDS if shared else 0.0
+    own = settings.spool / settings.spool_owner
+    patience = CLAIM_SECONDS if settings.spool_owner else 0.0
     parts.spool = Spool(own, settings.spool_bytes, settings.spool_sync_seconds, patience)
-    parts.pool = connect(settings.database_url, settings.database_pool)
-    left = (lambda: orphans.segments(volume, own)) if shared else None
-    parts.writer = Writer(parts.spool, parts.pool, parts.database_breaker, left)
 
 
 def _check_redacted(settings: Settings, served: Model) -> None:

@@ -21,39 +21,55 @@ SECONDS = 60
 MEMORY_BYTES = 8 << 30
 
 
-def check(folder: Path, seconds: float = SECONDS) -> None:
-    """Load the folder's model in another process and ask it the golden rows.
+class Trial:
+    """A model that is being tried in another process, while this one does something else."""
 
-    Raises:
-        BadInput: the model does not open or does not fit its contract.
-        Refused: a digest or an answer is wrong, or the process crashed, hung or ate its memory.
-    """
-    command = [sys.executable, "-m", "serving.probe", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        raise _refused(folder, f"no answer within {seconds:g} s") from None
-    if done.returncode < 0:
-        raise _refused(folder, f"the process died of {signal.Signals(-done.returncode).name}")
-    if done.returncode:
-        text = done.stderr.strip() or f"exit code {done.returncode}"
-        kinds = {kind.exit_code: kind for kind in (BadInput, Refused, Unavailable)}
-        raise kinds.get(done.returncode, Refused)(text)
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder = folder
+        self._seconds = seconds
+        command = [sys.executable, "-m", "serving.probe", str(folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def wait(self) -> None:
+        """Return when the model has given the golden answers.
+
+        Raises:
+            BadInput: the model does not open or does not fit its contract.
+            Refused: a digest or an answer is wrong, or the process crashed, hung or ate its memory.
+        """
+        try:
+            _, said = self._process.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise self._refused(f"no answer within {self._seconds:g} s") from None
+        code = self._process.returncode
+        if code < 0:
+            raise self._refused(f"the process died of {signal.Signals(-code).name}")
+        if code:
+            kinds = {kind.exit_code: kind for kind in (BadInput, Refused, Unavailable)}
+            raise kinds.get(code, Refused)(said.strip() or f"exit code {code}")
+
+    def _refused(self, found: str) -> Refused:
+        return Refused(
+            f"the model in {self._folder} does not survive being asked",
+            expected="answers to the rows of golden.json, in a process of its own",
+            found=found,
+            hint="do not serve it: find out who made this graph",
+        )
 
 
-def _refused(folder: Path, found: str) -> Refused:
-    return Refused(
-        f"the model in {folder} does not survive being asked",
-        expected="answers to the rows of golden.json, in a process of its own",
-        found=found,
-        hint="do not serve it: find out who made this graph",
-    )
+def begin(folder: Path, seconds: float = SECONDS) -> Trial:
+    """Begin to load the folder's model in another process and to ask it the golden rows."""
+    return Trial(folder, seconds)
 
 
 def main(folder: Path) -> int:
     """Load and ask; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Ends by itself should nobody be left to wait for it.
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     from serving import model
 
     try:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from serving import auth
-from serving.journal import reader
 from serving.message import Answer, Request
 from serving.metrics import CONTENT_TYPE
 from serving.parts import Parts
@@ -17,6 +16,7 @@ from serving.trace import REQUEST_ID
 
 if TYPE_CHECKING:
     from serving.app import Handler
+    from serving.stores import Stores
 
 
 class Operations:
@@ -53,9 +53,10 @@ class Operations:
         return Answer(200, b'{"status":"alive"}')
 
     async def ready(self, request: Request) -> Answer:  # noqa: ARG002 - a handler
-        """Ready from the model's first right answer until draining begins."""
+        """Ready when the model gave a right answer and the stores are joined, until draining begins."""
         if self.parts.draining:
             raise Problem(503, "the server is draining", kind="draining")
+        self._stores()
         return Answer(200, b'{"status":"ready"}')
 
     async def version(self, request: Request) -> Answer:
@@ -78,20 +79,25 @@ class Operations:
     async def prediction(self, request: Request) -> Answer:
         """One past prediction, for its owner or an operator."""
         principal = await self.asks(request, "predict", "operate")
-        pool = self.parts.pool
-        if pool is None:
+        if self.parts.spool is None:
             raise Problem(404, "this server keeps no journal", kind="no-journal")
+        stores = self._stores()
         name = request.path.removeprefix("/predictions/")
         subject = None if "operate" in principal.roles else principal.subject
         found = None
         if REQUEST_ID.fullmatch(name.encode()):
             breaker = self.parts.database_breaker
-            found = await asyncio.to_thread(reader.find, pool, breaker, name, subject)
+            found = await asyncio.to_thread(stores.find, breaker, name, subject)
         if found is None:
             raise Problem(
                 404, "no such prediction of yours; the newest reach the journal within seconds", kind="no-prediction"
             )
         return Answer(200, _shown(found))
+
+    def _stores(self) -> Stores:
+        if self.parts.stores is None:
+            raise Problem(503, "the server is starting", kind="starting", headers=[(b"retry-after", b"1")])
+        return self.parts.stores
 
     async def asks(self, request: Request, *roles: str) -> auth.Principal:
         """Check who asks, and that they may.

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn: the image's entry point, and what `slipway serve` becomes.
+"""Runs the application under uvicorn.
 
 Owns the order of starting and stopping: nothing listens before the model gave
 a right answer, and after SIGTERM the server answers on while readiness fails
@@ -10,20 +10,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
-import sys
 import time
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from serving import connection, logs, pickles, settings
+from serving import connection, logs, pickles
 from serving.app import Application
 from serving.parts import Parts, build
+from serving.probe import Trial
 from serving.settings import Settings
-from slipway.errors import SlipwayError
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +59,7 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(chosen: Settings) -> None:
+def serve(chosen: Settings, trial: Trial) -> None:
     """Build the parts and answer until told to stop.
 
     Raises:
@@ -69,7 +67,7 @@ def serve(chosen: Settings) -> None:
     """
     logs.configure(chosen.log_level)
     pickles.refuse()
-    parts = build(chosen)
+    parts = build(chosen, trial)
     config = uvicorn.Config(
         Application(parts, cut_slow_bodies=False),
         host=chosen.host,
@@ -87,22 +85,5 @@ def serve(chosen: Settings) -> None:
         timeout_keep_alive=chosen.keep_alive_seconds,
         timeout_graceful_shutdown=int(chosen.deadline_seconds) + 5,
     )
-    # What is there by now stays: the collector need not look at it with every request's garbage.
-    gc.collect()
-    gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     DrainingServer(config, parts).run()
-
-
-def main() -> int:
-    """Read the environment, serve, and return the exit code."""
-    try:
-        serve(settings.read(os.environ))
-    except SlipwayError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from slipway.errors import BadInput, Refused
 
@@ -87,6 +88,11 @@ class Settings:
         return frozenset(name.strip() for name in self.journal_redact.split(",") if name.strip())
 
     @property
+    def cache_in_redis(self) -> bool:
+        """Whether answers are shared through Redis."""
+        return self.cache_redis == "on" and bool(self.redis_url)
+
+    @property
     def journal_on(self) -> bool:
         """Whether predictions are written down."""
         return self.journal == "on" and bool(self.database_url)
@@ -139,6 +145,8 @@ def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
 def _refuse_unsafe(settings: Settings) -> None:
     if not re.fullmatch(r"[a-z0-9.-]{0,253}", settings.spool_owner) or settings.spool_owner in (".", ".."):
         raise BadInput("SLIPWAY_SPOOL_OWNER is no folder's name", expected="a pod's name", found=settings.spool_owner)
+    _refuse_url("SLIPWAY_REDIS_URL", settings.redis_url, ("redis", "rediss"))
+    _refuse_url("SLIPWAY_DATABASE_URL", settings.database_url, ("postgresql", "postgres"))
     state: Literal["on", "off"] = "off" if settings.auth == "off" else "on"
     if settings.environment == "production" and state == "off":
         raise Refused(
@@ -168,3 +176,13 @@ def _refuse_unsafe(settings: Settings) -> None:
             found=f"{len(settings.cache_secret)} characters",
             hint="export SLIPWAY_CACHE_SECRET=$(openssl rand -hex 32)",
         )
+
+
+def _refuse_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(url)
+        known = not url or (parts.scheme in schemes and parts.port != 0)
+    except ValueError:
+        known = False
+    if not known:  # without the value: it may hold a password
+        raise BadInput(f"{name} does not parse", expected=f"{schemes[0]}://host:port/…", found="another scheme or port")

@@ -21,6 +21,7 @@ from slipway.errors import SlipwayError
 COMMANDS: dict[str, tuple[str, str]] = {
     "register": ("registry.cli:register", "Log, judge and register the model that `dvc repro` made."),
     "versions": ("registry.cli:versions", "List a model's registered versions with verdict and aliases."),
+    "drift": ("monitoring.cli:drift", "Compare what a model is asked and answers with what it was judged on."),
     "export": ("registry.cli:export", "Write a registered version to a folder, with its digests."),
     "package": ("registry.package_cli:package", "Build, push and tag the OCI image of a registered version."),
     "stage": ("registry.release.commands.release:stage", "Make a version what staging runs, by one commit."),
@@ -32,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("registry.release.commands.history:diff", "Show what a release would change in production."),
     "status": ("registry.release.commands.operate:status", "Show Git, MLflow and the cluster side by side."),
     "trace": ("registry.release.commands.operate:trace", "Walk from a pod or a prediction to its data, and back."),
+    "smoke": ("registry.release.commands.smoke:smoke", "Judge what runs by its own analysis, now."),
     "resume": ("registry.release.commands.operate:resume", "Let the version in preview take over."),
     "abort": ("registry.release.commands.operate:abort", "Stop the version in preview."),
     "reconcile": ("registry.release.commands.loop:reconcile", "Make Git, MLflow and the cluster agree."),

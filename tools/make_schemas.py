@@ -14,6 +14,7 @@ from typing import Any
 FOLDER = Path(__file__).parent / "schemas"
 KINDS = [
     ("api/v1", ["Service", "ConfigMap", "ServiceAccount", "Namespace", "PersistentVolumeClaim"]),
+    ("apis/admissionregistration.k8s.io/v1", ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]),
     ("apis/apps/v1", ["Deployment"]),
     ("apis/autoscaling/v2", ["HorizontalPodAutoscaler"]),
     ("apis/networking.k8s.io/v1", ["Ingress", "NetworkPolicy"]),

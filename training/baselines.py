@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from training import pipeline
+from training import pipeline, problem
 from training.layout import LABEL
 from training.params import Train
 
-# Rows of the overall rate added to every cell, so that a cell of three flights says little.
+# Rows of the overall rate added to every cell, so that a cell of three rows says little.
 PRIOR_ROWS = 20
 LOGISTIC = Train(
     estimator="LogisticRegression",
@@ -20,19 +20,14 @@ LOGISTIC = Train(
 
 
 def climatology(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
-    """Give each flight its carrier's past rate at that hour, `(n_test,) float64`."""
+    """Give each row the past rate of its cell, `(n_test,) float64`."""
     overall = train[LABEL].mean()
-    cells = train.groupby(_cell(train))[LABEL].agg(["sum", "size"])
+    cells = train.groupby(problem.cell(train))[LABEL].agg(["sum", "size"])
     rate = (cells["sum"] + PRIOR_ROWS * overall) / (cells["size"] + PRIOR_ROWS)
-    return _cell(test).map(rate).fillna(overall).to_numpy(np.float64)
+    return problem.cell(test).map(rate).fillna(overall).to_numpy(np.float64)
 
 
 def logistic_regression(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
     """Fit a plain logistic regression on the same features, `(n_test,) float64`."""
     model = pipeline.build(LOGISTIC).fit(pipeline.frame(train), train[LABEL].to_numpy())
     return pipeline.positive(model, test)
-
-
-def _cell(rows: pd.DataFrame) -> pd.Series[str]:
-    hour = (rows["departure_minute"] // 60).astype(int).astype(str)
-    return rows["carrier"].astype(str) + " " + hour

@@ -31,15 +31,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 def to_onnx(model: Pipeline) -> bytes:
     """Express the Pipeline as one ONNX graph.
 
-    Inputs `numeric` float32 (n, k) and `categorical` string (n, m); output `probabilities` float32 (n, 2).
+    Inputs `numeric` float32 (n, k) and `categorical` string (n, m), each where there are such features;
+    output `probabilities` float32 (n, 2).
 
     Raises:
         BadInput: ONNX has no form for this estimator.
     """
-    inputs = [
-        ("numeric", FloatTensorType([None, len(NUMERIC)])),
-        ("categorical", StringTensorType([None, len(CATEGORICAL)])),
-    ]
+    kinds = (("numeric", FloatTensorType, NUMERIC), ("categorical", StringTensorType, CATEGORICAL))
+    inputs = [(name, kind([None, len(columns)])) for name, kind, columns in kinds if columns]
     estimator = model.named_steps["estimator"]
     try:
         graph = convert_sklearn(

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
 from slipway.scores import Resamples, advantage, interval, resample, scores
-from training import baselines, curves, graph, parity, pipeline, report, slices
+from training import baselines, curves, graph, parity, pipeline, problem, report, slices
 from training.layout import LABEL, MODEL, PREPARED, REPORTS
 from training.params import Params, load
 from training.stage import run
@@ -58,7 +58,7 @@ def evaluate(params: Params, train: pd.DataFrame, test: pd.DataFrame, onnx: byte
         "climatology": baselines.climatology(train, test),
         "logistic_regression": baselines.logistic_regression(train, test),
     }
-    _say(f"{params.evaluate.resamples:,} resamples of {test['block'].nunique()} days")
+    _say(f"{params.evaluate.resamples:,} resamples of {test['block'].nunique()} {problem.BLOCKS}")
     drawn = resample(test["block"].to_numpy(), params.evaluate.resamples, params.evaluate.seed)
     metrics = _metrics(params, test, ours, named, drawn)
     _say("slices, curves, permutation importance")
@@ -115,7 +115,7 @@ def _metrics(
 def _predictions(test: pd.DataFrame, ours: np.ndarray, named: dict[str, np.ndarray]) -> pd.DataFrame:
     columns: dict[str, Any] = {"row_id": test["row_id"], "block": test["block"], "label": test[LABEL].astype(np.int8)}
     columns["probability"] = ours.astype(np.float32)
-    columns |= {f"slice_{name}": values for name, values in slices.labels(test).items()}
+    columns |= {f"slice_{name}": values for name, values in problem.slices(test).items()}
     columns |= {f"baseline_{name}": values for name, values in named.items()}
     return pd.DataFrame(columns)
 

@@ -24,8 +24,9 @@ def session(content: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
 
 def predict(graph: onnxruntime.InferenceSession, rows: pd.DataFrame) -> np.ndarray:
     """Return the graph's probability of the positive class, `(n_rows,) float32`."""
-    inputs = {
-        "numeric": np.ascontiguousarray(rows[NUMERIC].to_numpy(np.float32)),
-        "categorical": rows[CATEGORICAL].fillna("").to_numpy(object),
-    }
+    inputs = {}
+    if NUMERIC:
+        inputs["numeric"] = np.ascontiguousarray(rows[NUMERIC].to_numpy(np.float32))
+    if CATEGORICAL:
+        inputs["categorical"] = rows[CATEGORICAL].fillna("").to_numpy(object)
     return np.asarray(graph.run([OUTPUT], inputs)[0][:, 1])

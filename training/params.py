@@ -7,58 +7,22 @@ belongs to the registry and is not read here.
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from slipway import params_file
+from training.problem import Prepare
+from training.sections import Section
 
 PARAMS_FILE = Path("params.yaml")
-
-
-class Section(BaseModel):
-    """A part of params.yaml: its keys are all there are, and nothing changes them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
 
 class Model(Section):
     """The name that keys everything in the registry."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-
-
-class Window(Section):
-    """Days from `start` to `end`, both included."""
-
-    start: date = Field(alias="from", strict=False)  # YAML gives a quoted day as text, which DVC insists on
-    end: date = Field(alias="to", strict=False)
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
-        if self.end < self.start:
-            raise ValueError(f"ends on {self.end}, before it starts on {self.start}")
-        return self
-
-
-class Prepare(Section):
-    """How flights become labelled rows."""
-
-    late_from_minutes: int = Field(ge=1, le=600)
-    weather_lag_hours: int = Field(ge=1, le=48)
-    train: Window
-    test: Window
-
-    @model_validator(mode="after")
-    def _test_follows_train(self) -> Self:
-        if self.test.start <= self.train.end:
-            raise ValueError(
-                f"the test window starts on {self.test.start}, "
-                f"but the train window ends on {self.train.end}: test rows must come later"
-            )
-        return self
 
 
 class Train(Section):

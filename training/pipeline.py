@@ -72,9 +72,8 @@ def _preprocess(estimator: BaseEstimator) -> ColumnTransformer:
     elif not type(estimator).__module__.startswith(TREE_MODULES):
         on_numbers = make_pipeline(on_numbers, StandardScaler())
         on_categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    return ColumnTransformer(
-        [("numeric", on_numbers, list(numeric)), ("categorical", on_categories, list(categorical))]
-    )
+    parts = [("numeric", on_numbers, list(numeric)), ("categorical", on_categories, list(categorical))]
+    return ColumnTransformer([part for part in parts if part[2]])
 
 
 def _splits_on_missing(estimator: BaseEstimator) -> bool:

@@ -23,7 +23,9 @@ from slipway.atomic import replacing, write_json
 from slipway.errors import BadInput
 from training import features
 from training.layout import LABEL, PREPARED, RAW, REPORTS
-from training.params import Prepare, Window, load
+from training.params import load
+from training.problem import Prepare
+from training.sections import Window
 from training.stage import run
 
 REPORT = REPORTS / "prepare.json"

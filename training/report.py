@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from training import figures
+from training import figures, problem
 from training.curves import Points
 from training.params import Params
 
@@ -35,14 +35,15 @@ def render(
         metrics=metrics,
         parity=parity,
         titles=TITLES,
-        window=params.prepare,
+        periods=problem.periods(params.prepare),
+        problem=problem,
         slices=[
             (dimension, list(rows)) for dimension, rows in itertools.groupby(slices, key=lambda row: row["dimension"])
         ],
         figures=[
             ("ROC", figures.roc(curves["roc"])),
             ("Precision and recall", figures.precision_recall(curves["precision_recall"])),
-            ("Calibration: do 20 % of the 20 % come late?", figures.calibration(curves["calibration"])),
+            (f"Calibration: are 20 % of the 20 % {problem.POSITIVE}?", figures.calibration(curves["calibration"])),
             ("What the model looks at", figures.importance(curves["importance"])),
         ],
     )

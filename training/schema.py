@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from training import problem
 from training.features import CATEGORICAL, FEATURES, NUMERIC, Feature
 from training.params import Params
 
@@ -15,7 +16,7 @@ GOLDEN_ROWS = 16
 
 def contract(params: Params, train: pd.DataFrame) -> dict[str, Any]:
     """Describe what the model takes and gives; categories are those seen in training."""
-    late = params.prepare.late_from_minutes
+    words = problem.words(params.prepare)
     return {
         "schema_version": 1,
         "model": params.model.name,
@@ -27,12 +28,9 @@ def contract(params: Params, train: pd.DataFrame) -> dict[str, Any]:
             "unit": "fraction",
             "minimum": 0,
             "maximum": 1,
-            "description": f"Probability that the flight arrives {late} minutes late or more",
-        },
-        "target": {
-            "name": "arrives_late",
-            "description": f"Arrival {late} minutes after schedule or later; cancelled and diverted flights have none",
-        },
+        }
+        | words["output"],
+        "target": words["target"],
     }
 
 
@@ -60,7 +58,7 @@ def _feature(feature: Feature, seen: pd.Series[Any]) -> dict[str, Any]:
         "known": feature.known.value,
     }
     if feature.type == "string":
-        # A new airport or carrier is news, not an error: the graph has a code for it.
+        # A new category is news, not an error: the graph has a code for it.
         return described | {
             "categories": sorted(seen.dropna().unique()),
             "unknown": "accept",

@@ -1,4 +1,4 @@
-"""How good the model is for each carrier, airport, hour and month: a mean hides who it fails."""
+"""How good the model is in each slice of the rows: a mean hides who it fails."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ import numpy as np
 import pandas as pd
 
 from slipway.scores import log_losses, resample, scores
+from training import problem
 from training.layout import LABEL
-
-
-def labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """Name the slice of each row, a column a dimension."""
-    start = (rows["departure_minute"] // 240 * 4).astype(int)
-    return pd.DataFrame(
-        {
-            "carrier": rows["carrier"].astype(str),
-            "origin": rows["origin"].astype(str),
-            "hours": start.map("{:02d}".format) + "-" + (start + 3).map("{:02d}".format),
-            "month": rows["block"].str.slice(0, 7),
-        }
-    )
 
 
 def table(rows: pd.DataFrame, probability: np.ndarray) -> list[dict[str, Any]]:
     """Measure every slice: counts, ROC AUC (null where one class), log loss, mean prediction and rate."""
     label = rows[LABEL].to_numpy(np.float64)
     measured = []
-    for dimension, names in labels(rows).items():
+    for dimension, names in problem.slices(rows).items():
         for name in sorted(names.unique()):
             chosen = (names == name).to_numpy()
             measured.append({"dimension": dimension, "slice": name, **_measure(label[chosen], probability[chosen])})

@@ -37,7 +37,7 @@ def fit(params: Params, rows: pd.DataFrame) -> Pipeline:
             "the label of the training rows has one class",
             expected="both 0 and 1",
             found=f"only {classes} in {len(rows):,} rows",
-            hint="correct prepare.train or prepare.late_from_minutes in params.yaml",
+            hint="correct prepare in params.yaml",
         )
     with threadpool_limits(params.train.threads):
         return model.fit(pipeline.frame(rows), rows[LABEL].to_numpy())

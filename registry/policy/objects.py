@@ -16,7 +16,7 @@ KINDS = frozenset(
     (
         ("argoproj.io", "Rollout"), ("argoproj.io", "AnalysisTemplate"), ("", "Service"), ("", "ConfigMap"),
         ("", "ServiceAccount"), ("networking.k8s.io", "Ingress"), ("networking.k8s.io", "NetworkPolicy"),
-        ("autoscaling", "HorizontalPodAutoscaler"), ("policy", "PodDisruptionBudget"),
+        ("autoscaling", "HorizontalPodAutoscaler"), ("policy", "PodDisruptionBudget"), ("", "PersistentVolumeClaim"),
     )
 )  # fmt: skip
 WHY = {
@@ -81,6 +81,8 @@ def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(
                     where, "sync", f"{option} changes how Argo CD applies it; only {sorted(SYNC_OPTIONS)} may be"
                 )
+        elif name == "argocd.argoproj.io/ignore-healthcheck" and document.get("kind") != "HorizontalPodAutoscaler":
+            yield Finding(where, "sync", f"{name} hides a failure")
         elif name == "argocd.argoproj.io/compare-options" and document.get("kind") != "ConfigMap":
             yield Finding(where, "sync", f"{name} hides drift")
 
@@ -103,6 +105,8 @@ def _special(where: str, document: Mapping[str, Any], digest: str | None) -> Ite
         yield from _ingress(where, document)
     elif kind == "NetworkPolicy":
         yield from _network(where, spec)
+    elif kind == "PersistentVolumeClaim":
+        yield from _claim(where, spec)
     elif kind == "ServiceAccount" and document.get("automountServiceAccountToken") is not False:
         yield Finding(where, "token", "automountServiceAccountToken must be false")
     elif kind == "ConfigMap" and (document.get("data") or {}).get("SLIPWAY_AUTH") == "off":
@@ -149,6 +153,12 @@ def _service(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
     if spec.get("selector"):
         yield Finding(where, "selector", "must have no selector: the Rollout's controller sets it, and a second "
                       "owner can point callers at a revision that was not analysed")  # fmt: skip
+
+
+def _claim(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in ("volumeName", "dataSource", "dataSourceRef", "selector"):
+        if key in spec:
+            yield Finding(where, "volume", f"{key} chooses what is on the volume; it must come empty")
 
 
 def _network(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:

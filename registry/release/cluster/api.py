@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.release.cluster.rollouts import Application, Pod, Rollout, application, phase_of, pod, rollout
+from registry.release.cluster.rollouts import Application, Pod, Rollout, application, is_first, phase_of, pod, rollout
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 SECONDS = (3, 10)  # to connect, to answer
@@ -33,10 +33,11 @@ class Cluster:
         """Return the Rollouts of these namespaces by namespace and name."""
         found = self._lists("rollouts", *ROLLOUTS, namespaces)
         sets = self._lists("replicasets", "apps", "v1", namespaces) if found else []
-        beside: dict[str, list[dict[str, Any]]] = {}
-        for one in sets:
-            beside.setdefault(one["metadata"]["namespace"], []).append(one)
-        read = [rollout(one, beside.get(one["metadata"]["namespace"], [])) for one in found]
+        beside = _by_namespace(sets)
+        new = [space for space, those in beside.items() if any(map(is_first, those))]
+        runs = _by_namespace(self._lists("analysisruns", *ROLLOUTS, new)) if new else {}
+        spaces = [one["metadata"]["namespace"] for one in found]
+        read = [rollout(one, beside.get(at, []), runs.get(at)) for one, at in zip(found, spaces, strict=True)]
         return {(one.namespace, one.name): one for one in read}
 
     def rollout(self, namespace: str, name: str) -> Rollout | None:
@@ -48,7 +49,7 @@ class Cluster:
         from kubernetes.client import CoreV1Api
 
         api = CoreV1Api(self.client)
-        with self._asking("list pods"):
+        with self.asking("list pods"):
             listed = [
                 one
                 for each in sorted(set(namespaces))
@@ -60,14 +61,19 @@ class Cluster:
     def applications(self, namespace: str = ARGOCD) -> dict[str, Application]:
         """Return Argo CD's Applications by name; none where Argo CD is not installed."""
         found = self._lists("applications", *ROLLOUTS, [namespace])
-        return {one.name: one for one in map(application, found)}
+        with self.asking("list appprojects"):  # a help for people: who may not look does without
+            get = self._custom().list_namespaced_custom_object
+            listed = _or([], 403, _or, [], 404, _pages, get, *ROLLOUTS, namespace, "appprojects")
+        projects = {one["metadata"]["name"]: one for one in listed}
+        read = [application(one, projects) for one in found]
+        return {one.name: one for one in read}
 
     def explain(self, of: Rollout) -> str:
         """Return what the last analysis measured that failed, in its own words."""
         if of.analysis is None:
             return of.message
         get, run = self._custom().get_namespaced_custom_object, of.analysis.name
-        with self._asking(f"read the analysis {run}"):
+        with self.asking(f"read the analysis {run}"):
             found = _or({}, 404, get, *ROLLOUTS, of.namespace, "analysisruns", run)
         results = found.get("status", {}).get("metricResults", [])
         bad = [one for one in results if one.get("phase") in ("Failed", "Error", "Inconclusive")]
@@ -80,7 +86,7 @@ class Cluster:
         Raises:
             BadInput: no such Rollout, or it does not wait for anybody.
         """
-        with self._asking(f"resume {namespace}/{name}"):
+        with self.asking(f"resume {namespace}/{name}"):
             found = self._raw(namespace, name)
             paused = bool(found["spec"].get("paused"))
             waits = found.get("status", {}).get("pauseConditions")
@@ -104,7 +110,7 @@ class Cluster:
         Raises:
             BadInput: no such Rollout, or there is nothing to abort.
         """
-        with self._asking(f"abort {namespace}/{name}"):
+        with self.asking(f"abort {namespace}/{name}"):
             found = self._raw(namespace, name)
             status = found.get("status", {})
             if status.get("stableRS") == status.get("currentPodHash"):
@@ -143,7 +149,7 @@ class Cluster:
 
     def _lists(self, plural: str, group: str, version: str, namespaces: list[str]) -> list[dict[str, Any]]:
         wanted, api = sorted(set(namespaces)), self._custom()
-        with self._asking(f"list {plural}"):
+        with self.asking(f"list {plural}"):
             # One call for all where that is allowed; a role of single namespaces is asked one by one.
             if len(wanted) > 1:
                 found = _or(None, 403, _pages, api.list_cluster_custom_object, group, version, plural)
@@ -160,7 +166,8 @@ class Cluster:
         return CustomObjectsApi(self.client)
 
     @contextlib.contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def asking(self, what: str) -> Iterator[None]:
+        """Turn whatever goes wrong inside into Unavailable."""
         try:
             yield
         except SlipwayError:
@@ -199,6 +206,13 @@ def open_cluster(kubeconfig: str | None = None, context: str | None = None) -> C
         ) from error
     settings.retries = 0
     return Cluster(settings.host, client.ApiClient(settings))
+
+
+def _by_namespace(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    beside: dict[str, list[dict[str, Any]]] = {}
+    for one in found:
+        beside.setdefault(one["metadata"]["namespace"], []).append(one)
+    return beside
 
 
 def _pages(call: Any, *where: str) -> list[dict[str, Any]]:

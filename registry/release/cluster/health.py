@@ -21,6 +21,8 @@ def health(found: Rollout | None, digest: str, where: str, now: datetime) -> Hea
     if found is None:
         return Health(None, f"there is no Rollout {where}")
     seconds = found.healthy_seconds(digest, now)
+    if seconds is not None and not found.judged:
+        return Health(None, f"the Rollout {where} runs its first release, which no analysis has judged: slipway smoke")
     if seconds is not None:
         return Health(seconds, f"healthy since {found.healthy_since:%Y-%m-%d %H:%M:%S} UTC")
     if found.phase != HEALTHY:

@@ -14,6 +14,7 @@ from typing import Any
 HEALTHY, DEGRADED, PAUSED, PROGRESSING = "Healthy", "Degraded", "Paused", "Progressing"
 DIGEST, VERSION, MODEL = "slipway/image-digest", "slipway/model-version", "slipway/model"
 HASH = "rollouts-pod-template-hash"
+REVISION = "rollout.argoproj.io/revision"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Rollout:
     """What an environment's Rollout wants and runs; digests are those of the pods' annotations.
 
     `failed` says why the controller gave the wanted digest up by itself;
-    `healthy_since` is None while it is not healthy.
+    `healthy_since` is None while it is not healthy. `judged` is False where what is active
+    is the Rollout's first revision, which the controller runs no analysis for, and none was run since.
     """
 
     namespace: str
@@ -46,6 +48,7 @@ class Rollout:
     failed: str | None
     healthy_since: datetime | None
     analysis: Analysis | None
+    judged: bool = True
 
     def healthy_seconds(self, digest: str, now: datetime) -> float | None:
         """Return how long the Rollout has been healthy on `digest`; None while it is not."""
@@ -70,16 +73,23 @@ class Pod:
 
 @dataclass(frozen=True)
 class Application:
-    """Argo CD's view: sync and health in its words, and the commit it is at."""
+    """Argo CD's view: sync and health in its words, and the commit it is at.
+
+    `namespace` is where it deploys to; `windows` are the sync windows of its project that may hold it, in words.
+    """
 
     name: str
+    namespace: str
     sync: str
     health: str
     revision: str | None
+    windows: tuple[str, ...] = ()
 
 
-def rollout(found: dict[str, Any], replica_sets: list[dict[str, Any]]) -> Rollout:
-    """Read a Rollout and the ReplicaSets of its namespace."""
+def rollout(
+    found: dict[str, Any], replica_sets: list[dict[str, Any]], runs: list[dict[str, Any]] | None = None
+) -> Rollout:
+    """Read a Rollout, the ReplicaSets of its namespace, and its AnalysisRuns where there is a first revision."""
     status, meta = found.get("status", {}), found["metadata"]
     owned = {_labels(one).get(HASH): one for one in replica_sets if _owned(one, meta)}
     colours = status.get("blueGreen", {})
@@ -101,7 +111,13 @@ def rollout(found: dict[str, Any], replica_sets: list[dict[str, Any]]) -> Rollou
         failed=_failed(status, phase, message),
         healthy_since=_healthy_since(status) if phase == HEALTHY else None,
         analysis=_analysis(status),
+        judged=not (_has_analysis(found) and is_first(active)) or _passed(active, runs or []),
     )
+
+
+def is_first(replica_set: dict[str, Any] | None) -> bool:
+    """Say whether a ReplicaSet is its Rollout's first revision."""
+    return replica_set is not None and _annotations(replica_set).get(REVISION) == "1"
 
 
 def phase_of(found: dict[str, Any]) -> tuple[str, str]:
@@ -134,12 +150,20 @@ def pod(found: dict[str, Any]) -> Pod:
     )
 
 
-def application(found: dict[str, Any]) -> Application:
-    """Read an Argo CD Application."""
+def application(found: dict[str, Any], projects: dict[str, dict[str, Any]] | None = None) -> Application:
+    """Read an Argo CD Application, and the windows of its project where the projects are known."""
     status = found.get("status", {})
     sync = status.get("sync", {})
     health = status.get("health", {}).get("status", "Unknown")
-    return Application(found["metadata"]["name"], sync.get("status", "Unknown"), health, sync.get("revision"))
+    spec = found.get("spec", {})
+    project = (projects or {}).get(spec.get("project", ""), {})
+    to = spec.get("destination", {}).get("namespace", "")
+    windows = tuple(
+        f"{one['kind']} from {one['schedule']} for {one['duration']}"
+        for one in project.get("spec", {}).get("syncWindows") or []
+    )
+    name, state = found["metadata"]["name"], sync.get("status", "Unknown")
+    return Application(name, to, state, health, sync.get("revision"), windows)
 
 
 def _failed(status: dict[str, Any], phase: str, message: str) -> str | None:
@@ -159,6 +183,16 @@ def _analysis(status: dict[str, Any]) -> Analysis | None:
     runs = [colours.get(f"{which}PromotionAnalysisRunStatus") for which in ("post", "pre")]
     found = next((one for one in runs if one), None)
     return Analysis(found.get("name", ""), found.get("status", ""), found.get("message", "")) if found else None
+
+
+def _has_analysis(found: dict[str, Any]) -> bool:
+    return bool((found["spec"].get("strategy") or {}).get("blueGreen", {}).get("prePromotionAnalysis"))
+
+
+def _passed(replica_set: dict[str, Any] | None, runs: list[dict[str, Any]]) -> bool:
+    revision = _labels(replica_set).get(HASH) if replica_set else None
+    passed = [one for one in runs if one.get("status", {}).get("phase") == "Successful"]
+    return any(_labels(one).get(HASH) == revision for one in passed)
 
 
 def _healthy_since(status: dict[str, Any]) -> datetime | None:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +27,7 @@ from registry.names import NAME
 from registry.release.promoter.delivery import Deliveries, refusal
 from registry.release.record.audit import redacted
 from registry.tracking import CHAMPION
+from slipway.errors import Refused
 
 BODY_BYTES = 64 * 1024
 LOG = logging.getLogger("slipway.webhook")
@@ -44,6 +46,7 @@ class Loop:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
     passed: float | None = None
+    refused: bool = False
 
     def stir(self, model: str) -> None:
         """Ask for a pass over one model."""
@@ -77,12 +80,14 @@ class Loop:
         try:
             done = await asyncio.to_thread(self.run, models)
         except Exception as error:  # the loop is the truth: it outlives every pass
+            # Not for a pass to mend: a history that was rewritten, or manifests that are none.
+            self.refused = isinstance(error, Refused)
             LOG.exception(
                 "pass failed",
                 extra={"facts": {"models": models, "said": redacted(f"{type(error).__name__}: {error}")[:500]}},
             )
             return
-        self.passed = time.monotonic()
+        self.passed, self.refused = time.monotonic(), False
         for one in done:
             if one.outcomes or one.failed:
                 said = [f"{each.kind} {each.version or ''}: {each.said}" for each in one.outcomes]
@@ -91,8 +96,9 @@ class Loop:
 
 
 def application(secret: str, loop: Loop, now: Callable[[], float] = time.time) -> Starlette:
-    """Return the server: POST /mlflow, GET /livez, GET /readyz."""
+    """Return the server: POST /mlflow, GET /livez, GET /readyz, GET /metrics."""
     deliveries = Deliveries()
+    gauges = _gauges(loop)
 
     async def deliver(request: Request) -> Response:
         body = await _body(request)
@@ -117,8 +123,20 @@ def application(secret: str, loop: Loop, now: Callable[[], float] = time.time) -
         late = loop.passed is None or time.monotonic() - loop.passed > max(10 * loop.every, 300)
         return JSONResponse({"status": "waiting" if late else "ready"}, 503 if late or loop.stopping else 200)
 
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(gauges), media_type=CONTENT_TYPE_LATEST)
+
     routes = [Route("/mlflow", deliver, methods=["POST"]), Route("/livez", alive), Route("/readyz", ready)]
-    return Starlette(routes=routes, lifespan=_living(loop))
+    return Starlette(routes=[*routes, Route("/metrics", metrics)], lifespan=_living(loop))
+
+
+def _gauges(loop: Loop) -> CollectorRegistry:
+    registry, began = CollectorRegistry(), time.monotonic()
+    age = Gauge("slipway_promoter_pass_age_seconds", "Since the last pass that came to its end", registry=registry)
+    age.set_function(lambda: time.monotonic() - (began if loop.passed is None else loop.passed))
+    refused = Gauge("slipway_promoter_refused", "1 while the manifests' history or form is refused", registry=registry)
+    refused.set_function(lambda: float(loop.refused))
+    return registry
 
 
 def _living(loop: Loop) -> Callable[[Starlette], Any]:

@@ -77,7 +77,8 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
     context.say("asking the cluster")
     where = namespaces(clone, models)
     cluster = open_cluster()
-    runs, applications = cluster.rollouts(sorted(set(where.values()))), cluster.applications()
+    runs = cluster.rollouts(sorted(set(where.values())))
+    applications = {one.namespace: one for one in cluster.applications().values()}
     releases, asked = clone.releases(), _requested(context)
     found = []
     for model in models:
@@ -87,7 +88,7 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
                 where.get((model, each)),
                 releases.get((model, each)),
                 runs.get((where.get((model, each), ""), model)),
-                applications.get(f"{model}-{each}"),
+                applications.get(where.get((model, each), "")),
             )
             for each in ENVIRONMENTS
         )
@@ -125,14 +126,23 @@ def _runs(model: str, place: Place) -> Difference | None:
             f"argocd app get {model}-{where}",
         )
     if rollout.digest != release.digest:
-        return Difference(
-            f"{where} is to run version {release.version}; Argo CD still has {_version(rollout.version)}"
-            + (f" ({place.application.sync})" if place.application else ""),
-            f"argocd app sync {model}-{where}",
-        )
+        text = f"{where} is to run version {release.version}; Argo CD still has {_version(rollout.version)}"
+        return Difference(text + _held(place.application), f"argocd app sync {model}-{where}")
     if rollout.active == release.digest and rollout.phase != DEGRADED:
-        return None
+        return None if rollout.judged else _unjudged(model, where, release)
     return _unfinished(model, where, release, rollout)
+
+
+def _held(application: Application | None) -> str:
+    if application is None:
+        return ""
+    windows = f"; its project's sync windows: {', '.join(application.windows)}" if application.windows else ""
+    return f" ({application.sync}{windows})"
+
+
+def _unjudged(model: str, where: str, release: Release) -> Difference:
+    text = f"version {release.version} is the first release of {where}, and no analysis has judged it"
+    return Difference(text, f"slipway smoke {model} {where}")
 
 
 def _unfinished(model: str, where: str, release: Release, rollout: Rollout) -> Difference:

@@ -26,8 +26,9 @@ Images = dict[str, Image]
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
-    if report.failed and "site" in getattr(item, "funcargs", {}):  # type: ignore[attr-defined]
-        report.sections.append(("the cluster", item.funcargs["site"].report()))  # type: ignore[attr-defined]
+    sites = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Site)]
+    if report.failed:  # type: ignore[attr-defined]
+        report.sections += [("the cluster", one.report()) for one in {id(each): each for each in sites}.values()]  # type: ignore[attr-defined]
     return report
 
 

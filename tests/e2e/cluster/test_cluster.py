@@ -16,6 +16,7 @@ from registry.release.cluster.api import Cluster, open_cluster
 from registry.release.cluster.health import health
 from registry.release.cluster.rollouts import Rollout
 from slipway.errors import BadInput
+from tests.fixtures import images
 
 SEVEN, EIGHT = ("sha256:" + digit * 64 for digit in "78")
 DEADLINE_SECONDS = 120
@@ -27,7 +28,7 @@ def kubectl(*words: str, document: str = "") -> str:
     return ran.stdout
 
 
-def manifests(digest: str, version: str, analysis: bool = False) -> str:
+def manifests(image: str, digest: str, version: str, analysis: bool = False) -> str:
     said = {"slipway/model": "tiny", "slipway/model-version": version, "slipway/image-digest": digest}
     colours = {"activeService": "tiny", "previewService": "tiny-preview", "autoPromotionEnabled": False}
     if analysis:
@@ -35,10 +36,8 @@ def manifests(digest: str, version: str, analysis: bool = False) -> str:
     # Nobody listens there, which is an error of the analysis.
     web = {"web": {"url": "http://127.0.0.1:1/", "jsonPath": "{$.x}", "timeoutSeconds": 1}}
     metric = {"name": "golden", "consecutiveErrorLimit": 0, "count": 1, "provider": web}
-    image = os.environ["REGISTRY"] + "/pause"
-    tags = json.loads(subprocess.run(["curl", "-s", f"http://{image.replace('/', '/v2/', 1)}/tags/list"],
-                                     capture_output=True, text=True, check=True).stdout)["tags"]  # fmt: skip
-    pod = {"containers": [{"name": "pause", "image": f"{image}:{tags[0]}"}], "terminationGracePeriodSeconds": 0}
+    pod = {"containers": [{"name": "idle", "image": image, "command": ["sleep", "infinity"]}],
+           "terminationGracePeriodSeconds": 0}  # fmt: skip
     selector = {"app": "tiny"}
     ports = [{"port": 80}]
     items = [
@@ -60,6 +59,22 @@ def cluster() -> Cluster:
     return open_cluster(os.environ["KUBECONFIG"])
 
 
+Apply = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def image(registry: str) -> str:
+    return images.push_base(registry)
+
+
+@pytest.fixture
+def apply(image: str, namespace: str) -> Apply:
+    def act(digest: str, version: str, analysis: bool = False) -> None:
+        kubectl("-n", namespace, "apply", "-f", "-", document=manifests(image, digest, version, analysis))
+
+    return act
+
+
 @pytest.fixture
 def namespace() -> Iterator[str]:
     name = f"promoter-{uuid.uuid4().hex[:8]}"
@@ -79,14 +94,10 @@ def until(cluster: Cluster, namespace: str, there: Callable[[Rollout], bool]) ->
     raise AssertionError(f"{found}\n" + kubectl("-n", namespace, "get", "rollouts,rs,pods,analysisruns", "-o", "wide"))
 
 
-def apply(namespace: str, digest: str, version: str, analysis: bool = False) -> None:
-    kubectl("-n", namespace, "apply", "-f", "-", document=manifests(digest, version, analysis))
-
-
 def test_a_rollout_is_followed_from_preview_to_switch_and_the_bake_time_counts(
-    cluster: Cluster, namespace: str
+    cluster: Cluster, namespace: str, apply: Apply
 ) -> None:
-    apply(namespace, SEVEN, "7")
+    apply(SEVEN, "7")
     first = until(cluster, namespace, lambda one: one.phase == "Healthy")
     assert (first.digest, first.active, first.active_version) == (SEVEN, SEVEN, "7")
     assert health(first, SEVEN, "here", datetime.now(UTC)).seconds is not None
@@ -94,7 +105,7 @@ def test_a_rollout_is_followed_from_preview_to_switch_and_the_bake_time_counts(
     with pytest.raises(BadInput, match="does not wait"):
         cluster.resume(namespace, "tiny")
 
-    apply(namespace, EIGHT, "8")
+    apply(EIGHT, "8")
     waiting = until(cluster, namespace, lambda one: one.phase == "Paused")
     assert (waiting.digest, waiting.active, waiting.preview) == (EIGHT, SEVEN, EIGHT)
     assert health(waiting, SEVEN, "here", datetime.now(UTC)).seconds is None
@@ -107,12 +118,14 @@ def test_a_rollout_is_followed_from_preview_to_switch_and_the_bake_time_counts(
     assert "8" in {one.version for one in cluster.pods([namespace]) if one.ready}
 
 
-def test_an_abort_leaves_the_active_version_and_is_no_failure_of_the_version(cluster: Cluster, namespace: str) -> None:
-    apply(namespace, SEVEN, "7")
+def test_an_abort_leaves_the_active_version_and_is_no_failure_of_the_version(
+    cluster: Cluster, namespace: str, apply: Apply
+) -> None:
+    apply(SEVEN, "7")
     until(cluster, namespace, lambda one: one.phase == "Healthy")
     with pytest.raises(BadInput, match="nothing new"):
         cluster.abort(namespace, "tiny")
-    apply(namespace, EIGHT, "8")
+    apply(EIGHT, "8")
     until(cluster, namespace, lambda one: one.phase == "Paused")
     cluster.abort(namespace, "tiny")
     aborted = until(cluster, namespace, lambda one: one.phase == "Degraded")
@@ -121,10 +134,10 @@ def test_an_abort_leaves_the_active_version_and_is_no_failure_of_the_version(clu
     assert aborted.failed is None
 
 
-def test_a_failed_analysis_is_named_with_what_it_measured(cluster: Cluster, namespace: str) -> None:
-    apply(namespace, SEVEN, "7")
+def test_a_failed_analysis_is_named_with_what_it_measured(cluster: Cluster, namespace: str, apply: Apply) -> None:
+    apply(SEVEN, "7")
     until(cluster, namespace, lambda one: one.phase == "Healthy")
-    apply(namespace, EIGHT, "8", analysis=True)
+    apply(EIGHT, "8", analysis=True)
     failed = until(cluster, namespace, lambda one: one.failed is not None)
     assert failed.active == SEVEN
     assert failed.digest == EIGHT

@@ -251,3 +251,56 @@ def test_a_moved_tag_changes_nothing(production: Site, built: Images) -> None:
     assert running == {built["seven"].digest} == {wished(production.rollout("production"))}
     for _ in range(10):
         assert serves(production, "production", built["seven"])
+
+
+# Many small processes: the kernel kills the largest, which is then the server and none of these.
+CROWD = "import os, time\nfor _ in range(14):\n    os.fork() or (bytearray(os.urandom(1)) * (48 << 20), time.sleep(60))"
+
+
+def test_a_pod_out_of_memory_comes_back_and_its_twin_serves_meanwhile(
+    production: Site, load_on: Callable[..., Load]
+) -> None:
+    namespace = production.namespace("production")
+    load = load_on(RATE / 10)
+    load.wait_sent(50)
+    first, second = (pod["metadata"]["name"] for pod in pods(production)[:2])
+    kubectl("-n", namespace, "exec", first, "--", "python3", "-c", CROWD, check=False)
+
+    def killed() -> bool:
+        assert ready_pods(production) >= 1
+        status = get("-n", namespace, "pod", first)["status"]["containerStatuses"][0]
+        return status["restartCount"] == 1 and "OOMKilled" in json.dumps(status)
+
+    wait(killed, 60, "the server out of memory")
+    if ready_pods(production) < 2:
+        assert "disruption budget" in evict(production, second), "the one that is left may not be evicted"
+    wait(lambda: ready_pods(production) >= 2, 90, "the pod back")
+    assert get("-n", namespace, "pod", first)["status"]["containerStatuses"][0]["ready"]
+    count = len(load.results)
+    load.wait_sent(count + 100)
+    load.stop()
+    failed = load.failed()
+    # What was on its way in the killed process is lost; what came after it is not.
+    assert len(failed) < 20, failed[:5]
+    assert not [one for one in load.results[count:] if one.status != 200]
+    print(f"{len(failed)} of {len(load.results)} requests were with the process that was killed")
+
+
+@pytest.mark.timeout(600)
+def test_a_lost_environment_is_made_again_from_git(production: Site, built: Images) -> None:
+    """The cluster's part of F24: what the API server knew of production is gone, and Git has all of it but secrets."""
+    production.release("production", built["eight"])
+    production.wait_phase("production", "Paused", built["eight"])
+    production.act("production", "promote")
+    production.wait_phase("production", "Healthy", built["eight"])
+    before = served_objects(production)
+    began = time.monotonic()
+    production.remove()
+    kubectl("wait", "--for=delete", "--timeout=120s", f"namespace/{production.namespace('production')}", check=False)
+    assert not get("namespace", production.namespace("production"))
+    production.install(["production"])
+    production.wait_phase("production", "Healthy", built["eight"])
+    wait(lambda: ready_pods(production) >= 2, 90, "two ready pods")
+    assert serves(production, "production", built["eight"])
+    assert served_objects(production) == before
+    print(f"back after {time.monotonic() - began:.0f} s, of which the deletion is a part")

@@ -120,6 +120,9 @@ def outcomes(said: Any) -> list[str]:
 def test_a_release_goes_the_whole_way_and_comes_back(team: Team, site: Site) -> None:
     first = team.trains()
     team.stages(first)
+    unjudged = team.types("promote", MODEL, str(first), code=4)
+    assert "no analysis has judged" in unjudged["found"], "the first release of staging"
+    assert team.types("smoke", MODEL, "staging")["phase"] == "Successful"
     asked = team.types("promote", MODEL, str(first), code=(0, 4))
     if "error" in asked:  # not healthy for long enough yet
         wait(lambda: "error" not in team.types("promote", MODEL, str(first), code=(0, 4)), 60, "the bake time")
@@ -173,6 +176,7 @@ def test_a_release_goes_the_whole_way_and_comes_back(team: Team, site: Site) -> 
 def test_a_version_that_fails_its_analysis_is_taken_back_without_a_person(team: Team, site: Site) -> None:
     first = team.trains()
     team.stages(first)
+    team.types("smoke", MODEL, "staging")
     wait(lambda: "error" not in team.types("promote", MODEL, str(first), code=(0, 4)), 60, "the bake time")
     team.types("approve", MODEL, "--yes", who=BOB)
     site.refresh("production")

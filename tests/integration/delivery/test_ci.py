@@ -1,17 +1,19 @@
-"""The quick jobs of ci.yml, run as GitHub runs them.
+"""The jobs of ci.yml, run as GitHub runs them.
 
-Not here: `test` and `image`, which are `make test` and `make test-image` themselves, and `security`, whose second step
-asks the public database of vulnerabilities.
+`test` and `image` run whole by themselves, as `make test` and `make test-image`: here their jobs run one test each.
+The database of vulnerabilities is a stand-in that answers as OSV does.
 """
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.fixtures.act import Here, fresh_clone, succeeded
+from tests.fixtures.act import REPOSITORY, Here, fresh_clone, only, succeeded
+from tests.fixtures.osv import Osv, answering
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 
@@ -27,9 +29,10 @@ def commit(clone: Path, message: str) -> str:
     return subprocess.run(["git", "rev-parse", "HEAD"], cwd=clone, check=True, capture_output=True, text=True).stdout
 
 
-def pull_request(base: str = "") -> dict[str, object]:
-    head = {"ref": "change", "repo": {"full_name": "somebody/slipway"}}  # a fork: no comment is tried
-    return {"pull_request": {"number": 7, "head": head, "base": {"sha": base, "ref": "main"}, "user": {"login": "a"}}}
+def pull_request(base: str = "", head: str = "somebody/slipway", user: str = "a") -> dict[str, Any]:
+    source = {"ref": "change", "repo": {"full_name": head}}  # a fork by default: no comment is tried
+    said = {"number": 7, "head": source, "base": {"sha": base, "ref": "main"}, "user": {"login": user}}
+    return {"pull_request": said}
 
 
 def test_check(here: Here) -> None:
@@ -46,10 +49,59 @@ def test_check_refuses_a_workflow_that_runs_a_stranger_s_words(here: Here) -> No
     assert "untrusted" in done.stdout  # actionlint's word for it
 
 
+def test_test_runs_the_tests_and_fails_with_them(tmp_path: Path) -> None:
+    here = only(tmp_path, "test_atomic")
+    done = here.run("ci", "test", "pull_request", pull_request())
+    assert "Unit and integration tests" in succeeded(done)
+    assert " passed" in done.stdout
+    tests = here.clone / "tests/unit/slipway/test_atomic.py"
+    tests.write_text(tests.read_text() + "\n\ndef test_atomic_is_broken() -> None:\n    assert False\n")
+    commit(here.clone, "Break a test")
+    done = here.run("ci", "test", "pull_request", pull_request())
+    assert done.returncode != 0
+    assert "test_atomic_is_broken" in done.stdout
+
+
 def test_manifests(here: Here) -> None:
     assert "Every overlay rendered and checked" in succeeded(
         here.run("ci", "manifests", "pull_request", pull_request())
     )
+
+
+@pytest.fixture
+def osv() -> Any:
+    with answering() as made:
+        yield made
+
+
+def test_security(tmp_path: Path, osv: Osv) -> None:
+    fresh_clone(tmp_path)
+    here = Here(tmp_path, environment=osv.environment())
+    ran = succeeded(here.run("ci", "security", "pull_request", pull_request()))
+    assert {"No secret in a file", "No known vulnerability in what is locked"} <= set(ran)
+    assert {"mlflow", "dvc", "onnxruntime"} <= osv.asked
+    osv.vulnerable = "onnxruntime"
+    done = here.run("ci", "security", "pull_request", pull_request())
+    assert done.returncode != 0
+    assert "onnxruntime" in done.stdout
+
+
+def test_security_refuses_a_key_in_a_file(here: Here) -> None:
+    (here.clone / "key.txt").write_text("-----BEGIN RSA " + "PRIVATE KEY-----\n")  # no key, and not found in this file
+    subprocess.run(["git", "add", "key.txt"], cwd=here.clone, check=True)
+    commit(here.clone, "Commit a key")
+    done = here.run("ci", "security", "pull_request", pull_request())
+    assert done.returncode != 0
+    assert "key.txt" in done.stdout
+
+
+def test_image(tmp_path: Path) -> None:
+    here = only(tmp_path, "test_registry")
+    done = here.run("ci", "image", "pull_request", pull_request())
+    assert {"The tools that build images", "Build the image, run it locked down, package a version"} <= set(
+        succeeded(done)
+    )
+    assert " passed" in done.stdout
 
 
 def test_changes(here: Here) -> None:
@@ -57,6 +109,13 @@ def test_changes(here: Here) -> None:
     params = here.clone / "params.yaml"
     params.write_text(params.read_text().replace("late_from_minutes: 15", "late_from_minutes: 30"))
     commit(here.clone, "Call it late later")
+    here.program("gh", 'cp "${@: -1}" "$(dirname "$0")/../said.md"')
     done = here.run("ci", "changes", "pull_request", pull_request(base.stdout.strip()))
     assert "What changes in parameters, metrics and manifests" in succeeded(done)
-    assert "Say it on the pull request" not in succeeded(done)
+    assert here.asked("gh") == []
+    own = pull_request(base.stdout.strip(), head=REPOSITORY)
+    assert "Say it on the pull request" in succeeded(here.run("ci", "changes", "pull_request", own))
+    assert here.asked("gh") == ["pr comment 7 --edit-last --create-if-none --body-file var/changes.md"]
+    assert "late_from_minutes" in (here.folder / "said.md").read_text()
+    bot = pull_request(base.stdout.strip(), head=REPOSITORY, user="dependabot[bot]")
+    assert "Say it on the pull request" not in succeeded(here.run("ci", "changes", "pull_request", bot))

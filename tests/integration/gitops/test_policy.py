@@ -82,6 +82,7 @@ ROLLOUT: list[tuple[str, Change, Change]] = [
     ("strategy", lambda r: r["spec"]["strategy"].update(canary={}), same),
     ("hook", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/hook": "PreSync"}),
      lambda r: r["metadata"]["annotations"].update({"team": "flights"})),
+    ("sync", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/ignore-healthcheck": "true"}), same),
     ("sync", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/sync-options": "Replace=true"}),
      lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"})),
 ]  # fmt: skip
@@ -125,10 +126,15 @@ EXTRA: dict[str, tuple[str, dict[str, Any]]] = {
                                  "spec": {"podSelector": {}, "ingress": [{}]}}),
     "open egress": ("network", {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {
         "podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}}),
+    "somebody's volume": ("volume", {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                                     "spec": {"volumeName": "somebodys"}}),
+    "copy of a volume": ("volume", {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                                    "spec": {"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"}}}),
     "open server": ("auth", {"apiVersion": "v1", "kind": "ConfigMap", "data": {"SLIPWAY_AUTH": "off"}}),
     "private key": ("secret", {"apiVersion": "v1", "kind": "ConfigMap",
                                "data": {"a": "-----BEGIN PRIVATE KEY-----"}}),
 }  # fmt: skip
+CLAIM = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"accessModes": ["ReadWriteMany"]}}
 HARMLESS: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}
 
 
@@ -137,7 +143,8 @@ def test_extra_object(gitops: Path, name: str) -> None:
     rule, document = EXTRA[name]
     path = base(gitops) / "extra.yaml"
     edit(base(gitops) / "kustomization.yaml", lambda k: k["resources"].append("extra.yaml"))
-    path.write_text(yaml.safe_dump(HARMLESS | {"metadata": {"name": "extra"}}))
+    twin = CLAIM if document["kind"] == CLAIM["kind"] else HARMLESS
+    path.write_text(yaml.safe_dump(twin | {"metadata": {"name": "extra"}}))
     assert rules(gitops) == set()
     path.write_text(yaml.safe_dump(document | {"metadata": {"name": "extra"}}))
     assert rule in rules(gitops)

@@ -27,11 +27,8 @@ def here(base: str, local_registry: str, kept_store: dict[str, str], tmp_path_fa
     commit(clone, "Judge no latency here")
     if (ROOT / "var/dvc").is_dir():  # what was trained and pushed here before is pulled
         shutil.copytree(ROOT / "var/dvc", folder / "dvc")
-    remote, sudo = folder / "gitops.git", folder / "bin/sudo"
+    remote = folder / "gitops.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", clone, remote], check=True, capture_output=True)
-    sudo.parent.mkdir()
-    sudo.write_text('#!/bin/sh\nexec "$@"\n')
-    sudo.chmod(0o755)
     variables = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
         "SLIPWAY_ACTOR": "Release Bot <bot@example.com>",
@@ -42,8 +39,9 @@ def here(base: str, local_registry: str, kept_store: dict[str, str], tmp_path_fa
         "SLIPWAY_REGISTRY": f"{local_registry}/trained",
     }
     secrets = {"SLIPWAY_AUDIT_URL": f"sqlite:///{folder / 'audit.db'}", "GITHUB_TOKEN": "token-of-the-run"}
-    path = f"{sudo.parent}:{kept_store['PATH']}"
-    return Here(folder, variables, secrets, kept_store | {"PATH": path, "DOCKER_CONFIG": str(folder / "docker")})
+    made = Here(folder, variables, secrets, kept_store | {"DOCKER_CONFIG": str(folder / "docker")})
+    made.program("sudo", 'exec "$@"')
+    return made
 
 
 def edit(file: Path, old: str, new: str) -> None:

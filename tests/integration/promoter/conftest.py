@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from registry.release.repository.manifests import Clone, Remote, cloned
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, render
 from registry.tracking import Tracking, open_store
+from tests.fixtures.stand import Stand, standing
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -36,109 +33,6 @@ MODEL = "tiny"
 DEADLINE_SECONDS = 120
 EMPTY = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-
-
-@dataclass
-class Stand:
-    """A stand-in for the API server and the image registry: it answers with the objects that a test put there."""
-
-    port: int = 0
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
-    images: set[str] = field(default_factory=set)
-    down: bool = False
-
-    def rollout(
-        self,
-        environment: str,
-        digest: str,
-        version: int,
-        *,
-        seconds: float = 3600,
-        active: str | None = None,
-        failed: str = "",
-    ) -> None:
-        namespace = f"{MODEL}-{environment}"
-        runs = active or digest
-        since = (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status: dict[str, Any] = {"phase": "Healthy", "stableRS": "a", "currentPodHash": "a" if runs == digest else "b"}
-        status |= {"blueGreen": {"activeSelector": "a", "previewSelector": status["currentPodHash"]}}
-        status["conditions"] = [{"type": "Healthy", "status": "True", "lastTransitionTime": since}]
-        if failed:
-            status |= {"phase": "Degraded", "abort": True, "message": failed, "conditions": []}
-            status["blueGreen"]["prePromotionAnalysisRunStatus"] = {
-                "name": "run",
-                "status": "Failed",
-                "message": failed,
-            }
-        said = {"slipway/model": MODEL, "slipway/model-version": str(version), "slipway/image-digest": digest}
-        meta = {"name": MODEL, "namespace": namespace, "uid": namespace, "generation": 1}
-        self.objects[f"rollouts/{namespace}"] = {
-            "metadata": meta, "spec": {"template": {"metadata": {"annotations": said}}}, "status": status,
-        }  # fmt: skip
-        self.objects[f"replicasets/{namespace}"] = _replica_set(namespace, "a", runs)
-        self.objects[f"replicasets/{namespace}/new"] = _replica_set(namespace, "b", digest)
-
-    def items(self, plural: str, namespace: str | None) -> list[dict[str, Any]]:
-        found = [one for key, one in self.objects.items() if key.startswith(f"{plural}/")]
-        return [one for one in found if namespace in (None, one["metadata"]["namespace"])]
-
-
-def _replica_set(namespace: str, pod_hash: str, digest: str) -> dict[str, Any]:
-    labels = {"rollouts-pod-template-hash": pod_hash}
-    meta = {"name": pod_hash, "namespace": namespace, "labels": labels, "ownerReferences": [{"uid": namespace}]}
-    return {"metadata": meta, "spec": {"template": {"metadata": {"annotations": {"slipway/image-digest": digest}}}}}
-
-
-@contextlib.contextmanager
-def standing() -> Iterator[Stand]:
-    made = Stand()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if made.down:
-                self.close_connection = True
-                return
-            path = self.path.partition("?")[0].strip("/").split("/")
-            if path[0] == "v2":
-                there = path[-1] in made.images or path == ["v2"]
-                self._answer(200 if there else 404, {})
-            elif path[-2] == "analysisruns":
-                self._answer(404, {"message": "not found"})
-            elif path[-2] == "rollouts":
-                self._answer(200, made.objects[f"rollouts/{path[-3]}"])
-            else:
-                namespace = path[-2] if "namespaces" in path else None
-                self._answer(200, {"metadata": {}, "items": made.items(path[-1], namespace)})
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def _answer(self, code: int, said: dict[str, Any]) -> None:
-            content = json.dumps(said).encode()
-            self.send_response(code)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield made
-    server.shutdown()
-    server.server_close()
-
-
-def write_kubeconfig(stand: Stand, folder: Path) -> Path:
-    path = folder / "kubeconfig"
-    named = {"name": "stand"}
-    cluster = named | {"cluster": {"server": f"http://127.0.0.1:{stand.port}"}}
-    context = named | {"context": {"cluster": "stand", "user": "stand"}}
-    made = {"kind": "Config", "apiVersion": "v1", "clusters": [cluster], "contexts": [context]}
-    path.write_text(json.dumps(made | {"users": [named | {"user": {}}], "current-context": "stand"}))
-    return path
 
 
 def make_remote(folder: Path) -> Path:
@@ -254,11 +148,11 @@ def make_versions(store: str, port: int) -> None:
 def made_site(folder: Path, empty_store: Path) -> Iterator[Site]:
     store = folder / "mlflow.db"
     shutil.copy(empty_store, store)
-    with standing() as stand:
+    with standing(MODEL) as stand:
         make_versions(f"sqlite:///{store}", stand.port)
         stand.images = {digest(number) for number in range(1, 5)}
         audit = open_audit(f"sqlite:///{folder / 'audit.db'}")
-        made = Site(make_remote(folder), f"sqlite:///{store}", stand, write_kubeconfig(stand, folder), audit)
+        made = Site(make_remote(folder), f"sqlite:///{store}", stand, stand.kubeconfig(folder / "kubeconfig"), audit)
         made.put("staging", 1)
         made.put("production", 1)
         made.champion(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from registry.release.promoter.delivery import sign
+from tests.fixtures.browser import browsing
 from tests.fixtures.servers import free_port
 
 SECRET = "a-secret-that-both-sides-know-1234"
@@ -178,14 +178,8 @@ def test_an_alias_that_a_client_moves_becomes_a_request_and_a_lost_call_only_cos
 def test_an_alias_that_is_moved_in_the_web_page_becomes_a_request(
     site: Any, mlflow: str, promoter: Running, tmp_path: Path
 ) -> None:
-    path = Path(__file__).with_name("browser.py")
-    spec = importlib.util.spec_from_file_location("promoter_browser", path)
-    assert spec is not None
-    assert spec.loader is not None
-    browser = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(browser)
     site.put("staging", 2)
-    with browser.browsing(tmp_path / "profile", f"{mlflow}/#/models/tiny/versions/2") as page:
+    with browsing(tmp_path / "profile", f"{mlflow}/#/models/tiny/versions/2") as page:
         page.click("document.querySelector('[aria-label=\"Add aliases\"], [title=\"Add aliases\"]')"
                    " || [...document.querySelectorAll('button')].find(b => /Add alias/.test(b.innerText))")  # fmt: skip
         page.until("!!document.querySelector('[role=dialog] input')")

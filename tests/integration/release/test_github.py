@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,21 +14,9 @@ from registry.release.acts.stage import stage
 from registry.release.forge.forge import branch_of
 from registry.release.forge.github import GitHub, connect
 from slipway.errors import BadInput, Refused, Unavailable
+from tests.fixtures import github as standin
 
 BRANCH, TIP = branch_of("tiny", 7), "a" * 40
-
-
-def _standin() -> Any:
-    spec = importlib.util.spec_from_file_location("release_standin", Path(__file__).with_name("standin.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-standin = _standin()
 
 
 @pytest.fixture
@@ -133,14 +118,12 @@ def test_githubs_errors_say_what_to_do(
     assert forge.request(BRANCH, TIP, "Release", "one").number == 1
 
 
-def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(
-    desk: Any, forge: GitHub, state: Any, in_git: Any
-) -> None:
+def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(desk: Any, forge: GitHub, state: Any) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
         state.fail.append(("POST", "pulls", 503, {}))
-        state.branches = Branches(desk.remote, in_git)
+        state.branches = standin.Branches(desk.remote)
         with pytest.raises(Unavailable, match="open the pull request"):
             promote(replace(context, forge=forge), "tiny", "1")
     state.fail.clear()
@@ -160,26 +143,6 @@ def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(
         reject(context, "tiny", "1", "wrong on Mondays")
     assert state.comments == ["Closed: wrong on Mondays"]
     assert desk.branches() == ["main"]
-
-
-class Branches(dict[str, str]):
-    """The branches of a real repository, as GitHub sees its own."""
-
-    def __init__(self, remote: Path, git: Any) -> None:
-        self.remote, self.git = remote, git
-
-    def __contains__(self, branch: object) -> bool:
-        return f"refs/heads/{branch}" in self.git(self.remote, "for-each-ref", "--format=%(refname)").split()
-
-    def __getitem__(self, branch: str) -> str:
-        return str(self.git(self.remote, "rev-parse", branch))
-
-    def pop(self, branch: str, *_: Any) -> str | None:  # type: ignore[override]
-        if branch not in self:
-            return None
-        sha = self[branch]
-        self.git(self.remote, "branch", "-q", "-D", branch)
-        return sha
 
 
 def test_github_without_a_token_is_named() -> None:

@@ -1,34 +1,65 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from tests.fixtures.browser import Page, browsing
 from tests.fixtures.servers import Server
 
+BLOCK = "document.querySelector('.opblock-post [data-path=\"/predict\"]').closest('.opblock')"
 
-def dom(url: str, profile: Path) -> str:
-    """Open a page in a real browser that reaches no other host, and return what it made of it."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    assert browser is not None, "no browser: apt-get install chromium"
-    command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--virtual-time-budget=8000", "--dump-dom", url,
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+def predict(page: Page) -> int:
+    """Open /predict on the page, send its example, and return the status that the page shows."""
+    page.click(f"{BLOCK}.querySelector('.opblock-summary-control, .opblock-summary')")
+    page.click(f"{BLOCK}.querySelector('button.execute')")
+    status = page.until(
+        f"({BLOCK}.querySelector('.live-responses-table tr.response .response-col_status') || {{}}).innerText"
+    )
+    return int(status.split()[0])
 
 
 @pytest.mark.long
-def test_the_interactive_page_works_in_a_browser_that_reaches_no_other_host(start: Any, tmp_path: Path) -> None:
-    server: Server = start(auth="off")
-    page = dom(server.url + "/docs", tmp_path / "profile")
-    assert 'class="opblock opblock-post"' in page
-    assert "flight-delay 7" in page
-    assert "/v2/models/flight-delay/infer" in page
+def test_the_interactive_page_works_in_a_browser_that_reaches_no_other_host(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start(auth="off")
+    with browsing(tmp_path / "profile", server.url + "/docs") as page:
+        page.until("!!document.querySelector('.opblock-post')")
+        text = page.run("document.body.innerText")
+        assert "flight-delay 7" in text
+        assert page.run("!!document.querySelector('[data-path=\"/v2/models/flight-delay/infer\"]')")
+        assert predict(page) == 200
+
+
+@pytest.mark.long
+def test_a_token_typed_into_the_page_shows_the_contract_and_predicts(
+    server: Server, bearer: Callable[..., str], tmp_path: Path
+) -> None:
+    with browsing(tmp_path / "profile", server.url + "/docs") as page:
+        page.click("document.getElementById('token')")
+        page.type("not.a.token")
+        page.press("Enter", 13)
+        assert "401" in page.until("document.getElementById('message').innerText")
+        assert page.run("document.getElementById('api').innerText") == ""
+        page.run("document.getElementById('token').value = ''")
+        page.click("document.getElementById('token')")
+        page.type(bearer("browser"))
+        page.click("document.querySelector('#sign-in button')")
+        page.until("!!document.querySelector('.opblock-post')")
+        assert predict(page) == 200
+        answer = json.loads(
+            page.run(f"{BLOCK}.querySelector('.live-responses-table tr.response .microlight').innerText")
+        )
+        assert answer["model"]["version"] == "7"
+        kept = page.run(
+            "JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])"
+        )
+        assert kept == '[[],[],""]', "the page keeps no token"
 
 
 def test_the_page_asks_for_a_token_and_tells_nothing_before(server: Server) -> None:

@@ -88,7 +88,7 @@ def test_a_draw_with_one_class_counts_as_the_worst() -> None:
     assert advantages(label, p, q, resample(block, 200, 1), 0.95)["roc_auc"].low == -np.inf
 
 
-@pytest.mark.parametrize("blocks", [30, 61])
+@pytest.mark.parametrize("blocks", [30, pytest.param(61, marks=pytest.mark.long)])
 def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(blocks: int) -> None:
     trials = 300
     found = rates.pass_rates(rates.WORSE, rates.true_margins(), blocks, trials, resamples=200)

@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from registry.release.cluster.analysis import run_of
+from registry.release.cluster.health import health
 from registry.release.cluster.rollouts import Rollout, phase_of, rollout
 from registry.release.promoter.delivery import Deliveries, sign
 from registry.release.promoter.webhook import Loop, application
 from registry.release.repository.releasefile import Release
 from registry.release.views.status import Place, compare
 from registry.tracking import Version
+from slipway.errors import BadInput
 
 SECRET = "a-secret-of-both-sides"
 SEVEN, EIGHT = ("sha256:" + digit * 64 for digit in "78")
@@ -42,6 +45,49 @@ def recorded(**status: Any) -> dict[str, Any]:
 )
 def test_a_phase_is_believed_only_where_the_controller_has_looked_since(status: dict[str, Any], phase: str) -> None:
     assert phase_of(recorded(**status))[0] == phase
+
+
+def first_revision(revision: str = "1") -> dict[str, Any]:
+    said = {"metadata": {"annotations": {"slipway/image-digest": SEVEN, "slipway/model-version": "7"}}}
+    labels, owners = {"rollouts-pod-template-hash": "a"}, [{"uid": "u"}]
+    annotations = {"rollout.argoproj.io/revision": revision}
+    meta = {"namespace": "tiny-staging", "labels": labels, "ownerReferences": owners, "annotations": annotations}
+    return {"metadata": meta, "spec": {"template": said}}
+
+
+def test_a_first_revision_is_healthy_only_once_an_analysis_has_passed() -> None:
+    since = {"conditions": [{"type": "Healthy", "status": "True", "lastTransitionTime": "2026-11-24T11:00:00Z"}]}
+    found = recorded(**since)
+    found["spec"]["strategy"] = {"blueGreen": {"prePromotionAnalysis": {"templates": [{"templateName": "smoke"}]}}}
+    labels = {"rollouts-pod-template-hash": "a"}
+
+    def asked(phase: str | None, revision: str = "1") -> float | None:
+        runs = [{"metadata": {"labels": labels}, "status": {"phase": phase}}] if phase else []
+        return health(rollout(found, [first_revision(revision)], runs), SEVEN, "here", NOW).seconds
+
+    assert asked(None) is None
+    assert asked("Failed") is None
+    assert asked("Successful") == 3600
+    assert asked(None, revision="2") == 3600, "the controller has judged it"
+    del found["spec"]["strategy"]
+    assert asked(None) == 3600, "nothing that could judge it"
+
+
+def test_an_analysis_that_is_asked_for_is_the_rollouts_own() -> None:
+    ask = [{"name": "digest", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['slipway/image-digest']"}}}]
+    analysis = {"templates": [{"templateName": "smoke"}], "args": ask}
+    found = recorded()
+    found["metadata"]["annotations"] = {"slipway/image-digest": SEVEN}
+    found["spec"]["strategy"] = {"blueGreen": {"prePromotionAnalysis": analysis}}
+    template = {"spec": {"args": [{"name": "digest"}, {"name": "url", "value": "http://preview"}], "metrics": [{}]}}
+    owner = {"name": "tiny-a", "uid": "r", "labels": {"rollouts-pod-template-hash": "a"}}
+    made = run_of(found, [template], owner)
+    assert made["spec"]["args"] == [{"name": "digest", "value": SEVEN}, {"name": "url", "value": "http://preview"}]
+    assert made["metadata"]["labels"] == {"rollouts-pod-template-hash": "a"}
+    assert made["metadata"]["ownerReferences"][0]["uid"] == "r"
+    found["metadata"]["annotations"] = {}
+    with pytest.raises(BadInput, match="no digest"):
+        run_of(found, [template], owner)
 
 
 @pytest.mark.parametrize(

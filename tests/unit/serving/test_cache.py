@@ -18,7 +18,7 @@ SCORES = np.array([0.25], np.float32)
 
 
 def cache(digest: str = DIGEST, entries: int = 2, seconds: int = 60) -> Cache:
-    return Cache(digest, entries, seconds, None, "", Breaker("redis"))
+    return Cache(digest, entries, seconds, "", Breaker("redis"))
 
 
 def batch(*numbers: float, text: tuple[str, ...] = ("AA", "JFK")) -> Batch:

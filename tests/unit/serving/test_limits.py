@@ -13,7 +13,7 @@ from slipway.errors import BadInput
 
 
 def limiter(burst: str = "10/second", sustained: str = "1000/minute") -> Limiter:
-    return Limiter(burst, sustained, "", 0.5, Breaker("redis"))
+    return Limiter(burst, sustained, 0.5, Breaker("redis"))
 
 
 async def ask(limits: Limiter, subject: str) -> bool:

@@ -75,16 +75,16 @@ def test_a14_crafted_tree_indices_are_refused_and_this_process_lives(copy: Path,
         listed.ints[index] = value
     (copy / "model.onnx").write_bytes(graph.SerializeToString())
     with pytest.raises((BadInput, Refused)):
-        probe.check(sealed(copy), seconds=30)
+        probe.begin(sealed(copy), seconds=30).wait()
 
 
 def test_a_sound_model_survives_the_probe(exported: Path) -> None:
-    probe.check(exported)
+    probe.begin(exported).wait()
 
 
 def test_a_model_that_hangs_is_refused(exported: Path) -> None:
     with pytest.raises(Refused, match="no answer"):
-        probe.check(exported, seconds=0.01)
+        probe.begin(exported, seconds=0.01).wait()
 
 
 def test_other_answers_than_the_golden_ones_are_refused(copy: Path) -> None:

@@ -50,6 +50,21 @@ def test_a_shared_cache_needs_a_secret() -> None:
     assert settings.read(shared | {"SLIPWAY_CACHE_SECRET": "x" * 16}).cache_redis == "on"
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("REDIS_URL", "http://:secret@cache:6379"),
+        ("REDIS_URL", "redis://:secret@cache:port"),
+        ("DATABASE_URL", "mysql://me:secret@there/journal"),
+        ("DATABASE_URL", "postgresql://me:secret@[there/journal"),
+    ],
+)
+def test_a_store_that_cannot_be_is_refused_without_its_password(name: str, url: str) -> None:
+    with pytest.raises(BadInput, match=f"SLIPWAY_{name}") as refused:
+        settings.read(SAFE | {f"SLIPWAY_{name}": url})
+    assert "secret" not in str(refused.value)
+
+
 def test_the_reference_page_lists_every_setting() -> None:
     page = Path(__file__).parents[3] / "docs" / "reference" / "serving.md"
     assert settings.table() in page.read_text()

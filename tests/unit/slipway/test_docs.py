@@ -1,6 +1,7 @@
 """What is written down is there, and what is there is written down."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,17 @@ def test_every_make_target_the_docs_name_exists() -> None:
     for page in PAGES:
         named = set(re.findall(r"`make ([a-z0-9-]+)", page.read_text(encoding="utf-8")))
         assert named <= there, f"{page.name}: {sorted(named - there)}"
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    """An error that says where to read on must not lead nowhere."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    named: dict[str, str] = {}
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if path.suffix in {".py", ".mk", ".yaml", ".yml", ".toml", ".env"} or path.name == "Makefile":
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            named |= dict.fromkeys(re.findall(r"(?<![\w/.])docs/[\w/-]+\.md", text), name)
+    assert len(named) > 10
+    gone = {page: name for page, name in named.items() if not (ROOT / page).is_file()}
+    assert not gone

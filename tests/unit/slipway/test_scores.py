@@ -16,7 +16,7 @@ def sample(seed: int, rows: int = 400, digits: int = 2) -> tuple[np.ndarray, np.
 
 
 @given(seed=st.integers(0, 10_000), digits=st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_draw_equals_scikit_learn_with_weights(seed: int, digits: int) -> None:
     label, probability, block = sample(seed, digits=digits)
     drawn = resample(block, resamples=3, seed=seed)

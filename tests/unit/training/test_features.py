@@ -49,7 +49,7 @@ def test_every_feature_says_since_when_it_is_known(feature: features.Feature) ->
     assert feature.type == "string" or (feature.minimum is not None and feature.maximum is not None and feature.unit)
 
 
-@given(hours=st.lists(st.integers(2, 60), min_size=1, max_size=8), lag=st.integers(1, 2), seed=st.integers(1, 99))
+@given(hours=st.lists(st.integers(2, 60), min_size=1, max_size=3), lag=st.integers(1, 2), seed=st.integers(1, 99))
 @settings(max_examples=30, deadline=None)
 def test_nothing_after_the_scheduled_hour_reaches_a_feature(hours: list[int], lag: int, seed: int) -> None:
     """Rewrite every observation that is not over when the hour begins: each flight's features stay."""

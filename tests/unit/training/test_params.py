@@ -22,7 +22,7 @@ def test_the_project_s_own_parameters_are_sound() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("  seed: 13\n  threads", "  sead: 13\n  threads", ["train.sead", "seed (did you mean this?)"]),
+        ("  seed: 13 # of what", "  sead: 13 # of what", ["train.sead", "seed (did you mean this?)"]),
         ("threads: 2", "threads: two", ["train.threads", "valid integer", "'two'"]),
         ("threads: 2", "threads: true", ["train.threads", "True"]),
         ("late_from_minutes: 15", "late_from_minutes: -15", ["prepare.late_from_minutes", "-15"]),

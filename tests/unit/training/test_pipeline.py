@@ -60,6 +60,20 @@ def test_the_graph_has_the_contract_s_inputs_and_output(fitted: Pipeline) -> Non
     assert [(tensor.name, tensor.shape[1]) for tensor in session.get_outputs()] == [("probabilities", 2)]
 
 
+@pytest.mark.parametrize(("without", "left"), [("CATEGORICAL", "numeric"), ("NUMERIC", "categorical")])
+@pytest.mark.parametrize("estimator", ["HistGradientBoostingClassifier", "LogisticRegression"])
+def test_a_model_may_do_without_strings_or_without_numbers(
+    estimator: str, without: str, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pipeline, convert, graph):
+        monkeypatch.setattr(module, without, [])
+    fitted = train.fit(with_estimator(estimator, **SMALL[estimator]), rows())
+    session = graph.session(convert.to_onnx(fitted))
+    assert [tensor.name for tensor in session.get_inputs()] == [left]
+    answer = graph.predict(session, rows(seed=1)).astype(np.float64)
+    assert np.allclose(answer, pipeline.positive(fitted, rows(seed=1)), atol=1e-5)
+
+
 def test_the_same_rows_give_the_same_bytes(fitted: Pipeline) -> None:
     name = type(fitted.named_steps["estimator"]).__name__
     again = train.fit(with_estimator(name, **SMALL[name]), rows())

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training import baselines, slices
+from training import baselines, problem, slices
 
 ROWS = pd.DataFrame(
     {
@@ -16,7 +16,7 @@ ROWS = pd.DataFrame(
 
 
 def test_every_row_stands_in_one_slice_of_each_dimension() -> None:
-    named = slices.labels(ROWS)
+    named = problem.slices(ROWS)
     assert named["hours"].tolist() == ["00-03", "00-03", "04-07", "20-23"]
     assert named["month"].tolist() == ["2013-09", "2013-09", "2013-10", "2013-10"]
     table = pd.DataFrame(slices.table(ROWS, np.array([0.1, 0.9, 0.2, 0.3])))

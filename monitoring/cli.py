@@ -1,0 +1,147 @@
+"""The command line of the monitoring room."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import rich_click
+
+from slipway.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from monitoring.drift import Judged
+    from monitoring.journal import Window
+
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is judged, and when it is drift."""
+
+    threshold: float
+    minimum_rows: int
+    ignore: tuple[str, ...]
+
+
+@click.command(cls=rich_click.RichCommand)
+@click.argument("name", required=False)
+@click.option("--since", default="7d", show_default=True, metavar="7d|24h|DATE", help="From when on.")
+@click.option("--until", metavar="DATE", help="To before when.  [default: now]")
+@click.option(
+    "--threshold", type=click.FloatRange(0), default=0.2, show_default=True, help="Least index that can be drift."
+)
+@click.option("--minimum-rows", type=click.IntRange(1), default=500, show_default=True, help="Fewer cannot be judged.")
+@click.option("--ignore", multiple=True, metavar="FEATURE", help="One that the journal leaves out.")
+@click.option(
+    "-C",
+    "root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder with model/, data/ and reports/.  [default: this one]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drift(
+    name: str | None,
+    since: str,
+    until: str | None,
+    threshold: float,
+    minimum_rows: int,
+    ignore: tuple[str, ...],
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Compare what NAME is asked and answers with the rows on which it was judged.
+
+    Reads the journal of SLIPWAY_DATABASE_URL. Without NAME it is the model that
+    the folder holds. A feature has drifted where its population stability index is
+    over the threshold and over what the reference itself shows from week to week.
+
+    Exit codes: 0 no drift · 3 too few rows to judge · 4 drift · 5 the journal does not answer.
+
+    Example:
+
+        slipway drift flight-delay --since 7d
+    """
+    url = os.environ.get("SLIPWAY_DATABASE_URL")
+    if not url:
+        raise BadInput("no journal is named", expected="SLIPWAY_DATABASE_URL", hint="see docs/how-to/drift.md")
+    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
+    span = (_moment(since, to), to)
+    if span[0] >= to:
+        raise BadInput("the window is empty", expected="--since before --until", found=f"{span[0]} and {to}")
+    window, judged = _compared(url, name, root, span, Rules(threshold, minimum_rows, ignore))
+    _show(span, window, judged, as_json)
+    sys.exit(4 if any(one.drifted for one in judged) else 0)
+
+
+def _compared(
+    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: Rules
+) -> tuple[Window, list[Judged]]:
+    from monitoring.drift import judge
+    from monitoring.journal import count
+    from monitoring.reference import read
+
+    reference = read(root, name)
+    unknown = set(rules.ignore) - {one.name for one in reference.columns}
+    if unknown:
+        raise BadInput(f"--ignore {', '.join(sorted(unknown))} is no feature of {reference.model}")
+    window = count(url, reference.model, reference.columns, *span)
+    if window.rows < rules.minimum_rows:
+        raise BadInput(
+            f"too few rows of {reference.model} to judge",
+            expected=f"{rules.minimum_rows} from {span[0]:%Y-%m-%d %H:%M} UTC on",
+            found=str(window.rows),
+            hint="a longer window: --since 30d",
+        )
+    blocks = math.ceil((span[1] - span[0]) / timedelta(days=1))
+    columns = [one for one in reference.columns if one.name not in rules.ignore]
+    judged = [judge(one.name, one.by_block, window.counts[one.name], blocks, rules.threshold) for one in columns]
+    return window, judged
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if said := re.fullmatch(r"(\d{1,4})([hdw])", text):
+        return now - timedelta(**{UNITS[said[2]]: int(said[1])})
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput("no moment in time", expected="7d, 24h, 2w or 2026-01-31T12:00", found=text) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged], as_json: bool) -> None:
+    drifted = [one.name for one in judged if one.drifted]
+    if as_json:
+        columns = [asdict(one) | {"drifted": one.drifted} for one in judged]
+        said = {"model": window.model, "since": span[0].isoformat(), "until": span[1].isoformat()}
+        print(json.dumps(said | {"rows": window.rows, "versions": window.versions, "columns": columns}, indent=2))
+        return
+    from rich.console import Console
+
+    Console(soft_wrap=True).print(_table(judged))
+    versions = ", ".join(f"version {version}: {rows}" for version, rows in sorted(window.versions.items()))
+    print(f"{window.rows} rows of {window.model} since {span[0]:%Y-%m-%d %H:%M} UTC ({versions})")
+    print(f"drift: {', '.join(drifted)}" if drifted else "no drift")
+
+
+def _table(judged: list[Judged]) -> Table:
+    from rich.table import Table
+
+    table = Table("column", "index", "limit", "within the reference", "missing then", "missing now", "")
+    for one in sorted(judged, key=lambda each: each.limit - each.index):
+        shares = (f"{one.missing_before:.1%}", f"{one.missing_now:.1%}")
+        numbers = (f"{one.index:.3f}", f"{one.limit:.3f}", f"{one.within:.3f}")
+        table.add_row(one.name, *numbers, *shares, "drift" if one.drifted else "")
+    return table

@@ -1,0 +1,87 @@
+"""Counts what the journal holds of a model's requests, a few thousand at a time; reads and never writes.
+
+The tables are serving's: one row an answered request, its features an array of one object a predicted row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from monitoring.bins import Categories, Counts
+from monitoring.reference import Column
+from slipway.errors import BadInput, Unavailable
+
+BATCH = 2000  # requests
+SECONDS_TO_CONNECT = 10
+QUERY = """
+SELECT model_version, features, scores FROM predictions
+WHERE model = %s AND requested_at >= %s AND requested_at < %s
+"""
+
+
+@dataclass
+class Window:
+    """What was counted: rows by model version, and a count by bin of each column."""
+
+    model: str
+    counts: dict[str, Counts]
+    versions: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were predicted."""
+        return sum(self.versions.values())
+
+
+def count(url: str, model: str, columns: tuple[Column, ...], since: datetime, until: datetime) -> Window:
+    """Count the rows of `model` from `since` to before `until`; the last column is the score.
+
+    Raises:
+        BadInput: the journal's tables are not there.
+        Unavailable: PostgreSQL does not answer.
+    """
+    import psycopg
+
+    window = Window(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
+    try:
+        with psycopg.connect(url, connect_timeout=SECONDS_TO_CONNECT) as connection:
+            connection.read_only = True
+            for batch in _batches(connection, (model, since, until)):
+                _add(window, columns, batch)
+    except psycopg.errors.UndefinedTable as error:
+        raise BadInput(
+            "the database has no journal",
+            expected="the table predictions",
+            hint="see SLIPWAY_DATABASE_URL, or slipway journal migrate",
+        ) from error
+    except psycopg.Error as error:
+        found = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Unavailable("the journal cannot be read", found=found, hint="see SLIPWAY_DATABASE_URL") from error
+    return window
+
+
+def _batches(connection: Any, parameters: tuple[Any, ...]) -> Iterator[list[Any]]:
+    with connection.cursor(name="drift") as cursor:  # of the server: a journal of any size passes through
+        cursor.execute(QUERY, parameters)
+        while batch := cursor.fetchmany(BATCH):
+            yield batch
+
+
+def _add(window: Window, columns: tuple[Column, ...], batch: list[Any]) -> None:
+    for version, features, _ in batch:
+        window.versions[version] = window.versions.get(version, 0) + len(features)
+    rows = [row for _, features, _ in batch for row in features]
+    for column in columns[:-1]:
+        window.counts[column.name] += _counted(column, [row.get(column.name) for row in rows])
+    window.counts[columns[-1].name] += _counted(columns[-1], [score for _, _, scores in batch for score in scores])
+
+
+def _counted(column: Column, values: list[Any]) -> Counts:
+    kind = object if isinstance(column.bins, Categories) else np.float64  # None becomes NaN
+    places = column.bins.places(np.asarray(values, dtype=kind))
+    return np.bincount(places, minlength=column.bins.size).astype(np.int64)

@@ -1,0 +1,120 @@
+"""The promoter as a pod: from MLflow's webhook to a request in Git and a row in the audit record."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+
+from registry.release.cluster.analysis import analyse
+from registry.release.cluster.api import open_cluster
+from registry.tracking import open_store
+from tests.e2e.cluster import promoter as pods
+from tests.e2e.cluster.promoter import SECRET, Promoter
+from tests.fixtures.images import ROOT, Image
+from tests.fixtures.registered import register
+from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait
+
+Images = dict[str, Image]
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture
+def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterator[Promoter]:
+    """A promoter whose next pass by itself is hours away: what happens, a delivery has caused."""
+    image, host = pods.build(registry), pods.node_address()
+    store = open_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    register(store.client, built["seven"])
+    site.install(["staging", "production"])
+    with (
+        pods.serving_mlflow(tmp_path, host) as mlflow,
+        pods.serving_git(site, host) as remote,
+        pods.serving_registry(registry, host) as port,
+    ):
+        site.release("staging", built["seven"])
+        site.wait_phase("staging", "Healthy", built["seven"])
+        analyse(open_cluster(os.environ["KUBECONFIG"]), site.namespace("staging"), MODEL, 120)
+        settings = {
+            "SLIPWAY_GITOPS_REMOTE": remote,
+            "SLIPWAY_FORGE": "git",
+            "SLIPWAY_ACTOR": "Promoter <promoter@example.com>",
+            "SLIPWAY_BAKE_SECONDS": "0",
+            "SLIPWAY_WEBHOOK_SECRET": SECRET,
+            "MLFLOW_TRACKING_URI": mlflow,
+        }
+        hours = site.work / "gitops/platform/promoter/deployment.yaml"
+        hours.write_text(hours.read_text().replace('--every, "30"', '--every, "36000"'))
+        forward = (host, port, int(registry.rpartition(":")[2])) if port else None
+        with pods.deployed(site, image, settings, forward) as namespace:
+            made = Promoter(site, namespace, mlflow, site.remote)
+            try:
+                made.ready()
+                words = [sys.executable, "-m", "slipway", "webhook", "--register", f"{made.address()}/mlflow"]
+                environment = {"MLFLOW_TRACKING_URI": mlflow, "SLIPWAY_WEBHOOK_SECRET": SECRET}
+                done = subprocess.run(
+                    words, env=os.environ | environment, capture_output=True, text=True, check=False, cwd=ROOT
+                )
+                assert done.returncode == 0, done.stderr
+                yield made
+            finally:
+                print(made.log()[-6000:])
+                print(kubectl("-n", namespace, "get", "pods,pvc,events", check=False))
+
+
+def requests(site: Site) -> list[str]:
+    return git(site.remote, "for-each-ref", "--format=%(refname:short)", "refs/heads/release").split()
+
+
+def assert_locked_down(promoter: Promoter, site: Site) -> None:
+    labels = get("namespace", promoter.namespace)["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    run = ["-n", promoter.namespace, "exec", "deploy/promoter", "-c", "promoter", "--"]
+    assert kubectl(*run, "id", "-u").strip() == "1034"
+    assert "Read-only file system" in kubectl(*run, "touch", "/app/slipway/planted", check=False)
+    who = f"--as=system:serviceaccount:{promoter.namespace}:promoter"
+    for verb, kind, space, answer in (
+        ("list", "rollouts.argoproj.io", site.namespace("production"), "yes"),
+        ("list", "applications.argoproj.io", "argocd", "yes"),
+        ("patch", "rollouts.argoproj.io", site.namespace("production"), "no"),
+        ("get", "secrets", site.namespace("production"), "no"),
+        ("list", "pods", "kube-system", "no"),
+    ):
+        assert kubectl("auth", "can-i", verb, kind, "-n", space, who, check=False).startswith(answer), f"{verb} {kind}"
+
+
+def test_an_alias_becomes_a_request_and_a_record_that_outlive_the_pod(promoter: Promoter, site: Site) -> None:
+    assert_locked_down(promoter, site)
+    assert requests(site) == []
+    client = MlflowClient(promoter.mlflow)
+
+    def moved() -> bool:  # a webhook that was registered a moment ago may be silent for a while
+        client.set_registered_model_alias(MODEL, "champion", "7")
+        return bool(requests(site))
+
+    wait(moved, 150, "the request of the new champion")
+    assert requests(site) == [f"release/{MODEL}/7"]
+    assert git(site.remote, "log", "-1", "--format=%an", f"release/{MODEL}/7") == "Promoter"
+    wait(lambda: [one["action"] for one in promoter.says("audit", MODEL)["entries"]] == ["promote"], 60, "the record")
+    refused = httpx.post(f"{promoter.address()}/mlflow", content=b"{}", headers={"X-MLflow-Delivery-Id": "1"})
+    assert refused.status_code == 401
+
+    head = promoter.says("audit", "--verify")["head"]
+    kubectl("-n", promoter.namespace, "delete", "pod", "-l", "app.kubernetes.io/name=promoter", "--wait=true")
+    promoter.ready()
+    assert promoter.says("audit", "--verify", "--head", head)["head"] == head
+    assert requests(site) == [f"release/{MODEL}/7"], "the same request, once"
+
+    # What the branch was is remembered on the volume, so a rewritten history is refused after a restart too.
+    assert promoter.metric("slipway_promoter_refused") == 0
+    git(site.remote, "config", "receive.denyNonFastForwards", "false")
+    git(site.work, "commit", "--quiet", "--amend", "--message", "Another past")
+    git(site.work, "push", "--quiet", "--force", "origin", "HEAD:main")
+    kubectl("-n", promoter.namespace, "delete", "pod", "-l", "app.kubernetes.io/name=promoter", "--wait=true")
+    wait(lambda: promoter.metric("slipway_promoter_refused") == 1, 180, "the rewritten history refused")
+    assert "was rewritten" in promoter.log()

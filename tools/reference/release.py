@@ -1,0 +1,30 @@
+"""The page of the release file: its one form, and what each field is."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from tools.reference.markdown import code, page, table
+from tools.reference.meanings import complete
+from tools.reference.sources import module
+
+
+def found() -> dict[str, str]:
+    """Give the form of each field, as the code refuses another."""
+    releasefile = module("releasefile")
+    return {field.name: releasefile.FORMS[field.name] for field in fields(releasefile.Release)}
+
+
+def write() -> str:
+    """Write the page."""
+    releasefile, forms = module("releasefile"), found()
+    said = complete("release", set(forms))
+    rows = ((code(name), code(form), said[name]) for name, form in forms.items())
+    return page(
+        "The release file",
+        "`gitops/apps/MODEL/ENVIRONMENT/release/kustomization.yaml` says what an environment runs. It is in this form to the byte, and "
+        "promotion copies it whole; any other form is refused, so that two releases are equal exactly when their bytes are. A "
+        "Component with neither images nor annotations says that nothing is released yet. What is done with it: [releases](release.md).",
+        "```yaml\n" + releasefile.TEXT.strip() + "\n```",
+        table(("field", "form", "meaning"), rows),
+    )
