@@ -99,7 +99,8 @@ class Context:
         self, action: str, release: Release, commit: str, environment: str, reason: str = "", actor: str | None = None
     ) -> None:
         """Record what a commit released: from what the environment ran before it, to `release`."""
-        before = self.clone.release(release.model, environment, f"{commit}^1")
+        parent = self.clone.git.attempt("rev-parse", "--verify", "--quiet", f"{commit}^1").text
+        before = self.clone.release(release.model, environment, parent) if parent else None
         self.record(
             action,
             commit,

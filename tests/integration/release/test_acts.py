@@ -317,3 +317,16 @@ def test_without_the_record_nothing_begins_but_a_rollback_goes_on(desk: Any, tmp
         assert rollback(context, "tiny", reason="again").commit is None
     last = desk.audit.entries()[-1]
     assert (last.action, last.reason) == ("rollback", "slow")
+
+
+def test_a_release_that_came_with_the_first_commit_is_recorded_too(desk: Any, in_git: Any) -> None:
+    desk.version()
+    with desk.acting() as context:
+        stage(context, "tiny", "1")
+    first = in_git(desk.remote, "commit-tree", "-m", "Import", "main^{tree}")
+    in_git(desk.remote, "update-ref", "refs/heads/main", first)
+    (desk.folder / "seen-bot").unlink()
+    with desk.acting() as context:
+        assert stage(context, "tiny", "1").commit is None
+    last = desk.audit.entries()[-1]
+    assert (last.key, last.source) == (f"stage:{first}", None)
