@@ -18,7 +18,7 @@ from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release
 from registry.release.repository.requests import commit_of, stale, tip
-from registry.release.repository.signers import counts, own_signature, signature
+from registry.release.repository.signers import Signature, counts, own_signature, signature
 from slipway.errors import BadInput, Refused
 
 
@@ -138,7 +138,18 @@ def _not_own(context: Context, sha: str) -> None:
     mine = own_signature(clone)
     if mine is None:
         return
-    signed = signature(clone, sha)
+    for one in clone.git.run("rev-list", f"{clone.head}..{sha}").text.split():
+        _by_another(clone, signature(clone, one), mine)
+    if not counts(clone, mine):
+        raise Refused(
+            "the approver's key is not allowed",
+            expected="a key in SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key",
+            found=f"key {mine.fingerprint or 'none'}: {mine.said}",
+            hint="let somebody allow it, or approve with another",
+        )
+
+
+def _by_another(clone: Clone, signed: Signature, mine: Signature) -> None:
     if not counts(clone, signed):
         raise Refused(
             f"the request is {signed.said}" if signed.letter != "E" else f"the request's signature {signed.said}",
@@ -148,13 +159,6 @@ def _not_own(context: Context, sha: str) -> None:
         )
     if signed.fingerprint == mine.fingerprint:
         raise _own(f"key {mine.fingerprint}", f"key {mine.fingerprint}")
-    if not counts(clone, mine):
-        raise Refused(
-            "the approver's key is not allowed",
-            expected="a key in SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key",
-            found=f"key {mine.fingerprint or 'none'}: {mine.said}",
-            hint="let somebody allow it, or approve with another",
-        )
 
 
 def _own(author: str, approver: str) -> Refused:

@@ -177,3 +177,23 @@ def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_sig
             clone.fetch()
         said = [one.partition(": ")[2] for one in verify(clone, "tiny", root)]
     assert said == ["approved with the key that asked for it", "released without an approval"]
+
+
+@pytest.mark.parametrize(("key", "said"), [(None, "not signed"), ("ada", "their own")])
+def test_every_commit_of_a_request_is_looked_at_not_its_tip_alone(
+    desk: Any, keys: dict[str, str], key: str | None, said: str
+) -> None:
+    desk.version()
+    with desk.acting(BOT, keys["bot"]) as context:
+        stage(context, "tiny", "1")
+    with desk.acting(BOT, keys[key] if key else None) as context:
+        clone = context.clone
+        path, staged = clone.path("tiny", "production"), clone.text(clone.path("tiny", "staging")) or ""
+        under = clone.commit({path: staged}, "Release, by somebody", [clone.head])
+        clone.git.run("push", "origin", f"{under}:refs/heads/under")
+    with desk.acting(BOT, keys["bot"]) as context:
+        context.clone.git.run("fetch", "origin", "under")
+        tip = context.clone.commit({path: staged}, "Release", [under])
+        context.clone.git.run("push", "origin", f"{tip}:refs/heads/release/tiny/1")
+    with desk.acting(ADA, keys["ada"]) as context, pytest.raises(Refused, match=said):
+        approve(context, "tiny")
