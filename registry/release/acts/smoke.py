@@ -25,7 +25,9 @@ def smoke(context: Context, open_cluster: Callable[[], Cluster], name: str, envi
     namespace = namespaces(context.clone, [name]).get((name, environment))
     release = context.clone.release(name, environment) if namespace else None
     if namespace is None or release is None:
-        raise BadInput(f"{name} has no release in {environment}", hint=f"slipway stage {name} VERSION")
+        raise BadInput(
+            f"{name} has no release in {environment}", expected="one to judge", hint=f"slipway stage {name} VERSION"
+        )
     cluster = open_cluster()
     rollout = cluster.rollout(namespace, name)
     if rollout is None or rollout.active != release.digest:

@@ -77,7 +77,11 @@ def run_of(rollout: dict[str, Any], templates: list[dict[str, Any]], owner: dict
     for one in [argument for template in templates for argument in template["spec"].get("args", [])]:
         value = values.get(one["name"]) or one.get("value")
         if value is None:
-            raise BadInput(f"the analysis has no {one['name']}", expected="an annotation of the Rollout, or a default")
+            raise BadInput(
+                f"the analysis has no {one['name']}",
+                expected="an annotation of the Rollout, or a default",
+                hint="add one to the AnalysisTemplate, and push",
+            )
         arguments[one["name"]] = value
     meta = {
         "generateName": f"{rollout['metadata']['name']}-asked-",

@@ -152,6 +152,8 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("abort", ["tiny", "staging"], 3, "on its way to nothing new", {}),
     ("abort", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("resume", ["other"], 3, "other has no release", {}),
+    ("smoke", ["other"], 3, "other has no release", {}),
+    ("smoke", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("audit", ["--verify", "--head", "9:" + "f" * 64], 4, "audit record was changed", {}),
     ("audit", ["--verify", "--head", "x"], 3, "no head", {}),
     ("audit", ["TINY"], 3, "NAME is no model's name", {}),
