@@ -26,7 +26,8 @@ SECRET = "a-secret-that-both-sides-know-1234"
 NAME = "slipway-promoter"
 # What a registry on the loopback of the node looks like from a pod: a forwarder beside the promoter.
 FORWARDER = """
-import asyncio
+import asyncio, os, signal
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 async def pipe(reader, writer):
     try:
         while data := await reader.read(65536):

@@ -91,7 +91,7 @@ def assert_locked_down(promoter: Promoter, site: Site) -> None:
 def test_an_alias_becomes_a_request_and_a_record_that_outlive_the_pod(promoter: Promoter, site: Site) -> None:
     assert_locked_down(promoter, site)
     assert requests(site) == []
-    client = MlflowClient(promoter.mlflow)
+    client = MlflowClient(promoter.mlflow, promoter.mlflow)  # the registry too: by the server, which calls webhooks
 
     def moved() -> bool:  # a webhook that was registered a moment ago may be silent for a while
         client.set_registered_model_alias(MODEL, "champion", "7")
