@@ -61,6 +61,8 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
     made.run("set -o pipefail", 10)
     yield made
     made.close()
+    if (clone / "var/stack").exists():  # a page that stopped half way
+        subprocess.run([clone / ".venv/bin/slipway", "stack", "down"], cwd=clone, check=False)
 
 
 def _other_ports() -> str:
