@@ -89,11 +89,11 @@ test-image: setup image-tools ## build the image, run it locked down, package a 
 	pytest --reruns 1 -m image tests/integration/image
 
 .PHONY: manifest-tools
-manifest-tools: ## build kustomize, kubeconform and actionlint into var/bin, at the versions of tools/go.mod
-	@for tool in kustomize kubeconform actionlint; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
+manifest-tools: ## build kustomize, kubeconform, actionlint and compose-spec into var/bin, at the versions of tools/go.mod
+	@for tool in kustomize kubeconform actionlint compose-spec; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
 	  test -z "$${missing:-}" || command -v go >/dev/null || \
-	  { echo "error: kustomize, kubeconform or actionlint is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
-	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool; }
+	  { echo "error: kustomize, kubeconform, actionlint or compose-spec is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
+	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool && mv $(CURDIR)/var/bin/cmd $(CURDIR)/var/bin/compose-spec; }
 
 .PHONY: check-manifests
 check-manifests: setup manifest-tools ## build every environment, check it against schemas and policy

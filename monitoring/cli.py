@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from monitoring.journal import Window
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is judged, and when it is drift."""
+
+    threshold: float
+    minimum_rows: int
+    ignore: tuple[str, ...]
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -55,8 +64,8 @@ def drift(
 ) -> None:
     """Compare what NAME is asked and answers with the rows on which it was judged.
 
-    Reads the journal of SLIPWAY_DATABASE_URL. NAME is model.name of params.yaml
-    unless given. A feature has drifted where its population stability index is
+    Reads the journal of SLIPWAY_DATABASE_URL. Without NAME it is the model that
+    the folder holds. A feature has drifted where its population stability index is
     over the threshold and over what the reference itself shows from week to week.
 
     Exit codes: 0 no drift · 3 too few rows to judge · 4 drift · 5 the journal does not answer.
@@ -72,34 +81,33 @@ def drift(
     span = (_moment(since, to), to)
     if span[0] >= to:
         raise BadInput("the window is empty", expected="--since before --until", found=f"{span[0]} and {to}")
-    window, judged = _compared(url, name, root, span, (threshold, minimum_rows, ignore))
+    window, judged = _compared(url, name, root, span, Rules(threshold, minimum_rows, ignore))
     _show(span, window, judged, as_json)
     sys.exit(4 if any(one.drifted for one in judged) else 0)
 
 
 def _compared(
-    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: tuple[float, int, tuple[str, ...]]
+    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: Rules
 ) -> tuple[Window, list[Judged]]:
     from monitoring.drift import judge
     from monitoring.journal import count
     from monitoring.reference import read
 
-    threshold, minimum_rows, ignore = rules
     reference = read(root, name)
-    unknown = set(ignore) - {one.name for one in reference.columns}
+    unknown = set(rules.ignore) - {one.name for one in reference.columns}
     if unknown:
         raise BadInput(f"--ignore {', '.join(sorted(unknown))} is no feature of {reference.model}")
     window = count(url, reference.model, reference.columns, *span)
-    if window.rows < minimum_rows:
+    if window.rows < rules.minimum_rows:
         raise BadInput(
             f"too few rows of {reference.model} to judge",
-            expected=f"{minimum_rows} from {span[0]:%Y-%m-%d %H:%M} UTC on",
+            expected=f"{rules.minimum_rows} from {span[0]:%Y-%m-%d %H:%M} UTC on",
             found=str(window.rows),
             hint="a longer window: --since 30d",
         )
     blocks = math.ceil((span[1] - span[0]) / timedelta(days=1))
-    columns = [one for one in reference.columns if one.name not in ignore]
-    judged = [judge(one.name, one.by_block, window.counts[one.name], blocks, threshold) for one in columns]
+    columns = [one for one in reference.columns if one.name not in rules.ignore]
+    judged = [judge(one.name, one.by_block, window.counts[one.name], blocks, rules.threshold) for one in columns]
     return window, judged
 
 

@@ -16,5 +16,10 @@ def checked(model: str) -> str:
         BadInput: it cannot be one.
     """
     if not re.fullmatch(NAME, model):
-        raise BadInput("NAME is no model's name", expected="lower case letters, digits and hyphens", found=model)
+        raise BadInput(
+            "NAME is no model's name",
+            expected="lower case letters, digits and hyphens",
+            found=model,
+            hint="slipway status",
+        )
     return model

@@ -74,11 +74,13 @@ def _load(target: str) -> click.Command:
     try:
         command: click.Command = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        room = module.partition(".")[0]
-        raise click.ClickException(
-            f"this command needs the {room} extra ({error.name} is not installed). Type: pip install 'slipway[{room}]'"
-        ) from error
+        raise click.ClickException(_missing(module, error)) from error
     return command
+
+
+def _missing(module: str, error: ModuleNotFoundError) -> str:
+    room = module.partition(".")[0]
+    return f"this command needs the {room} extra ({error.name} is not installed). Type: pip install 'slipway[{room}]'"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,6 +102,11 @@ def main(arguments: list[str] | None = None) -> Any:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return slipway.main(args=words, prog_name="slipway")
+    except ModuleNotFoundError as error:  # a room imports its libraries when they are needed
+        target = next((COMMANDS[word][0] for word in words if word in COMMANDS), None)
+        if target is None:
+            raise
+        sys.exit(f"Error: {_missing(target, error)}")
     except SlipwayError as error:
         if "--json" in words:
             print(json.dumps(error.as_json()))

@@ -112,7 +112,12 @@ def _checked(context: Context, name: str, sha: str, version: int) -> Release:
     release = clone.release(name, PRODUCTION, sha)
     before = clone.release(name, PRODUCTION)
     if release is None or release.version != version:
-        raise Refused(f"the branch names version {version}, its release file another", hint=f"slipway diff {name}")
+        raise Refused(
+            f"the branch names version {version}, its release file another",
+            expected=f"version {version}",
+            found=f"version {release.version}" if release else "nothing",
+            hint=f"slipway diff {name}",
+        )
     older = before is not None and release.version < before.version
     if older and "Slipway-Rollback" not in commit_of(clone, sha).trailers:
         raise Refused(
@@ -171,4 +176,8 @@ def _approved_before(context: Context, name: str) -> Approved:
         last = entries[0].commit
         context.record_release(APPROVE, entries[0].release, last.sha, PRODUCTION, last.reason)
         return Approved(entries[0].release, last.sha, False)
-    raise BadInput(f"no request of {name} is open", hint=f"slipway promote {name} VERSION")
+    raise BadInput(
+        f"no request of {name} is open",
+        expected="one that waits for its approval",
+        hint=f"slipway promote {name} VERSION",
+    )

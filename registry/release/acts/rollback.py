@@ -49,7 +49,11 @@ def rollback(
     entries = history(context.clone, name, environment)
     current = next((one for one in entries[:1] if one.release), None)
     if current is None or current.release is None:
-        raise BadInput(f"{name} has no release in {environment}", hint=f"slipway history {name} {environment}")
+        raise BadInput(
+            f"{name} has no release in {environment}",
+            expected="one to go back from",
+            hint=f"slipway history {name} {environment}",
+        )
     now = current.release
     done = current.commit.action in (ROLLBACK, REVERT) if to is None else now.version == to
     if done:

@@ -21,7 +21,9 @@ def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name
     namespace = namespaces(context.clone, [name]).get((name, environment))
     release = context.clone.release(name, environment) if namespace else None
     if namespace is None or release is None:
-        raise BadInput(f"{name} has no release in {environment}", hint=f"slipway stage {name} VERSION")
+        raise BadInput(
+            f"{name} has no release in {environment}", expected="one on its way", hint=f"slipway stage {name} VERSION"
+        )
     cluster = open_cluster()
     before = cluster.rollout(namespace, name)
     done = cluster.resume(namespace, name) if word == "resume" else cluster.abort(namespace, name)

@@ -24,36 +24,45 @@ def analyse(cluster: Cluster, namespace: str, name: str, seconds: float) -> Anal
         BadInput: nothing is active there, or a template or an annotation that it needs is missing.
         Unavailable: the cluster does not answer, or the analysis does not end.
     """
-    from kubernetes.client import AppsV1Api, CustomObjectsApi
+    from kubernetes.client import CustomObjectsApi
 
     custom: Any = CustomObjectsApi(cluster.client)
-    where = f"{namespace}/{name}"
-    with cluster.asking(f"run the analysis of {where}"):
-        found = custom.get_namespaced_custom_object(*ROLLOUTS, namespace, "rollouts", name, _request_timeout=SECONDS)
-        status = found.get("status", {})
-        revision = status.get("blueGreen", {}).get("activeSelector")
-        if not revision or revision != status.get("blueGreen", {}).get("previewSelector"):
-            raise BadInput(
-                f"the Rollout {where} is not on one revision",
-                expected="one that is active and in preview alike",
-                hint=f"slipway status {name}",
-            )
-        listed = AppsV1Api(cluster.client).list_namespaced_replica_set(
-            namespace, label_selector=f"{HASH}={revision}", _request_timeout=SECONDS
-        )
-        named = [
-            one["templateName"] for one in found["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"]["templates"]
-        ]
-        templates = [
-            custom.get_namespaced_custom_object(
-                *ROLLOUTS, namespace, "analysistemplates", one, _request_timeout=SECONDS
-            )
-            for one in named
-        ]
-        owner = cluster.client.sanitize_for_serialization(listed.items[0].metadata)
+    with cluster.asking(f"run the analysis of {namespace}/{name}"):
+        found = _get(custom, namespace, "rollouts", name)
+        owner = _active(cluster, found)
+        analysis = found["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"]
+        templates = [_get(custom, namespace, "analysistemplates", one["templateName"]) for one in analysis["templates"]]
         body = run_of(found, templates, owner)
-        made = custom.create_namespaced_custom_object(*ROLLOUTS, namespace, "analysisruns", body)["metadata"]["name"]
-    return _ended(cluster, namespace, made, seconds)
+        created = custom.create_namespaced_custom_object(
+            *ROLLOUTS, namespace, "analysisruns", body, _request_timeout=SECONDS
+        )
+    return _ended(cluster, custom, namespace, created["metadata"]["name"], seconds)
+
+
+def _get(custom: Any, namespace: str, plural: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = custom.get_namespaced_custom_object(
+        *ROLLOUTS, namespace, plural, name, _request_timeout=SECONDS
+    )
+    return found
+
+
+def _active(cluster: Cluster, rollout: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of the ReplicaSet that is active, and in preview: the templates ask the preview's Service."""
+    from kubernetes.client import AppsV1Api
+
+    meta, colours = rollout["metadata"], rollout.get("status", {}).get("blueGreen", {})
+    revision = colours.get("activeSelector")
+    if not revision or revision != colours.get("previewSelector"):
+        raise BadInput(
+            f"the Rollout {meta['namespace']}/{meta['name']} is not on one revision",
+            expected="one that is active, and none that waits beside it",
+            hint=f"slipway status {meta['name']}",
+        )
+    listed = AppsV1Api(cluster.client).list_namespaced_replica_set(
+        meta["namespace"], label_selector=f"{HASH}={revision}", _request_timeout=SECONDS
+    )
+    found: dict[str, Any] = cluster.client.sanitize_for_serialization(listed.items[0].metadata)
+    return found
 
 
 def run_of(rollout: dict[str, Any], templates: list[dict[str, Any]], owner: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +71,8 @@ def run_of(rollout: dict[str, Any], templates: list[dict[str, Any]], owner: dict
     Raises:
         BadInput: an argument has no value.
     """
-    values = {one["name"]: _value(one, rollout) for one in _asked(rollout)}
+    asked = rollout["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"].get("args", [])
+    values = {one["name"]: _value(one, rollout) for one in asked}
     arguments = {}
     for one in [argument for template in templates for argument in template["spec"].get("args", [])]:
         value = values.get(one["name"]) or one.get("value")
@@ -83,12 +93,6 @@ def run_of(rollout: dict[str, Any], templates: list[dict[str, Any]], owner: dict
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": meta, "spec": spec}
 
 
-def _asked(rollout: dict[str, Any]) -> list[dict[str, Any]]:
-    analysis = rollout["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"]
-    asked: list[dict[str, Any]] = analysis.get("args", [])
-    return asked
-
-
 def _value(argument: dict[str, Any], rollout: dict[str, Any]) -> str | None:
     path = argument.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
     annotations = rollout["metadata"].get("annotations") or {}
@@ -97,17 +101,11 @@ def _value(argument: dict[str, Any], rollout: dict[str, Any]) -> str | None:
     return argument.get("value")
 
 
-def _ended(cluster: Cluster, namespace: str, name: str, seconds: float) -> Analysis:
-    from kubernetes.client import CustomObjectsApi
-
-    custom: Any = CustomObjectsApi(cluster.client)
+def _ended(cluster: Cluster, custom: Any, namespace: str, name: str, seconds: float) -> Analysis:
     ends = time.monotonic() + seconds
     while True:
         with cluster.asking(f"read the analysis {name}"):
-            found = custom.get_namespaced_custom_object(
-                *ROLLOUTS, namespace, "analysisruns", name, _request_timeout=SECONDS
-            )
-        status = found.get("status", {})
+            status = _get(custom, namespace, "analysisruns", name).get("status", {})
         if status.get("phase") in ENDED:
             return Analysis(name, status["phase"], status.get("message", ""))
         if time.monotonic() > ends:

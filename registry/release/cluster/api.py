@@ -125,7 +125,9 @@ class Cluster:
     def _after(self, namespace: str, name: str) -> Rollout:
         found = self.rollout(namespace, name)
         if found is None:
-            raise Unavailable(f"the Rollout {namespace}/{name} is gone", hint=f"slipway status {name}")
+            raise Unavailable(
+                f"the Rollout {namespace}/{name} is gone", expected="one that stays", hint=f"slipway status {name}"
+            )
         return found
 
     def _raw(self, namespace: str, name: str) -> dict[str, Any]:
@@ -133,7 +135,11 @@ class Cluster:
             {}, 404, self._custom().get_namespaced_custom_object, *ROLLOUTS, namespace, "rollouts", name
         )
         if not found:
-            raise BadInput(f"no Rollout {name} in {namespace}", hint=f"slipway status {name}")
+            raise BadInput(
+                f"no Rollout {name} in {namespace}",
+                expected="what Argo CD makes of the manifests",
+                hint=f"slipway status {name}",
+            )
         return found
 
     def _patch(self, namespace: str, name: str, body: dict[str, Any], status: bool = False) -> None:

@@ -7,13 +7,17 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, cluster
+from slipway.errors import SlipwayError
+
+if TYPE_CHECKING:
+    from registry.release.promoter.reconcile import Done
 
 
 @COMMAND()
@@ -39,14 +43,15 @@ def reconcile(name: str | None, once: bool, every: float, root: Path, as_json: b
 
     models = [checked(name)] if name else None
     with acting(root) as context:
-        while True:
+        if once:
             done = run(context, cluster, models)
-            if as_json:
-                print(json.dumps([asdict(one) for one in done]), flush=True)
-            else:
-                _tell(done)
-            if once:
-                sys.exit(5 if any(one.failed for one in done) else 0)
+            _tell(done, as_json)
+            sys.exit(5 if any(one.failed for one in done) else 0)
+        while True:
+            try:
+                _tell(run(context, cluster, models), as_json)
+            except SlipwayError as error:  # Git is away: the loop is the truth, it outlives that
+                click.echo(f"error: {error}", err=True)
             time.sleep(every)
 
 
@@ -75,7 +80,10 @@ def webhook(host: str, port: int, every: float, url: str | None, root: Path) -> 
         run(root, host, port, every)
 
 
-def _tell(done: Any) -> None:
+def _tell(done: list[Done], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(one) for one in done]), flush=True)
+        return
     for one in done:
         for each in one.outcomes:
             click.echo(f"{one.model} {each.version or ''}: {each.kind}: {each.said}")

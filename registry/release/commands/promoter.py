@@ -69,7 +69,15 @@ def secret(environment: Mapping[str, str]) -> str:
         BadInput: none is set, or it is too short to be one.
     """
     file = environment.get("SLIPWAY_WEBHOOK_SECRET_FILE")
-    given = environment.get("SLIPWAY_WEBHOOK_SECRET") or (Path(file).read_text().strip() if file else "")
+    try:
+        given = environment.get("SLIPWAY_WEBHOOK_SECRET") or (Path(file).read_text().strip() if file else "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            "the secret shared with MLflow cannot be read",
+            expected="text in the file that SLIPWAY_WEBHOOK_SECRET_FILE names",
+            found=f"{file}: {type(error).__name__}",
+            hint=f"openssl rand -hex 32 > {file}",
+        ) from error
     if len(given) < SHORTEST_SECRET:
         raise BadInput(
             "there is no secret shared with MLflow",

@@ -44,7 +44,11 @@ def protect(check: bool, app_id: int | None, root: Path, as_json: bool) -> None:
     from registry.release.forge.protection import apply, compare, read
 
     if app_id is None:
-        raise BadInput("no GitHub App is named", expected="--app-id or SLIPWAY_APP_ID, a number on the App's page")
+        raise BadInput(
+            "no GitHub App is named",
+            expected="--app-id or SLIPWAY_APP_ID, a number on the App's page",
+            hint="slipway protect --app-id NUMBER",
+        )
     ask, repository = connect(os.environ)
     wanted = read(top(root) / ".github", app_id)
     if not check:
@@ -73,7 +77,9 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
     """
     repository, token = environment.get("GITHUB_REPOSITORY", ""), environment.get("GITHUB_TOKEN", "")
     if not token or repository.count("/") != 1:
-        raise BadInput("GitHub is not named", expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN")
+        raise BadInput(
+            "GitHub is not named", expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN", hint="export both"
+        )
     import requests
 
     url = (environment.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
@@ -86,7 +92,11 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
         try:
             answer = session.request(method, f"{url}/{path}", json=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
-            raise Unavailable(f"GitHub gave no answer to {what}", found=type(error).__name__) from error
+            raise Unavailable(
+                f"GitHub gave no answer to {what}",
+                found=type(error).__name__,
+                hint="see GITHUB_API_URL, then run it again",
+            ) from error
         if answer.status_code == 404 and method == "GET":
             return None
         if answer.status_code in (401, 403, 404, 422):

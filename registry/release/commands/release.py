@@ -15,6 +15,7 @@ from slipway.errors import BadInput
 
 if TYPE_CHECKING:
     from registry.release.acts.context import Context
+    from registry.release.forge.forge import Request
 
 REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
 WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
@@ -100,7 +101,7 @@ def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_j
     with acting(root, who) as context:
         request = waiting(context, checked(name))
         if request is not None and not yes:
-            _confirm(context, name, request.tip, f"Approve version {request.version}, asked for by {request.author}?")
+            _confirm(context, request)
         done = run(context, name, request.tip if request else None, reason)
     what = f"commit {done.commit[:12]}" + ("" if done.created else ", approved before")
     text = f"{name} version {done.release.version} approved for production  {done.release.digest}  {what}"
@@ -160,15 +161,15 @@ def rollback(name: str, environment: str, to: int | None, reason: str, root: Pat
     show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
 
 
-def _confirm(context: Context, name: str, tip: str, question: str) -> None:
+def _confirm(context: Context, request: Request) -> None:
     from registry.release.repository.commits import PRODUCTION
     from registry.release.repository.diff import difference
-    from registry.release.repository.requests import tip as fetched
 
-    branch = context.forge.open_requests(name)[0].branch
-    text = context.clone.text(context.clone.path(name, PRODUCTION), fetched(context.clone, branch) and tip)
+    name = request.model
+    text = context.clone.text(context.clone.path(name, PRODUCTION), request.tip)  # fetched when it was found
     made = difference(context.clone, name, text or "")
     click.echo(made.release + made.rendered, err=True)
+    question = f"Approve version {request.version}, asked for by {request.author}?"
     try:
         click.confirm(question, abort=True, err=True)
     except click.Abort as error:

@@ -53,10 +53,15 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
     folder = (get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
     forge = get("SLIPWAY_FORGE") or "git"
     if forge not in ("git", "github"):
-        raise BadInput("SLIPWAY_FORGE is unknown", expected="git or github", found=forge)
+        raise BadInput(
+            "SLIPWAY_FORGE is unknown", expected="git or github", found=forge, hint="export SLIPWAY_FORGE=git"
+        )
     if not folder or ".." in folder.split("/") or folder.startswith((":", "-")):
         raise BadInput(
-            "SLIPWAY_GITOPS_FOLDER is no folder of the repository", expected="a path like gitops", found=folder
+            "SLIPWAY_GITOPS_FOLDER is no folder of the repository",
+            expected="a path like gitops",
+            found=folder,
+            hint="export SLIPWAY_GITOPS_FOLDER=gitops",
         )
     signers = get("SLIPWAY_ALLOWED_SIGNERS")
     return Settings(
@@ -81,7 +86,12 @@ def _remote(named: str) -> str:
 
 def _seconds(text: str) -> float:
     if not text.replace(".", "", 1).isdigit():
-        raise BadInput("SLIPWAY_BAKE_SECONDS is no number of seconds", expected="0 or more", found=text)
+        raise BadInput(
+            "SLIPWAY_BAKE_SECONDS is no number of seconds",
+            expected="0 or more",
+            found=text,
+            hint="export SLIPWAY_BAKE_SECONDS=600",
+        )
     return float(text)
 
 

@@ -52,7 +52,9 @@ def read(folder: Path, app: int) -> Wanted:
         environments = [json.loads(one.read_text()) for one in sorted((folder / "environments").glob("*.json"))]
         workflow = json.loads((folder / "settings.json").read_text())
     except (OSError, ValueError) as error:
-        raise BadInput(f"{folder} cannot be read", expected="JSON", found=str(error)) from error
+        raise BadInput(
+            f"{folder} cannot be read", expected="JSON", found=str(error), hint=f"git status {folder}"
+        ) from error
     for one in rulesets:
         for actor in one["bypass_actors"]:
             if actor["actor_id"] == APP:

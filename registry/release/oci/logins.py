@@ -81,7 +81,12 @@ def _of(place: Path, host: str) -> str | None:
 def _helped(helper: str, host: str) -> str | None:
     program, address = f"docker-credential-{helper}", HUB if host == "docker.io" else host
     if not re.fullmatch(r"[\w.-]+", helper):
-        raise BadInput("a credential helper has no program's name", expected="letters and digits", found=helper)
+        raise BadInput(
+            "a credential helper has no program's name",
+            expected="letters and digits",
+            found=helper,
+            hint="mend credsStore and credHelpers",
+        )
     try:
         ran = subprocess.run(
             [program, "get"], input=address, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
@@ -96,7 +101,11 @@ def _helped(helper: str, host: str) -> str | None:
     if ran.returncode:
         if NOTHING in ran.stdout + ran.stderr:
             return None
-        raise Unavailable(f"the credential helper {program} failed", found=f"exit code {ran.returncode}")
+        raise Unavailable(
+            f"the credential helper {program} failed",
+            found=f"exit code {ran.returncode}",
+            hint=f"echo {address} | {program} get",
+        )
     return _read(program, host, ran.stdout)
 
 
@@ -105,7 +114,11 @@ def _read(program: str, host: str, text: str) -> str:
         said: dict[str, Any] = json.loads(text)
         name, secret = str(said["Username"]), str(said["Secret"])
     except (ValueError, KeyError, TypeError) as error:  # what it said may be a secret
-        raise Unavailable(f"the credential helper {program} gave no login", expected="Username and Secret") from error
+        raise Unavailable(
+            f"the credential helper {program} gave no login",
+            expected="Username and Secret",
+            hint=f"echo {host} | {program} get",
+        ) from error
     if name == IDENTITY:
         raise _identity(host, program)
     return base64.b64encode(f"{name}:{secret}".encode()).decode()

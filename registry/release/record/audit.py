@@ -150,7 +150,11 @@ def open_audit(url: str) -> Audit:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
-        raise BadInput("SLIPWAY_AUDIT_URL is no URL", expected="sqlite:///FILE or postgresql://HOST/NAME") from error
+        raise BadInput(
+            "SLIPWAY_AUDIT_URL is no URL",
+            expected="sqlite:///FILE or postgresql://HOST/NAME",
+            hint="unset SLIPWAY_AUDIT_URL, for var/audit.db",
+        ) from error
     kind = parsed.get_backend_name()
     if kind == "postgresql":
         address = parsed.set(drivername="postgresql+psycopg")
@@ -159,7 +163,12 @@ def open_audit(url: str) -> Audit:
             sa.create_engine(address, connect_args=LIMITS, poolclass=sa.NullPool, isolation_level="READ COMMITTED")
         )
     if kind != "sqlite":
-        raise BadInput("SLIPWAY_AUDIT_URL names no audit record", expected="sqlite or postgresql", found=kind)
+        raise BadInput(
+            "SLIPWAY_AUDIT_URL names no audit record",
+            expected="sqlite or postgresql",
+            found=kind,
+            hint="export SLIPWAY_AUDIT_URL=postgresql://HOST/NAME",
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": 10, "isolation_level": None}, poolclass=sa.NullPool)
@@ -208,5 +217,10 @@ def _hash(row: dict[str, object]) -> str:
 def _number(head: str) -> int:
     number = head.partition(":")[0]
     if not number.isdigit():
-        raise BadInput("no head of an audit record", expected="SEQUENCE:HASH", found=head)
+        raise BadInput(
+            "no head of an audit record",
+            expected="SEQUENCE:HASH",
+            found=head,
+            hint="slipway audit, whose last line is the head",
+        )
     return int(number)

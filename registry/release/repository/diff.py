@@ -58,7 +58,9 @@ def build(overlay: Path) -> str:
             [*tool[0], str(overlay)], capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired as error:
-        raise Unavailable("kustomize gave no answer", expected=f"one within {TIMEOUT_SECONDS} s") from error
+        raise Unavailable(
+            "kustomize gave no answer", expected=f"one within {TIMEOUT_SECONDS} s", hint="run the same command again"
+        ) from error
     if ran.returncode:
         raise BadInput(
             f"kustomize cannot build {'/'.join(overlay.parts[-2:])}",
@@ -75,7 +77,9 @@ def _write(clone: Clone, model: str, top: Path) -> None:
     for path, blob in wanted.items():
         target = top / path
         if ".." in Path(path).parts or Path(path).is_absolute():
-            raise BadInput(f"{path} in {clone.where} leaves the folder")
+            raise BadInput(
+                f"{path} in {clone.where} is refused", expected="a path below the folder", hint=f"git log -- {path}"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(contents[blob])
 

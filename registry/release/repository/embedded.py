@@ -49,7 +49,12 @@ def make(place: Path, source: Path, folder: str, branch: str, actor: Actor) -> b
 
 def _add(git: Git, path: Path, name: str) -> None:
     if path.is_symlink():
-        raise Refused(f"{path} is refused", expected="plain files among the manifests", found="a link")
+        raise Refused(
+            f"{path} is refused",
+            expected="plain files among the manifests",
+            found="a link",
+            hint=f"put the file itself at {path}",
+        )
     if path.is_file():
         blob = git.run("hash-object", "-w", "--stdin", stdin=path.read_bytes()).text
         git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")

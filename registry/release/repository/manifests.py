@@ -133,7 +133,9 @@ class Clone:
             BadInput: no model's name, or no environment.
         """
         if environment not in ENVIRONMENTS:
-            raise BadInput("no such environment", expected=" or ".join(ENVIRONMENTS), found=environment)
+            raise BadInput(
+                "no such environment", expected=" or ".join(ENVIRONMENTS), found=environment, hint="slipway status"
+            )
         return f"{self.remote.folder}/apps/{checked(model)}/{environment}/{RELEASE_FILE}"
 
     def release(self, model: str, environment: str, commit: str | None = None) -> Release | None:

@@ -103,7 +103,9 @@ def delete_branch(clone: Clone, branch: str, tip: str) -> None:
     )
     if branch in branches(clone, branch):
         raise Unavailable(
-            f"the branch {branch} could not be deleted in {clone.where}", hint="run the same command again"
+            f"the branch {branch} could not be deleted in {clone.where}",
+            expected="the right to delete it",
+            hint="run the same command again",
         )
 
 

@@ -82,6 +82,7 @@ def render(release: Release) -> str:
                 f"the release of {release.model!r} cannot be written",
                 expected=f"{name} like {FORMS[name]}",
                 found=value,
+                hint=f"slipway versions {release.model}, then register or package it anew",
             )
     return TEXT.format(**values)
 

@@ -71,7 +71,9 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
     """
     path = clone.path(model, PRODUCTION)
     if root is not None and not clone.contains(root):
-        raise Refused(f"{root} is not in the history of {clone.where}", hint="name a commit of this branch")
+        raise Refused(
+            f"{root} is not in the history of {clone.where}", expected="a commit of this branch", hint="git log"
+        )
     span = f"{root}..{clone.head}" if root else clone.head
     merged = clone.git.run("rev-list", "--full-history", span, "--", path).text.split()
     steps = clone.git.run("rev-list", "--first-parent", span, "--", path).text.split()

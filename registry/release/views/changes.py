@@ -123,7 +123,9 @@ def _call(top: Path, *words: str) -> bytes:
     except FileNotFoundError as error:
         raise Unavailable(f"{words[0]} is not installed", expected=f"{words[0]} on PATH", hint="make setup") from error
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{words[0]} gave no answer", expected=f"one within {TIMEOUT_SECONDS} s") from error
+        raise Unavailable(
+            f"{words[0]} gave no answer", expected=f"one within {TIMEOUT_SECONDS} s", hint="run the same command again"
+        ) from error
     if ran.returncode:
         raise BadInput(
             f"{' '.join(words[:3])} failed",

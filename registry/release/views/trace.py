@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from registry.release.acts.context import Context
@@ -186,7 +187,20 @@ def _predictions(journal: str, request_id: str) -> list[Prediction]:
             found=without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0]),
             hint="see that SLIPWAY_DATABASE_URL is right, then run the same command again",
         ) from error
-    return [Prediction(row[0], row[1].isoformat(), row[2], int(row[3]), tuple(row[4]), row[5]) for row in rows]
+    return [_prediction(*row) for row in rows]
+
+
+def _prediction(
+    name: str, at: datetime, model: str, version: str, scores: list[float], microseconds: int
+) -> Prediction:
+    if not version.isdecimal():
+        raise BadInput(
+            f"the request {name} was answered by a model that is not registered",
+            expected="a version's number",
+            found=f"version {version}",
+            hint=f"slipway versions {model}",
+        )
+    return Prediction(name, at.astimezone(UTC).isoformat(), model, int(version), tuple(scores), microseconds)
 
 
 def _tolerant(ask: Callable[[], list[Pod]], missing: list[str], default: list[Pod]) -> list[Pod]:

@@ -72,14 +72,13 @@ class Promoter:
 
     def ready(self) -> None:
         """Wait until it has made a pass."""
-        kubectl("-n", self.namespace, "rollout", "status", "deploy/promoter", "--timeout=120s")
 
         def passed() -> bool:
             with contextlib.suppress(httpx.HTTPError):
                 return httpx.get(f"{self.address()}/readyz", timeout=5).status_code == 200
             return False
 
-        wait(passed, 90, "the promoter's first pass")
+        wait(passed, 240, "the promoter's first pass")
 
     def log(self) -> str:
         """What it logged, the pods before it too."""
@@ -142,7 +141,7 @@ def serving_mlflow(folder: Path, host: str) -> Iterator[str]:
         return False
 
     try:
-        wait(answers, 90, "MLflow")
+        wait(answers, 180, "MLflow")
         yield url
     finally:
         os.killpg(process.pid, 15)

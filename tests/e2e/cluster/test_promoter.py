@@ -22,7 +22,7 @@ from tests.fixtures.registered import register
 from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait
 
 Images = dict[str, Image]
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ def test_an_alias_becomes_a_request_and_a_record_that_outlive_the_pod(promoter: 
         client.set_registered_model_alias(MODEL, "champion", "7")
         return bool(requests(site))
 
-    wait(moved, 90, "the request of the new champion")
+    wait(moved, 150, "the request of the new champion")
     assert requests(site) == [f"release/{MODEL}/7"]
     assert git(site.remote, "log", "-1", "--format=%an", f"release/{MODEL}/7") == "Promoter"
-    wait(lambda: [one["action"] for one in promoter.says("audit", MODEL)["entries"]] == ["promote"], 30, "the record")
+    wait(lambda: [one["action"] for one in promoter.says("audit", MODEL)["entries"]] == ["promote"], 60, "the record")
     refused = httpx.post(f"{promoter.address()}/mlflow", content=b"{}", headers={"X-MLflow-Delivery-Id": "1"})
     assert refused.status_code == 401
 
@@ -116,5 +116,5 @@ def test_an_alias_becomes_a_request_and_a_record_that_outlive_the_pod(promoter: 
     git(site.work, "commit", "--quiet", "--amend", "--message", "Another past")
     git(site.work, "push", "--quiet", "--force", "origin", "HEAD:main")
     kubectl("-n", promoter.namespace, "delete", "pod", "-l", "app.kubernetes.io/name=promoter", "--wait=true")
-    wait(lambda: promoter.metric("slipway_promoter_refused") == 1, 90, "the rewritten history refused")
+    wait(lambda: promoter.metric("slipway_promoter_refused") == 1, 180, "the rewritten history refused")
     assert "was rewritten" in promoter.log()

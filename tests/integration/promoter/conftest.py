@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,21 +35,9 @@ EMPTY = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
-@pytest.fixture
-def stand() -> Iterator[Stand]:
-    with standing(MODEL) as made:
-        yield made
-
-
-@pytest.fixture
-def kubeconfig(stand: Stand, tmp_path: Path) -> Path:
-    return stand.kubeconfig(tmp_path / "kubeconfig")
-
-
-@pytest.fixture
-def remote(tmp_path: Path) -> Path:
-    """A bare repository with the manifests of one model and nothing released."""
-    work, bare = tmp_path / "work", tmp_path / "manifests.git"
+def make_remote(folder: Path) -> Path:
+    """Make a bare repository with the manifests of one model and nothing released."""
+    work, bare = folder / "work", folder / "manifests.git"
     for environment in ("staging", "production"):
         overlay = work / f"gitops/apps/{MODEL}/{environment}"
         (overlay / "release").mkdir(parents=True)
@@ -145,37 +133,40 @@ def digest(version: int) -> str:
     return f"sha256:{version:064x}"
 
 
-@pytest.fixture
-def versions() -> Callable[[str, int], None]:
-    def make(store: str, port: int) -> None:
-        tracking = open_store(store)
-        experiment = tracking.prepare(MODEL, None)
-        for number in range(1, 5):
-            run = tracking.client.create_run(experiment).info.run_id
-            tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, "model_sha256": "c" * 64, "golden_sha256": "d" * 64}
-            tags |= {"verdict": "failed" if number == 3 else "passed", "image_digest": digest(number)}
-            tags["image"] = f"127.0.0.1:{port}/team/{MODEL}"
-            tracking.client.create_model_version(MODEL, f"runs:/{run}/model", run_id=run, tags=tags)
-
-    return make
+def make_versions(store: str, port: int) -> None:
+    tracking = open_store(store)
+    experiment = tracking.prepare(MODEL, None)
+    for number in range(1, 5):
+        run = tracking.client.create_run(experiment).info.run_id
+        tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, "model_sha256": "c" * 64, "golden_sha256": "d" * 64}
+        tags |= {"verdict": "failed" if number == 3 else "passed", "image_digest": digest(number)}
+        tags["image"] = f"127.0.0.1:{port}/team/{MODEL}"
+        tracking.client.create_model_version(MODEL, f"runs:/{run}/model", run_id=run, tags=tags)
 
 
-@pytest.fixture
-def site(
-    empty_store: Path,
-    remote: Path,
-    stand: Stand,
-    kubeconfig: Path,
-    tmp_path: Path,
-    versions: Callable[[str, int], None],
-) -> Site:
-    store = tmp_path / "mlflow.db"
+@contextlib.contextmanager
+def made_site(folder: Path, empty_store: Path) -> Iterator[Site]:
+    store = folder / "mlflow.db"
     shutil.copy(empty_store, store)
-    versions(f"sqlite:///{store}", stand.port)
-    stand.images = {digest(number) for number in range(1, 5)}
-    audit = open_audit(f"sqlite:///{tmp_path / 'audit.db'}")
-    made = Site(remote, f"sqlite:///{store}", stand, kubeconfig, audit)
-    made.put("staging", 1)
-    made.put("production", 1)
-    made.champion(1)
-    return made
+    with standing(MODEL) as stand:
+        make_versions(f"sqlite:///{store}", stand.port)
+        stand.images = {digest(number) for number in range(1, 5)}
+        audit = open_audit(f"sqlite:///{folder / 'audit.db'}")
+        made = Site(make_remote(folder), f"sqlite:///{store}", stand, stand.kubeconfig(folder / "kubeconfig"), audit)
+        made.put("staging", 1)
+        made.put("production", 1)
+        made.champion(1)
+        yield made
+
+
+@pytest.fixture
+def site(tmp_path: Path, empty_store: Path) -> Iterator[Site]:
+    with made_site(tmp_path, empty_store) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Site]:
+    """One for all tests of a module that leave it as it is."""
+    with made_site(tmp_path_factory.mktemp("still"), empty_store) as made:
+        yield made

@@ -115,6 +115,15 @@ def test_the_rest_belongs_to_others() -> None:
     assert owners("training/train.py") == "maintainers"
 
 
+def test_the_cluster_s_tests_of_a_change_run_by_night_with_ten_times_the_requests() -> None:
+    change, night = (
+        next(job for name, key, job in jobs() if (name, key) == (one, "kind")) for one in ("e2e", "nightly")
+    )
+    assert change["steps"] == night["steps"]
+    assert [job["env"].pop("SLIPWAY_E2E_REQUESTS") for job in (change, night)] == ["10000", "100000"]
+    assert change["env"] == night["env"]
+
+
 def test_the_page_says_of_every_job_how_it_is_executed() -> None:
     page = (ROOT / "docs/how-to/continuous-delivery.md").read_text()
     said = re.findall(r"^\| `([a-z0-9]+)` \| `([a-z]+)` \| \S", page, re.MULTILINE)
