@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,11 +38,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
-    clone = tmp_path / "slipway"
+def folder() -> Iterator[Path]:
+    """Not below pytest's own, which every pytest of this machine closes to others again: PostgreSQL is another user."""
+    with tempfile.TemporaryDirectory(prefix="slipway-page-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def shell(folder: Path, cache: Path) -> Iterator[Shell]:
+    clone = folder / "slipway"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     (clone / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache}\n")
-    home = tmp_path / "home"
+    home = folder / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Ann\n\temail = ann@example.com\n")
     environment = {name: os.environ[name] for name in BORROWED if name in os.environ}
@@ -61,6 +69,8 @@ def shell(tmp_path: Path, cache: Path) -> Iterator[Shell]:
     made.run("set -o pipefail", 10)
     yield made
     made.close()
+    if (clone / "var/stack").exists():  # a page that stopped half way
+        subprocess.run([clone / ".venv/bin/slipway", "stack", "down"], cwd=clone, check=False)
 
 
 def _other_ports() -> str:
