@@ -41,6 +41,7 @@ def test_a_champion_that_may_goes_on_its_way_once_and_waits_for_its_approval(sit
     assert site.actions() == [("promote", 2)]
 
 
+@pytest.mark.long
 def test_it_waits_while_the_bake_time_runs_and_while_the_cluster_is_away(site: Any) -> None:
     site.put("staging", 2)
     site.champion(2)
@@ -121,6 +122,7 @@ def test_a_staging_that_was_cut_off_before_its_record_is_recorded_as_its_commit_
     assert kinds(site) == []
 
 
+@pytest.mark.long
 def test_several_at_once_open_one_request(site: Any) -> None:
     site.put("staging", 2)
     site.champion(2)

@@ -58,6 +58,7 @@ def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(r
     assert mlflow.onnx.load_model(f"models:/tiny/{done.version.number}").SerializeToString()
 
 
+@pytest.mark.long
 def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
     first = store.register(root)
     again = store.register(root)

@@ -87,6 +87,7 @@ def test_a_second_promotion_waits_for_the_first(desk: Any) -> None:
             promote(context, "tiny", "2")
 
 
+@pytest.mark.long
 def test_an_older_version_needs_a_record_of_a_rollback(desk: Any) -> None:
     desk.version()
     desk.version()
@@ -101,6 +102,7 @@ def test_an_older_version_needs_a_record_of_a_rollback(desk: Any) -> None:
         assert approve(context, "tiny").release.version == 1
 
 
+@pytest.mark.long
 def test_a_replayed_request_of_an_older_version_is_refused_at_the_approval(desk: Any, in_git: Any) -> None:
     desk.version()
     desk.version()
@@ -128,6 +130,7 @@ def test_nobody_approves_their_own_request(desk: Any, who: Actor) -> None:
         assert approve(context, "tiny").created
 
 
+@pytest.mark.long
 def test_a_remote_that_keeps_every_branch_takes_the_approval_and_the_request_is_closed(desk: Any, in_git: Any) -> None:
     in_git(desk.remote, "config", "receive.denyDeletes", "true")
     desk.version()
@@ -140,6 +143,7 @@ def test_a_remote_that_keeps_every_branch_takes_the_approval_and_the_request_is_
         assert promote(context, "tiny", "2").created
 
 
+@pytest.mark.long
 def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_anew(desk: Any) -> None:
     desk.version()
     with desk.acting() as context:
@@ -170,6 +174,7 @@ def test_a_request_that_changes_more_is_refused(desk: Any) -> None:
         approve(context, "tiny")
 
 
+@pytest.mark.long
 def test_a_request_that_changed_while_it_was_looked_at_is_refused(desk: Any) -> None:
     desk.version()
     with desk.acting() as context:
@@ -267,6 +272,7 @@ def test_a_reason_cannot_forge_a_trailer(desk: Any) -> None:
     assert commit.action == "stage"
 
 
+@pytest.mark.long
 def test_commits_and_record_point_at_each_other_and_say_the_same(desk: Any) -> None:
     for number in (1, 2):
         desk.version()
@@ -299,6 +305,7 @@ def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(
     assert missing.endswith("is not on record: Approve tiny 1 for production")
 
 
+@pytest.mark.long
 def test_without_the_record_nothing_begins_but_a_rollback_goes_on(desk: Any, tmp_path: Path) -> None:
     for number in (1, 2):
         desk.version()

@@ -100,6 +100,7 @@ def test_every_step_is_signed_and_the_history_verifies(desk: Any, keys: dict[str
         assert verify(context.clone, "tiny", root) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", [None, "eve"])
 def test_an_unsigned_or_foreign_commit_under_a_signed_head_is_named(
     desk: Any, keys: dict[str, str], in_git: Any, key: str | None
@@ -120,6 +121,7 @@ def test_an_unsigned_or_foreign_commit_under_a_signed_head_is_named(
         assert len(verify(clone, "tiny", root)) == 2
 
 
+@pytest.mark.long
 def test_the_same_key_under_another_name_approves_nothing(desk: Any, keys: dict[str, str]) -> None:
     desk.version()
     with desk.acting(BOT, keys["bot"]) as context:
@@ -140,6 +142,7 @@ def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(desk: An
         approve(context, "tiny")
 
 
+@pytest.mark.long
 def test_where_keys_are_listed_a_request_by_another_key_is_not_approved_nor_by_another_approver(
     desk: Any, keys: dict[str, str]
 ) -> None:

@@ -118,6 +118,7 @@ def test_githubs_errors_say_what_to_do(
     assert forge.request(BRANCH, TIP, "Release", "one").number == 1
 
 
+@pytest.mark.long
 def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(desk: Any, forge: GitHub, state: Any) -> None:
     desk.version()
     with desk.acting() as context:

@@ -29,6 +29,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 60) 
         time.sleep(0.005)
 
 
+@pytest.mark.long
 def test_every_row_has_the_models_probability(score: Score, write_rows: Write, model: Path, tmp_path: Path) -> None:
     source, target = write_rows(3, 500), tmp_path / "out.parquet"
     done = score(source, target, "--model", model, "--json", "--part-rows", 600, "--workers", 2)

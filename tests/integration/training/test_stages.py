@@ -83,6 +83,7 @@ def test_a_bad_parameter_ends_the_process_with_its_reason(project: Path, stage: 
     assert not (project / "data/prepared").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("old", "new", "stages", "words"),
     [

@@ -98,6 +98,7 @@ def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(block
     assert found["gate"] <= allowed
 
 
+@pytest.mark.long
 def test_drawing_rows_instead_of_blocks_would_break_that() -> None:
     margin = rates.true_margins()["log_loss"]
     assert rates.pass_rate_by_row(margin, 61, 300) > 0.15
