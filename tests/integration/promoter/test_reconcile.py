@@ -93,6 +93,7 @@ def test_a_version_that_fails_in_staging_is_rejected_and_staging_goes_back(site:
     assert "too slow" in site.tags(2)["rejected"]
 
 
+@pytest.mark.long
 def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: Any) -> None:
     site.put("staging", 2)
     site.champion(2)
@@ -108,6 +109,7 @@ def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: 
     assert kinds(site) == []
 
 
+@pytest.mark.long
 def test_a_staging_that_was_cut_off_before_its_record_is_recorded_as_its_commit_tells_it(site: Any) -> None:
     with site.context() as context:
         stage(replace(context, audit=Forgetful(site.audit.engine)), "tiny", "2", "try it")

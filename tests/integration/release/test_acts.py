@@ -76,6 +76,7 @@ def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(d
             promote(context, "tiny", "2")
 
 
+@pytest.mark.long
 def test_a_second_promotion_waits_for_the_first(desk: Any) -> None:
     desk.version()
     desk.version()
@@ -162,6 +163,7 @@ def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_an
         assert approve(context, "tiny").release.digest == f"sha256:{99:064x}"
 
 
+@pytest.mark.long
 def test_a_request_that_changes_more_is_refused(desk: Any) -> None:
     desk.version()
     with desk.acting() as context:
@@ -184,6 +186,7 @@ def test_a_request_that_changed_while_it_was_looked_at_is_refused(desk: Any) -> 
         approve(context, "tiny", tip_seen="0" * 40)
 
 
+@pytest.mark.long
 def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: Any) -> None:
     for number in (1, 2, 3):
         desk.version()
@@ -223,6 +226,7 @@ def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Any) -
     assert desk.commits().count("Roll tiny in production back to 1") == 1
 
 
+@pytest.mark.long
 def test_reject_closes_the_request_and_moves_champion_back(desk: Any) -> None:
     desk.version()
     desk.release(1)
@@ -240,6 +244,7 @@ def test_reject_closes_the_request_and_moves_champion_back(desk: Any) -> None:
     assert desk.branches() == ["main"]
 
 
+@pytest.mark.long
 def test_history_names_who_asked_and_who_approved(desk: Any) -> None:
     for number in (1, 2):
         desk.version()
@@ -293,6 +298,7 @@ def test_commits_and_record_point_at_each_other_and_say_the_same(desk: Any) -> N
         assert (str(commit.author), commit.reason) == (entry.actor, entry.reason)
 
 
+@pytest.mark.long
 def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(desk: Any) -> None:
     desk.version()
     desk.release(1)

@@ -31,6 +31,7 @@ def test_twenty_stagings_at_once_give_a_linear_history(desk: Any) -> None:
     assert sorted(action[1] for action in desk.actions()) == numbers
 
 
+@pytest.mark.long
 def test_promotions_at_once_leave_one_request(desk: Any) -> None:
     desk.version()
     with desk.acting() as context:

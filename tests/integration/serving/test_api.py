@@ -238,6 +238,7 @@ def test_no_training_library_and_no_pickle_reader_in_the_running_process(
     assert not [m.path for m in maps if "/sklearn/" in m.path or "/pandas/" in m.path]
 
 
+@pytest.mark.long
 def test_a11_a_spoofed_address_gives_no_more(start: Any, client: Any, golden: Any, redis_server: Any) -> None:
     limits = {"burst_limit": "20/second", "sustained_limit": "40/hour"}
     server = start(redis_url=redis_server.url, redis_timeout_seconds=0.5, **limits)

@@ -17,6 +17,7 @@ SLIPWAY = [sys.executable, "-c", "from slipway.cli import main; main()"]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")}
 
 
+@pytest.mark.long
 def test_serve_and_token_as_a_new_user_types_them(tmp_path: Path) -> None:
     made = subprocess.run([*SLIPWAY, "token", "--json"], cwd=tmp_path, env=CLEAN, capture_output=True, check=True)
     token = json.loads(made.stdout)["token"]

@@ -90,6 +90,7 @@ def test_answers_that_are_not_the_registered_ones(released: Server, keys: Path, 
     assert (code, [one["check"] for one in said["failed"]]) == (4, ["golden answers"])
 
 
+@pytest.mark.long
 def test_an_open_server_is_no_release(start: Start, keys: Path) -> None:
     server = start(auth="off", image_digest=DIGEST, journal="off")
     code, said = run(release(server, keys))

@@ -72,6 +72,7 @@ def test_every_raw_row_is_accounted_for(project: Path, stage: Stage) -> None:
     assert report["test"] == {"rows": len(window), "positives": int((window["arr_delay"] >= 15).sum())}
 
 
+@pytest.mark.long
 def test_a_bad_parameter_ends_the_process_with_its_reason(project: Path, stage: Stage) -> None:
     edit(project, "threads: 2", "treads: 2")
     ran = stage("prepare")
@@ -116,6 +117,7 @@ def shrink(project: Path) -> None:
     kept.to_parquet(project / "data/raw/flights.parquet")
 
 
+@pytest.mark.long
 def test_a_stage_that_fails_leaves_the_old_model(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     shrink(project)

@@ -11,8 +11,8 @@ from slipway.errors import BadInput
 from training import prepare, validate
 
 Stage = Callable[..., "subprocess.CompletedProcess[str]"]
-# The library warns of its own deprecations and leaves files to the collector.
-pytestmark = pytest.mark.filterwarnings("default")
+# Importing the library takes seconds; it warns of its own deprecations and leaves files to the collector.
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("default")]
 
 
 def contract(project: Path, *tables: str) -> dict[str, dict[str, object]]:
@@ -34,7 +34,6 @@ def change(project: Path, table: str, change: Callable[[pd.DataFrame], pd.DataFr
 FLIGHTS = ("airlines", "airports", "flights")
 
 
-@pytest.mark.long
 def test_sound_data_meets_every_expectation_and_has_pages(project: Path, stage: Stage) -> None:
     assert stage("prepare").returncode == 0
     ran = stage("validate")
@@ -47,7 +46,6 @@ def test_sound_data_meets_every_expectation_and_has_pages(project: Path, stage: 
     assert str(pages.relative_to(project)) in ran.stdout
 
 
-@pytest.mark.long
 def test_what_breaks_the_contract_stops_the_pipeline_with_share_and_rows(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +125,6 @@ def test_each_break_is_named(
     assert any(name.startswith(expected) for name in found), list(found)
 
 
-@pytest.mark.long
 def test_rows_shared_by_train_and_test_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     prepare.main()
@@ -139,7 +136,6 @@ def test_rows_shared_by_train_and_test_are_found(project: Path, monkeypatch: pyt
     assert [row["row_id"] for row in shared.samples] == train["row_id"].head(2).tolist()
 
 
-@pytest.mark.long
 def test_a_label_share_out_of_bounds_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     prepare.main()

@@ -104,6 +104,7 @@ def test_drawing_rows_instead_of_blocks_would_break_that() -> None:
     assert rates.pass_rate_by_row(margin, 61, 300) > 0.15
 
 
+@pytest.mark.long
 def test_a_better_challenger_passes_at_the_stated_power() -> None:
     found = rates.pass_rates(rates.BETTER, rates.MARGINS, 61, 100, resamples=200)
     assert found["gate"] >= 0.95
