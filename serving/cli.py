@@ -36,7 +36,7 @@ def serve(
 
     Example:
 
-        slipway token > token.txt && slipway serve flight-delay@champion
+        slipway token > var/token.txt && slipway serve flight-delay@champion
     """
     folder = _folder(target, version)
     environment = dict(os.environ)
