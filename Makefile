@@ -45,7 +45,7 @@ test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-t
 
 .PHONY: test-nightly
 test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, every store lost, a kill at every step
-	pytest -m nightly tests/integration tests/e2e/test_pages.py
+	pytest -m nightly tests/integration
 
 .PHONY: monitoring-tools
 monitoring-tools: ## install Prometheus and Alertmanager, on Debian as root
@@ -73,8 +73,8 @@ ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on
 	  { echo "error: haproxy is not on PATH; next: install it" >&2; exit 5; }
 
 .PHONY: e2e
-e2e: setup ## the quick start in a fresh clone, then releases on the cluster of KUBECONFIG with its REGISTRY
-	pytest -x --reruns 1 -m "not nightly" tests/e2e
+e2e: setup ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
+	pytest -x --reruns 1 -m "$(if $(filter all,$(SLIPWAY_E2E)),,not nightly)" tests/e2e
 
 .PHONY: image-tools
 image-tools: ## install what builds, runs and serves images, on Debian as root

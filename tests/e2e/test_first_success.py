@@ -61,6 +61,7 @@ def test_a_second_make_run_changes_nothing(clone: Path) -> None:
     assert len(versions(clone)) == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_two_clean_runs_give_the_same_bytes(clone: Path) -> None:
     files = [clone / "model" / name for name in ("model.onnx", "model.skops", "schema.json", "golden.json")]

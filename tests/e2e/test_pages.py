@@ -28,11 +28,6 @@ BORROWED += ["KUBECONFIG", "REGISTRY", "SLIPWAY_BASE_IMAGE", "HOST", "BUILDAH_IS
 SECONDS = 900.0
 
 
-def _tier(page: Path) -> list[pytest.MarkDecorator]:
-    # Each takes minutes: every change runs the quick start, every night all of them.
-    return [] if page.name == "quick-start.md" else [pytest.mark.nightly]
-
-
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one clone has made with DVC, or this checkout before, the next one finds: each page would train again."""
@@ -94,10 +89,9 @@ def _is_taken(port: int) -> bool:
     return False
 
 
+@pytest.mark.nightly  # minutes a page
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, id=str(page.relative_to(ROOT)), marks=_tier(page)) for page in PAGES]
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page: Path, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     ran, left = 0, Counter[str]()
     for block in blocks(page):

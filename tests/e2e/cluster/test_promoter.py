@@ -22,7 +22,7 @@ from tests.fixtures.registered import register
 from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait
 
 Images = dict[str, Image]
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]  # its image alone takes minutes
 
 
 @pytest.fixture

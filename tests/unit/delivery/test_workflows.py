@@ -121,6 +121,7 @@ def test_the_cluster_s_tests_of_a_change_run_by_night_with_ten_times_the_request
     )
     assert change["steps"] == night["steps"]
     assert [job["env"].pop("SLIPWAY_E2E_REQUESTS") for job in (change, night)] == ["10000", "100000"]
+    assert night["env"].pop("SLIPWAY_E2E") == "all"
     assert change["env"] == night["env"]
 
 
