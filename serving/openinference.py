@@ -60,6 +60,7 @@ class OpenInference:
         self._decoder = msgspec.json.Decoder(_Inference)
         inputs = self._parts.model.schema.inputs
         self._shapes = {"numeric": ("FP32", len(inputs.numeric)), "categorical": ("BYTES", len(inputs.categorical))}
+        self._limits = tensors.Limits.of(self._parts.model.schema)
         self._wanted = {name: shape for name, shape in self._shapes.items() if shape[1]}
 
     def table(self) -> dict[str, dict[str, Handler]]:
@@ -152,7 +153,7 @@ class OpenInference:
         rows = len(next(iter(arrays.values())))
         numeric = arrays.get("numeric", np.empty((rows, 0), np.float32))
         categorical = arrays.get("categorical", np.empty((rows, 0), object))
-        faults: list[Fault] = tensors.measure(numeric, categorical, schema)
+        faults: list[Fault] = tensors.measure(numeric, categorical, self._limits)
         if faults:
             raise Problem(422, f"{len(faults)} fault(s) in {rows} row(s)", kind="invalid-input", faults=faults)
         return Batch(numeric, categorical, tensors.document(numeric, categorical, schema), by_rows=False)

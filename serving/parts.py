@@ -66,8 +66,9 @@ class Parts:
 
     def start(self) -> None:
         """Start what runs beside the requests; needs a running event loop."""
-        loops: list[Coroutine[Any, Any, None]] = [self.shedder.measure(), self.limiter.probe(), self._flush_log()]
+        loops: list[Coroutine[Any, Any, None]] = [self.shedder.measure(), self._flush_log()]
         loops += [self.keys.keep_fresh()] if self.keys else []
+        loops += [self.limiter.probe()] if self.settings.redis_url else []
         self.tasks = [asyncio.create_task(loop) for loop in [*loops, self._join_stores()]]
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,23 +91,52 @@ def _even_strings(content: bytes, rows: int, width: int) -> np.ndarray | None:
     return found if position == table.shape[1] else None
 
 
-def measure(numeric: np.ndarray, categorical: np.ndarray, schema: Schema) -> list[Fault]:
+@dataclass(frozen=True)
+class Limits:
+    """A contract's bounds in the graph's order, as arrays: worked out once, held against every request."""
+
+    numeric: tuple[Feature, ...]
+    categorical: tuple[Feature, ...]
+    low: np.ndarray
+    high: np.ndarray
+    may_miss: np.ndarray
+    whole: tuple[int, ...]
+
+    @classmethod
+    def of(cls, schema: Schema) -> Limits:
+        """Read them from a contract."""
+        features, width = schema.ordered(), len(schema.inputs.numeric)
+        numbers = features[:width]
+        return cls(
+            numbers,
+            features[width:],
+            np.array([-MOST if f.minimum is None else f.minimum for f in numbers], np.float32),
+            np.array([MOST if f.maximum is None else f.maximum for f in numbers], np.float32),
+            np.array([f.missing != "refuse" for f in numbers], bool),
+            tuple(index for index, f in enumerate(numbers) if f.type == "integer"),
+        )
+
+    def all_fit(self, numeric: np.ndarray) -> bool:
+        """Look at all numbers at once: whether no feature needs a closer look."""
+        fits = (numeric >= self.low) & (numeric <= self.high) | np.isnan(numeric) & self.may_miss
+        integers = numeric[:, self.whole]
+        return bool(fits.all()) and bool(((integers == np.floor(integers)) | np.isnan(integers)).all())
+
+
+def measure(numeric: np.ndarray, categorical: np.ndarray, limits: Limits) -> list[Fault]:
     """Return the faults of whole columns, at most one a feature: NaN and the empty string are missing."""
     found: list[Fault] = []
-    width = len(schema.inputs.numeric)
-    plain = _plain(numeric, schema)
-    for index, feature in enumerate(schema.ordered()):
-        if index < width and plain:
-            continue
-        if index < width:
-            position = _bad_number(numeric[:, index], feature)
-        else:
-            position = _bad_string(categorical[:, index - width], feature)
-        if position is not None:
-            value: Any = numeric[position, index] if index < width else categorical[position, index - width]
-            shown = str(value) if index < width else faults.shown(value)
-            found.append(Fault(f"rows[{position}].{feature.name}", faults.expected(feature), shown))
+    for index, feature in enumerate(() if limits.all_fit(numeric) else limits.numeric):
+        if (position := _bad_number(numeric[:, index], feature)) is not None:
+            found.append(_at(position, feature, str(numeric[position, index])))
+    for index, feature in enumerate(limits.categorical):
+        if (position := _bad_string(categorical[:, index], feature)) is not None:
+            found.append(_at(position, feature, faults.shown(categorical[position, index])))
     return found
+
+
+def _at(row: int, feature: Feature, shown: str) -> Fault:
+    return Fault(f"rows[{row}].{feature.name}", faults.expected(feature), shown)
 
 
 def document(numeric: np.ndarray, categorical: np.ndarray, schema: Schema) -> bytes:
@@ -115,18 +145,6 @@ def document(numeric: np.ndarray, categorical: np.ndarray, schema: Schema) -> by
     for name, values in zip(schema.inputs.categorical, categorical.T.tolist(), strict=True):
         columns[name] = [value or None for value in values] if "" in values else values
     return orjson.dumps({"columns": columns}, option=orjson.OPT_SERIALIZE_NUMPY)  # NaN becomes null
-
-
-def _plain(numeric: np.ndarray, schema: Schema) -> bool:
-    """Look at all numbers at once: whether no feature needs a closer look."""
-    features = schema.ordered()[: numeric.shape[1]]
-    low = np.array([-MOST if f.minimum is None else f.minimum for f in features], np.float32)
-    high = np.array([MOST if f.maximum is None else f.maximum for f in features], np.float32)
-    fits = (numeric >= low) & (numeric <= high)
-    fits |= np.isnan(numeric) & np.array([f.missing != "refuse" for f in features])
-    whole = [index for index, f in enumerate(features) if f.type == "integer"]
-    integers = numeric[:, whole]
-    return bool(fits.all()) and bool(((integers == np.floor(integers)) | np.isnan(integers)).all())
 
 
 def _bad_number(column: np.ndarray, feature: Feature) -> int | None:

@@ -62,7 +62,8 @@ def test_every_number_is_measured_wherever_it_stands(
     contract: Schema, rows: list[dict[str, Any]], value: float
 ) -> None:
     numeric, categorical = golden(rows, contract)
-    assert tensors.measure(numeric, categorical, contract) == []
+    limits = tensors.Limits.of(contract)
+    assert tensors.measure(numeric, categorical, limits) == []
     for index, feature in enumerate(contract.ordered()[: numeric.shape[1]]):
         bad = numeric.copy()
         bad[-1, index] = value
@@ -71,5 +72,5 @@ def test_every_number_is_measured_wherever_it_stands(
         fits = (
             feature.missing == "accept" if np.isnan(value) else fits and (feature.type != "integer" or value % 1 == 0)
         )
-        faults = [fault.field for fault in tensors.measure(bad, categorical, contract)]
+        faults = [fault.field for fault in tensors.measure(bad, categorical, limits)]
         assert faults == ([] if fits else [f"rows[{len(rows) - 1}].{feature.name}"])
