@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.release.acts.context import Context
+from registry.release.acts.placed import placed
 from registry.release.cluster.analysis import analyse
 from registry.release.cluster.api import Cluster
-from registry.release.cluster.placement import namespaces
 from registry.release.cluster.rollouts import Analysis
 from slipway.errors import BadInput, Refused
 
@@ -22,12 +22,7 @@ def smoke(context: Context, open_cluster: Callable[[], Cluster], name: str, envi
         Refused: the analysis said no.
         Unavailable: the cluster does not answer, or the analysis does not end.
     """
-    namespace = namespaces(context.clone, [name]).get((name, environment))
-    release = context.clone.release(name, environment) if namespace else None
-    if namespace is None or release is None:
-        raise BadInput(
-            f"{name} has no release in {environment}", expected="one to judge", hint=f"slipway stage {name} VERSION"
-        )
+    namespace, release = placed(context, name, environment, "one to judge")
     cluster = open_cluster()
     rollout = cluster.rollout(namespace, name)
     if rollout is None or rollout.active != release.digest:
@@ -39,13 +34,11 @@ def smoke(context: Context, open_cluster: Callable[[], Cluster], name: str, envi
         )
     context.say("asking the release about itself")
     found = analyse(cluster, namespace, name, SECONDS)
-    context.audit.record(
-        key=f"smoke:{namespace}/{found.name}",
-        actor=str(context.actor),
-        action="smoke",
+    context.record(
+        "smoke",
+        f"{namespace}/{found.name}",
         model=name,
         version=release.version,
-        source=None,
         target=release.digest,
         reason=f"in {environment}: {found.phase}",
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.release.acts.context import Context
+from registry.release.acts.placed import placed
 from registry.release.cluster.api import Cluster
-from registry.release.cluster.placement import namespaces
 from registry.release.cluster.rollouts import Rollout
-from slipway.errors import BadInput
 
 
 def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name: str, environment: str) -> Rollout:
@@ -18,12 +17,7 @@ def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name
         BadInput: no such environment, or nothing there to resume or abort.
         Unavailable: the cluster or the audit record does not answer.
     """
-    namespace = namespaces(context.clone, [name]).get((name, environment))
-    release = context.clone.release(name, environment) if namespace else None
-    if namespace is None or release is None:
-        raise BadInput(
-            f"{name} has no release in {environment}", expected="one on its way", hint=f"slipway stage {name} VERSION"
-        )
+    namespace, release = placed(context, name, environment, "one on its way")
     cluster = open_cluster()
     before = cluster.rollout(namespace, name)
     done = cluster.resume(namespace, name) if word == "resume" else cluster.abort(namespace, name)
