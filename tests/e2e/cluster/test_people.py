@@ -7,11 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from registry.tracking import open_store
 from tests.e2e.cluster.promoter import node_address
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import ROOT, Image
+from tests.fixtures.listening import listening
 from tests.fixtures.registered import register
 from tests.fixtures.servers import free_port
 from tests.fixtures.site import MODEL, Site, get, kubectl, wait, wished
@@ -75,7 +75,7 @@ def test_a_freeze_holds_production_until_an_operator_syncs(site: Site, built: Im
 class Receiver:
     """A chat's webhook: keeps what it is told."""
 
-    port: int = 0
+    url: str = ""
     told: list[str] = field(default_factory=list)
 
 
@@ -92,12 +92,8 @@ def receiver() -> Iterator[Receiver]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = ThreadingHTTPServer((node_address(), 0), Handler)
-    made.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield made
-    server.shutdown()
-    server.server_close()
+    with listening(Handler, node_address()) as made.url:
+        yield made
 
 
 @pytest.fixture
@@ -107,7 +103,7 @@ def notifications(receiver: Receiver, tmp_path: Path) -> Iterator[None]:
     before = get(*name)
     if not before:
         kubectl("-n", "argocd", "create", "secret", "generic", "argocd-notifications-secret")
-    address = {"stringData": {"team-url": f"http://{node_address()}:{receiver.port}/"}}
+    address = {"stringData": {"team-url": f"{receiver.url}/"}}
     kubectl("-n", "argocd", "patch", "secret", "argocd-notifications-secret", "--type=merge", "-p", json.dumps(address))
     process = None
     if not get("-n", "argocd", "deployment", "argocd-notifications-controller"):

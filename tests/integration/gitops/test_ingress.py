@@ -9,17 +9,17 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.fixtures.listening import listening
 from tests.fixtures.servers import free_port, wait_until
 from tests.integration.gitops.conftest import rendered
 
@@ -99,22 +99,19 @@ def proxy(ingress: dict[str, Any], tmp_path: Path) -> Iterator[Proxy]:
            "-addext", f"subjectAltName=DNS:{HOST}"]  # fmt: skip
     subprocess.run([*key, "-keyout", tmp_path / "key", "-out", tmp_path / "crt"], check=True, capture_output=True)
     both.write_text((tmp_path / "crt").read_text() + (tmp_path / "key").read_text())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     assert ingress["metadata"]["annotations"][f"{PREFIX}timeout-server"] == "10s"
     ingress["metadata"]["annotations"][f"{PREFIX}timeout-server"] = "1s"  # so that the test need not wait for it
-    text = configuration(ingress, both, made, server.server_address[1])
-    config.write_text(text)
-    assert valid(config), text
-    config.with_suffix(".bad").write_text(text.replace('includeSubDomains"', "includeSubDomains"))
-    assert not valid(config.with_suffix(".bad")), "a header that is not closed"
-    process = subprocess.Popen(["haproxy", "-db", "-f", str(config)])
-    wait_until(lambda: _listens(made), what="HAProxy")
-    yield made
-    process.terminate()
-    process.wait(10)
-    server.shutdown()
-    server.server_close()
+    with listening(Server) as url:
+        text = configuration(ingress, both, made, int(url.rpartition(":")[2]))
+        config.write_text(text)
+        assert valid(config), text
+        config.with_suffix(".bad").write_text(text.replace('includeSubDomains"', "includeSubDomains"))
+        assert not valid(config.with_suffix(".bad")), "a header that is not closed"
+        process = subprocess.Popen(["haproxy", "-db", "-f", str(config)])
+        wait_until(lambda: _listens(made), what="HAProxy")
+        yield made
+        process.terminate()
+        process.wait(10)
 
 
 def _listens(proxy: Proxy) -> bool:

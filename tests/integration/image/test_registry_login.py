@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from registry.release.oci.images import Images
 from registry.release.oci.logins import files, logins
+from tests.fixtures.listening import listening
 from tests.fixtures.registry import push, serving
 
 pytestmark = pytest.mark.image
@@ -78,12 +78,9 @@ def tokens() -> Iterator[Tokens]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_address[1]}/token"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield made
-    server.shutdown()
-    server.server_close()
+    with listening(Handler) as url:
+        made.url = f"{url}/token"
+        yield made
 
 
 Start = Callable[[dict[str, Any]], tuple[str, str]]
