@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serving import model, openapi, probe, trace
+from serving import heap, model, openapi, probe, trace
 from serving.auth import Authenticator
 from serving.breaker import Breaker
 from serving.cache import Cache
@@ -84,7 +84,8 @@ class Parts:
 
     async def _join_stores(self) -> None:
         try:
-            stores = await asyncio.to_thread(importlib.import_module, "serving.stores")
+            with heap.shared():
+                stores = await asyncio.to_thread(importlib.import_module, "serving.stores")
             # What is there by now stays: the collector need not look at it with every request's garbage.
             gc.collect()
             gc.freeze()

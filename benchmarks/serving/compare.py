@@ -84,6 +84,7 @@ def _open(chosen: dict[str, Peer], rows: list[dict[str, Any]], rate: float, seco
         try:
             body = peer.body(rows[:1])
             wait_until(lambda: _right(started, body), 90, f"{name} answering")  # noqa: B023 - within this turn
+            wait_until(started.settled, 90, f"{name} settling")
             load.at_rate(started.url, started.headers, body, rate, 2)
             p50, p90, p99 = load.at_rate(started.url, started.headers, body, rate, seconds * 4)
         finally:
@@ -150,6 +151,7 @@ def _measure(peer: Peer, body: dict[str, Any] | bytes, seconds: int, work: Path)
     try:
         wait_until(lambda: _right(started, body), 90, f"{started.url} answering")
         ready = time.monotonic() - started.began
+        wait_until(started.settled, 90, f"{started.url} settling")
         load.fastest(started.url, started.headers, body, 1, work)
         before = _cpu(process)
         count, p50, p99 = load.fastest(started.url, started.headers, body, seconds, work)

@@ -35,12 +35,13 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Started:
-    """A server that was started; `began` is when."""
+    """A server that was started; `began` is when, `settled` whether it is done with that."""
 
     process: psutil.Process
     url: str
     began: float
     headers: dict[str, str]
+    settled: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def _ours(work: Path, folder: Path) -> Started:
         burst_limit="1000000/second", sustained_limit="60000000/minute", spool_bytes=1 << 30,
     )  # fmt: skip
     began = time.monotonic()
-    server.start(prefix=("taskset", "-c", SERVER_CORE))
+    server.begin(prefix=("taskset", "-c", SERVER_CORE))  # every peer is asked until it answers right
     headers = {"authorization": f"Bearer {bearer}"}
-    return Started(psutil.Process(server.process.pid), server.url + "/predict", began, headers)
+    return Started(psutil.Process(server.process.pid), server.url + "/predict", began, headers, server.ready)
 
 
 def _mlflow(work: Path, folder: Path) -> Started:
