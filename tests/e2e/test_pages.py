@@ -18,7 +18,7 @@ import pytest
 
 from slipway.stack.plan import PORTS
 from tests.fixtures import images
-from tests.fixtures.pages import PAGES, Block, agrees, blocks
+from tests.fixtures.pages import PAGES, Block, agrees, blocks, journeys
 from tests.fixtures.servers import free_port
 from tests.fixtures.shell import Shell
 
@@ -91,28 +91,36 @@ def _is_taken(port: int) -> bool:
 
 @pytest.mark.nightly  # minutes a page
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_does_what_it_says(page: Path, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    ran, left = 0, Counter[str]()
-    for block in blocks(page):
-        if reason := _reason(block):
-            left[reason] += len(block.steps)
-        elif block.how == "file":
-            path = Path(shell.run("pwd", 10)[0][-1]) / block.argument
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.body, encoding="utf-8")
-        elif block.language == "console":
-            _run(block, shell)
-            ran += len(block.steps)
-    said = "".join(f"; {count} not: {reason}" for reason, count in sorted(left.items()))
+@pytest.mark.parametrize("journey", journeys(PAGES), ids=lambda pages: "+".join(page.stem for page in pages))
+def test_pages_do_what_they_say(journey: list[Path], shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {page: blocks(page) for page in journey}
+    counted = {page: Counter[str]() for page in journey}
+    typed = [block for page in journey for block in found[page] if not block.last]
+    typed += [block for page in reversed(journey) for block in found[page] if block.last]
+    for block in typed:
+        if block.language == "console" and block.how != "file":
+            counted[block.page][_reason(block) or "run"] += len(block.steps)
+        if not _reason(block):
+            _do(block, shell)
     with capsys.disabled():
-        print(f"\n{page.relative_to(ROOT)}: {ran} commands run{said}")
+        for page in journey:
+            said = ", ".join(f"{count} {what}" for what, count in counted[page].items())
+            print(f"\n{page.relative_to(ROOT)}: {said or 'nothing to type'}")
+
+
+def _do(block: Block, shell: Shell) -> None:
+    if block.how == "file":
+        path = Path(shell.run("pwd", 10)[0][-1]) / block.argument
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.body, encoding="utf-8")
+    elif block.language == "console":
+        _run(block, shell)
 
 
 def _reason(block: Block) -> str | None:
     if block.how == "not run":
-        return block.argument
-    return "no cluster in KUBECONFIG" if block.cluster and "KUBECONFIG" not in os.environ else None
+        return f"not: {block.argument}"
+    return "not: no cluster in KUBECONFIG" if block.cluster and "KUBECONFIG" not in os.environ else None
 
 
 def _run(block: Block, shell: Shell) -> None:

@@ -105,7 +105,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "action": commit.action,
         "version": release.version if release else None,
         "digest": release.digest if release else None,
-        "author": str(commit.author),
+        "asked": str(entry.asked),
         "approver": entry.approver,
         "rejects": entry.rejects,
         "problem": entry.problem,
@@ -113,12 +113,12 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _table(entries: list[Entry]) -> Table:
-    table = Table("when", "version", "action", "who", "approved by", "digest", "commit")
+    table = Table("when", "version", "action", "asked by", "approved by", "digest", "commit")
     for column in (0, 5, 6):
         table.columns[column].no_wrap = True
     for row in map(_row, entries):
         version = str(row["version"] or row["problem"] or "none")
         when, digest = row["when"][:16], (row["digest"] or "").removeprefix("sha256:")[:12]
-        cells = (when, version, row["action"] or "", row["author"], row["approver"] or "", digest)
+        cells = (when, version, row["action"] or "", row["asked"], row["approver"] or "", digest)
         table.add_row(*(cell.replace("[", r"\[") for cell in cells), row["commit"][:12])
     return table

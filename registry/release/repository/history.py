@@ -1,10 +1,10 @@
-"""What an environment has run, read from Git alone: every release with who, when and who approved."""
+"""What an environment has run, read from Git alone: every release with who asked for it, when, and who approved."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry.release.repository.commits import PRODUCTION, Commit
+from registry.release.repository.commits import PRODUCTION, Actor, Commit
 from registry.release.repository.manifests import Clone
 from registry.release.repository.releasefile import Release, parse
 from slipway.errors import BadInput
@@ -12,9 +12,13 @@ from slipway.errors import BadInput
 
 @dataclass(frozen=True)
 class Entry:
-    """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable."""
+    """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable.
+
+    `asked` is who wanted it: the author of the merged request, or of the commit itself.
+    """
 
     commit: Commit
+    asked: Actor
     release: Release | None
     problem: str | None = None
 
@@ -44,7 +48,8 @@ def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int 
     commits = clone.log(path)[:limit]
     blobs = {one.sha: _blob(clone, one.sha, path) for one in commits}
     contents = clone.blobs([blob for blob in blobs.values() if blob])
-    return [_entry(one, contents.get(blobs[one.sha] or ""), path) for one in commits]
+    requests = clone.named([one.parents[1] for one in commits if len(one.parents) > 1])
+    return [_entry(one, requests, contents.get(blobs[one.sha] or ""), path) for one in commits]
 
 
 def rejected(entries: list[Entry]) -> set[int]:
@@ -57,10 +62,11 @@ def _blob(clone: Clone, commit: str, path: str) -> str | None:
     return listed.partition("\t")[0].split()[2] if listed else None
 
 
-def _entry(commit: Commit, content: bytes | None, path: str) -> Entry:
+def _entry(commit: Commit, requests: dict[str, Commit], content: bytes | None, path: str) -> Entry:
+    asked = requests[commit.parents[1]].author if len(commit.parents) > 1 else commit.author
     if content is None:
-        return Entry(commit, None)
+        return Entry(commit, asked, None)
     try:
-        return Entry(commit, parse(content.decode(errors="replace"), f"{path} at {commit.sha[:12]}"))
+        return Entry(commit, asked, parse(content.decode(errors="replace"), f"{path} at {commit.sha[:12]}"))
     except BadInput as error:
-        return Entry(commit, None, error.found or error.thing)
+        return Entry(commit, asked, None, error.found or error.thing)

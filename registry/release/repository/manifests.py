@@ -166,6 +166,13 @@ class Clone:
         words = ["log", "-z", "--first-parent", f"--format={LOG_FORMAT}", span, "--", *([path] if path else [])]
         return read_log(self.git.run(*words).out.decode(errors="replace"))
 
+    def named(self, names: list[str]) -> dict[str, Commit]:
+        """Return the commits of these full names."""
+        if not names:
+            return {}
+        done = self.git.run("log", "-z", "--no-walk=unsorted", f"--format={LOG_FORMAT}", *names)
+        return {one.sha: one for one in read_log(done.out.decode(errors="replace"))}
+
     def commit(self, changes: dict[str, str], message: str, parents: list[str]) -> str:
         """Make a commit, signed if a key is set, with `changes` over the tree of the first parent; return its name."""
         tree = self._changed(changes, parents[0])

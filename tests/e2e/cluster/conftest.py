@@ -35,7 +35,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def registry() -> str:
     for name in ("KUBECONFIG", "REGISTRY"):
-        assert name in os.environ, f"{name} is not set; these tests need a cluster and its registry: docs/runbook.md"
+        assert name in os.environ, (
+            f"{name} is not set; these tests need a cluster and its registry: docs/quick-start.md"
+        )
     for tool in ("kubectl", "buildah", "skopeo", "debootstrap", "git"):
         assert shutil.which(tool), f"{tool} is not on PATH; next: make image-tools"
     kubectl("get", "crd", "rollouts.argoproj.io", "applications.argoproj.io")

@@ -252,9 +252,15 @@ def test_history_names_who_asked_and_who_approved(desk: Any) -> None:
     with desk.acting() as context:
         rollback(context, "tiny", reason="slow")
         entries = past.history(context.clone, "tiny")
-    told = [(one.release.version if one.release else None, one.commit.action, one.approver) for one in entries]
-    approved = "Ada <ada@example.org>"
-    assert told == [(1, "rollback", None), (2, "promote", approved), (1, "promote", approved), (None, None, None)]
+    told = [
+        (one.release.version if one.release else None, one.commit.action, str(one.asked), one.approver)
+        for one in entries[:-1]
+    ]
+    asked, approved = "bot <bot@example.org>", "Ada <ada@example.org>"
+    assert told == [
+        (1, "rollback", asked, None), (2, "promote", asked, approved), (1, "promote", asked, approved),
+    ]  # fmt: skip
+    assert (entries[-1].release, entries[-1].approver) == (None, None)
     assert past.rejected(entries) == {2}
 
 
