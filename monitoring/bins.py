@@ -19,7 +19,7 @@ Values = npt.NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Numbers:
-    """Bins between the deciles of the reference; a value of any size has one."""
+    """Bins between the edges, each open below and closed above; a value of any size has one."""
 
     edges: tuple[float, ...]
 
@@ -58,11 +58,22 @@ Bins = Numbers | Categories
 
 
 def numbers(reference: Values) -> Numbers:
-    """Set bins that hold as many values of the reference each, as far as equal values allow."""
+    """Set bins that hold as many values of the reference each, as far as equal values allow.
+
+    An edge lies midway between two values of the reference, not on one: many rows may have that value, and one that went
+    through JSON or float32 has it but for the last digits.
+    """
     there = reference.astype(np.float64)
-    there = there[~np.isnan(there)]
-    cuts = np.quantile(there, np.linspace(0, 1, BINS + 1)[1:-1]) if len(there) else np.zeros(0)
-    return Numbers(tuple(float(cut) for cut in np.unique(cuts)))
+    distinct = np.unique(there[~np.isnan(there)])
+    if not len(distinct):
+        return Numbers(())
+    slack = 1e-6 * max(abs(distinct[0]), abs(distinct[-1]), 1.0)
+    if len(distinct) == 1:
+        return Numbers((float(distinct[0] - slack), float(distinct[0] + slack)))
+    above = np.append((distinct[:-1] + distinct[1:]) / 2, distinct[-1] + slack)
+    cuts = np.quantile(there[~np.isnan(there)], np.linspace(0, 1, BINS + 1)[1:-1])
+    edges = above[np.searchsorted(distinct, cuts, side="right") - 1]
+    return Numbers(tuple(float(edge) for edge in np.unique(edges)))
 
 
 def categories(reference: Iterable[object]) -> Categories:

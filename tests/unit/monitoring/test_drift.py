@@ -41,9 +41,18 @@ def test_a_number_falls_between_deciles_and_what_is_missing_into_the_last() -> N
 
 
 def test_a_constant_and_an_empty_column_have_bins() -> None:
-    assert numbers(np.full(50, 3.0)) == Numbers((3.0,))
+    assert numbers(np.full(50, 3.0)).places(np.array([2.9, 3.0, 3.1, np.nan])).tolist() == [0, 1, 2, 3]
     assert numbers(np.full(50, np.nan)) == Numbers(())
     assert Numbers(()).places(np.array([1.0, np.nan])).tolist() == [0, 1]
+
+
+def test_a_value_that_many_rows_have_stays_in_its_bin_when_its_last_digits_are_lost() -> None:
+    measured = np.round(RANDOM.integers(3, 30, 10_000) * 1.150779, 7)  # whole knots, in miles an hour
+    bins = numbers(measured)
+    exact = bins.places(measured)
+    assert (bins.places(measured.astype(np.float32)) == exact).all()
+    assert (bins.places(np.round(measured, 4)) == exact).all()
+    assert np.bincount(exact).min() > 500
 
 
 def test_rare_and_new_categories_share_a_bin() -> None:
