@@ -9,7 +9,7 @@ import mlflow
 import pytest
 import yaml
 
-from registry.export import export
+from registry.export import DIGEST_TAGS, export
 from slipway.errors import Refused, SlipwayError, Unavailable
 
 # MLflow's own: it warns of what its next release will change.
@@ -55,3 +55,19 @@ def test_a15_a_link_in_the_store_is_not_followed_into_an_export(
     with pytest.raises(error, match=r"golden\.json"):
         export(store.open(), "tiny", "1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("file", DIGEST_TAGS)
+def test_a_file_that_was_cut_short_or_is_gone_is_not_exported(
+    stored: Path, store: Any, tmp_path: Path, file: str
+) -> None:
+    whole = (stored / file).read_bytes()
+    (stored / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Refused, match="not what was registered"):
+        export(store.open(), "tiny", "1", tmp_path / "out")
+    (stored / file).unlink()
+    with pytest.raises(Unavailable, match=file):
+        export(store.open(), "tiny", "1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (stored / file).write_bytes(whole)
+    assert export(store.open(), "tiny", "1", tmp_path / "out")["files"].keys() == DIGEST_TAGS.keys()
