@@ -14,9 +14,9 @@ import rich_click
 from rich.console import Console
 from rich.table import Table
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
+from slipway.names import checked
 from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import rich_click
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER, open_tracking
+from slipway.names import checked
 
 
 @click.command(cls=rich_click.RichCommand)

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from registry.names import NAME
 from slipway import params_file
+from slipway.names import NAME
 
 
 class Section(BaseModel):

@@ -32,7 +32,7 @@ def serve(
     """Answer predictions of a model over HTTP.
 
     TARGET is the folder of an exported version, NAME@ALIAS, or NAME followed by VERSION.
-    Every other setting is an environment variable: see docs/reference/serving.md.
+    Every other setting is an environment variable: see docs/reference/environment.md.
 
     Example:
 

@@ -29,11 +29,13 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         self.in_flight = Gauge("slipway_in_flight", "Requests in flight.", registry=self.registry)
         self.rows = Counter("slipway_predicted_rows", "Rows predicted.", registry=self.registry)
-        self.refused = Counter("slipway_shed", "Requests shed, by reason.", ["reason"], registry=self.registry)
+        self.refused = Counter(
+            "slipway_shed", "Requests shed, by why: concurrency, deadline, spool.", ["reason"], registry=self.registry
+        )
         self._requests = Counter("slipway_requests", "Requests answered.", ["route", "status"], registry=self.registry)
         self._seconds = Histogram(
             "slipway_request_seconds",
-            "Seconds from head to answer.",
+            "Seconds from a request's head to its answer.",
             ["route"],
             buckets=LATENCY,
             registry=self.registry,
@@ -89,7 +91,9 @@ class _Watched:
 def _distribution_families(distributions: Distributions) -> Iterator[Metric]:
     found = distributions.read()
     values = HistogramMetricFamily(
-        "slipway_feature_value", "Values of numeric features, a sample of rows.", labels=["feature"]
+        "slipway_feature_value",
+        "Values of numeric features and the score, of at most 32 rows a request.",
+        labels=["feature"],
     )
     for name, edges, counts, total in found.numeric:
         cumulated, buckets = 0, []
@@ -98,12 +102,16 @@ def _distribution_families(distributions: Distributions) -> Iterator[Metric]:
             buckets.append(("+Inf" if edge == float("inf") else f"{edge:g}", cumulated))
         values.add_metric([name], buckets=buckets, sum_value=total)
     yield values
-    missing = CounterMetricFamily("slipway_feature_missing", "Missing values, a sample of rows.", labels=["feature"])
+    missing = CounterMetricFamily(
+        "slipway_feature_missing", "Missing values, of at most 32 rows a request.", labels=["feature"]
+    )
     for name, count in found.missing.items():
         missing.add_metric([name], count)
     yield missing
     categories = CounterMetricFamily(
-        "slipway_feature_category", "Values of string features, a sample of rows.", labels=["feature", "category"]
+        "slipway_feature_category",
+        "Values of string features, of at most 32 rows a request; (other): not in the contract.",
+        labels=["feature", "category"],
     )
     for (name, category), count in found.categories.items():
         categories.add_metric([name, category], count)

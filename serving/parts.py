@@ -131,16 +131,16 @@ def readings(parts: Parts) -> list[Reading]:
     """List what is read when metrics are scraped."""
     both = (parts.redis_breaker, parts.database_breaker)
     found: list[Reading] = [
-        ("slipway_breaker_open", "Whether a store is left alone.", "gauge",
+        ("slipway_breaker_open", "Whether redis or database is left alone.", "gauge",
          lambda: {(("store", b.name),): float(not b.closed) for b in both}),
-        ("slipway_breaker_opened", "How often a breaker opened.", "counter",
+        ("slipway_breaker_opened", "How often redis or database was given up for a while.", "counter",
          lambda: {(("store", b.name),): b.opened for b in both}),
-        ("slipway_leased", "Requests leased to subjects, by where they were counted.", "counter",
+        ("slipway_leased", "Requests leased to subjects, counted in redis or in the pod.", "counter",
          lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
     ]  # fmt: skip
     if (kept := parts.cache) is not None:
         found += [
-            ("slipway_cache_hits", "Answers found, by where.", "counter",
+            ("slipway_cache_hits", "Answers found in the process or in redis.", "counter",
              lambda: {(("tier", t),): n for t, n in kept.hits.items()}),
             ("slipway_cache_misses", "Answers not found.", "counter", lambda: {(): kept.misses}),
             ("slipway_cache_forged", "Answers in Redis with a wrong MAC.", "counter", lambda: {(): kept.forged}),
@@ -162,12 +162,14 @@ def _journal_readings(parts: Parts) -> list[Reading]:
     return [
         ("slipway_spool_rows", "Journal rows that wait.", "gauge", lambda: {(): spool.records}),
         ("slipway_spool_bytes", "Bytes of journal rows that wait.", "gauge", lambda: {(): spool.waiting_bytes}),
-        ("slipway_spool_limit_bytes", "Most bytes that may wait.", "gauge",
+        ("slipway_spool_limit_bytes", "Most bytes that may wait, SLIPWAY_SPOOL_BYTES.", "gauge",
          lambda: {(): parts.settings.spool_bytes}),
-        ("slipway_spool_age_seconds", "Age of the oldest waiting row.", "gauge", lambda: {(): spool.age_seconds}),
+        ("slipway_spool_age_seconds", "Age of the oldest row that waits; over 60 s is a fault.", "gauge",
+         lambda: {(): spool.age_seconds}),
         ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: told("written")),
         ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: told("failures")),
-        ("slipway_journal_set_aside", "Rows PostgreSQL could not store.", "counter", lambda: told("set_aside")),
+        ("slipway_journal_set_aside", "Rows that PostgreSQL could not store, kept in the spool's folder.", "counter",
+         lambda: told("set_aside")),
     ]  # fmt: skip
 
 

@@ -80,7 +80,7 @@ class Settings:
     spool_sync_seconds: float = _setting(0.05, "time between two fsync of the spool")
     journal_redact: str = _setting("", "names of features that are never written down, by comma")
 
-    otlp_endpoint: str = _setting("", "OTLP/HTTP endpoint of traces; empty: no traces")
+    otlp_endpoint: str = _setting("", "OTLP/HTTP endpoint of traces, with the extra serving-trace; empty: no traces")
 
     @property
     def redacted(self) -> frozenset[str]:
@@ -115,17 +115,6 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
     settings = Settings(**(values | {name: value for name, value in given.items() if value is not None}))
     _refuse_unsafe(settings)
     return settings
-
-
-def table() -> str:
-    """Write the settings as a Markdown table."""
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for setting in dataclasses.fields(Settings):
-        choices = setting.metadata["choices"]
-        meaning = setting.metadata["text"] + (f" ({' or '.join(choices)})" if choices else "")
-        shown = f"`{setting.default}`" if str(setting.default) else ""
-        lines.append(f"| `{PREFIX}{setting.name.upper()}` | {shown} | {meaning} |")
-    return "\n".join(lines) + "\n"
 
 
 def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from slipway import params_file
+from slipway.names import NAME
 from training.problem import Prepare
 from training.sections import Section
 
@@ -22,7 +23,7 @@ PARAMS_FILE = Path("params.yaml")
 class Model(Section):
     """The name that keys everything in the registry."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=f"^{NAME}$")
 
 
 class Train(Section):

@@ -38,8 +38,8 @@ def write() -> str:
     )  # fmt: skip
     return page(
         "Metrics",
-        "The server shows them at `GET /metrics`, for the role `operate` or, with `SLIPWAY_METRICS_ACCESS=open`, for anybody; what "
-        "each is good for is in [serving](serving.md#metrics) and in the [alerts](alerts.md). A histogram has `_bucket`, `_sum` and "
+        "The server shows them at `GET /metrics`, for the role `operate` or, with `SLIPWAY_METRICS_ACCESS=open`, for anybody; when "
+        "to act on which is in the [alerts](alerts.md). A histogram has `_bucket`, `_sum` and "
         "`_count`. Families of a part that is switched off (cache, journal, keys) are not shown. The promoter (`slipway webhook`) shows its "
         "own, `slipway_promoter_…`, at its `GET /metrics`.",
         table(("metric", "kind", "labels", "meaning"), rows),

@@ -88,7 +88,8 @@ def write() -> str:
         "## Make, Compose and the tests",
         table(("variable", "meaning"), ((code(name), filed[name]) for name in sorted(filed))),
         "## The server",
-        "Read once at the start, by `python -m serving` and so by `slipway serve` and the image.",
+        "Read once at the start, by `python -m serving` and so by `slipway serve` and the image. A value that does not parse stops the start "
+        "and is named.",
         table(("variable", "default", "meaning"), served),
     )
 

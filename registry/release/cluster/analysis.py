@@ -7,9 +7,9 @@ ReplicaSet and goes with it; owned by the Rollout, its controller would end it.
 from __future__ import annotations
 
 import time
-from typing import Any
 
-from registry.release.cluster.api import ROLLOUTS, SECONDS, Cluster
+from registry.release.cluster.api import Cluster
+from registry.release.cluster.objects import APPS, Object, Objects
 from registry.release.cluster.rollouts import HASH, Analysis
 from slipway.errors import BadInput, Unavailable
 
@@ -21,58 +21,52 @@ def analyse(cluster: Cluster, namespace: str, name: str, seconds: float) -> Anal
     """Run the analysis of a Rollout's active revision and wait for its end, at most `seconds`.
 
     Raises:
-        BadInput: nothing is active there, or a template or an annotation that it needs is missing.
+        BadInput: no Rollout, nothing that is active there, or a template or an annotation that it needs is missing.
         Unavailable: the cluster does not answer, or the analysis does not end.
     """
-    from kubernetes.client import CustomObjectsApi
+    objects = cluster.objects
+    found = objects.get(namespace, "rollouts", name)
+    owner = _active(objects, found)
+    named = [one["templateName"] for one in _analysis(found)["templates"]]
+    templates = [objects.get(namespace, "analysistemplates", one) for one in named]
+    made = objects.make(namespace, "analysisruns", run_of(found, templates, owner))
+    return _ended(objects, namespace, made, seconds)
 
-    custom: Any = CustomObjectsApi(cluster.client)
-    with cluster.asking(f"run the analysis of {namespace}/{name}"):
-        found = _get(custom, namespace, "rollouts", name)
-        owner = _active(cluster, found)
-        analysis = found["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"]
-        templates = [_get(custom, namespace, "analysistemplates", one["templateName"]) for one in analysis["templates"]]
-        body = run_of(found, templates, owner)
-        created = custom.create_namespaced_custom_object(
-            *ROLLOUTS, namespace, "analysisruns", body, _request_timeout=SECONDS
+
+def _analysis(rollout: Object) -> Object:
+    asked: Object | None = rollout["spec"].get("strategy", {}).get("blueGreen", {}).get("prePromotionAnalysis")
+    if not asked:
+        meta = rollout["metadata"]
+        raise BadInput(
+            f"the Rollout {meta['namespace']}/{meta['name']} names no analysis",
+            expected="prePromotionAnalysis in its blueGreen strategy",
+            hint="add one to its manifest, and push",
         )
-    return _ended(cluster, custom, namespace, created["metadata"]["name"], seconds)
+    return asked
 
 
-def _get(custom: Any, namespace: str, plural: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = custom.get_namespaced_custom_object(
-        *ROLLOUTS, namespace, plural, name, _request_timeout=SECONDS
-    )
-    return found
-
-
-def _active(cluster: Cluster, rollout: dict[str, Any]) -> dict[str, Any]:
+def _active(objects: Objects, rollout: Object) -> Object:
     """Return the metadata of the ReplicaSet that is active, and in preview: the templates ask the preview's Service."""
-    from kubernetes.client import AppsV1Api
-
     meta, colours = rollout["metadata"], rollout.get("status", {}).get("blueGreen", {})
     revision = colours.get("activeSelector")
-    if not revision or revision != colours.get("previewSelector"):
+    sets: list[Object] = [one["metadata"] for one in objects.every(APPS, "replicasets", [meta["namespace"]])]
+    active = [one for one in sets if one.get("labels", {}).get(HASH) == revision]
+    if not active or revision != colours.get("previewSelector"):
         raise BadInput(
             f"the Rollout {meta['namespace']}/{meta['name']} is not on one revision",
             expected="one that is active, and none that waits beside it",
             hint=f"slipway status {meta['name']}",
         )
-    listed = AppsV1Api(cluster.client).list_namespaced_replica_set(
-        meta["namespace"], label_selector=f"{HASH}={revision}", _request_timeout=SECONDS
-    )
-    found: dict[str, Any] = cluster.client.sanitize_for_serialization(listed.items[0].metadata)
-    return found
+    return active[0]
 
 
-def run_of(rollout: dict[str, Any], templates: list[dict[str, Any]], owner: dict[str, Any]) -> dict[str, Any]:
+def run_of(rollout: Object, templates: list[Object], owner: Object) -> Object:
     """Return the AnalysisRun that the Rollout's controller would make; `owner` is the ReplicaSet's metadata.
 
     Raises:
         BadInput: an argument has no value.
     """
-    asked = rollout["spec"]["strategy"]["blueGreen"]["prePromotionAnalysis"].get("args", [])
-    values = {one["name"]: _value(one, rollout) for one in asked}
+    values = {one["name"]: _value(one, rollout) for one in _analysis(rollout).get("args", [])}
     arguments = {}
     for one in [argument for template in templates for argument in template["spec"].get("args", [])]:
         value = values.get(one["name"]) or one.get("value")
@@ -97,7 +91,7 @@ def run_of(rollout: dict[str, Any], templates: list[dict[str, Any]], owner: dict
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": meta, "spec": spec}
 
 
-def _value(argument: dict[str, Any], rollout: dict[str, Any]) -> str | None:
+def _value(argument: Object, rollout: Object) -> str | None:
     path = argument.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
     annotations = rollout["metadata"].get("annotations") or {}
     if path.startswith("metadata.annotations['"):
@@ -105,11 +99,10 @@ def _value(argument: dict[str, Any], rollout: dict[str, Any]) -> str | None:
     return argument.get("value")
 
 
-def _ended(cluster: Cluster, custom: Any, namespace: str, name: str, seconds: float) -> Analysis:
+def _ended(objects: Objects, namespace: str, name: str, seconds: float) -> Analysis:
     ends = time.monotonic() + seconds
     while True:
-        with cluster.asking(f"read the analysis {name}"):
-            status = _get(custom, namespace, "analysisruns", name).get("status", {})
+        status = objects.get(namespace, "analysisruns", name).get("status", {})
         if status.get("phase") in ENDED:
             return Analysis(name, status["phase"], status.get("message", ""))
         if time.monotonic() > ends:

@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, settings
 from slipway.errors import Refused
+from slipway.names import checked
 
 if TYPE_CHECKING:
     from registry.release.repository.history import Entry

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, cluster
 from slipway.errors import SlipwayError
+from slipway.names import checked
 
 if TYPE_CHECKING:
     from registry.release.promoter.reconcile import Done

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, settings
+from slipway.names import checked
 
 if TYPE_CHECKING:
     from registry.release.record.audit import Entry

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, show
 from slipway.errors import BadInput
+from slipway.names import checked
 
 if TYPE_CHECKING:
     from registry.release.acts.context import Context

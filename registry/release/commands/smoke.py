@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from registry.names import checked
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, show
+from slipway.names import checked
 
 
 @COMMAND()

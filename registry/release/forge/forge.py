@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from slipway.names import NAME
+
 
 @dataclass(frozen=True)
 class Request:
@@ -56,5 +58,5 @@ def branch_of(model: str, version: int) -> str:
 
 def of_branch(branch: str) -> tuple[str, int] | None:
     """Return model and version of a request's branch."""
-    found = re.fullmatch(r"release/([a-z0-9][a-z0-9-]{0,62})/([1-9][0-9]{0,8})", branch)
+    found = re.fullmatch(rf"release/({NAME})/([1-9][0-9]{{0,8}})", branch)
     return (found[1], int(found[2])) if found else None

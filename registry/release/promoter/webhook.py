@@ -23,11 +23,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from registry.names import NAME
 from registry.release.promoter.delivery import Deliveries, refusal
 from registry.release.record.audit import redacted
 from registry.tracking import CHAMPION
 from slipway.errors import Refused
+from slipway.names import NAME
 
 BODY_BYTES = 64 * 1024
 LOG = logging.getLogger("slipway.webhook")

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from registry.names import checked
 from registry.release.repository.commits import ENVIRONMENTS, LOG_FORMAT, Actor, Commit, read_log
 from registry.release.repository.git import Git
 from registry.release.repository.releasefile import Release, parse
 from registry.tracking import without_credentials
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, Refused
+from slipway.names import checked
 
 SIGNERS, NOBODY = "gpg.ssh.allowedSignersFile=", "/dev/null"
 HERE, STEP = "refs/slipway/branch", "refs/slipway/step"

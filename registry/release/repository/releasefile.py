@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 
 import yaml
 
-from registry.names import NAME
 from registry.tracking import Version
 from slipway.errors import BadInput
+from slipway.names import NAME
 
 FORMS = {
     "model": NAME,

@@ -30,7 +30,7 @@ def changes(top: Path, base: str, head: str, folder: str = "gitops") -> str:
     """Return what `head` changes since it left `base`, in Markdown.
 
     Raises:
-        BadInput: one of the two is no commit of this repository, or DVC cannot read one.
+        BadInput: one of the two is no commit of this repository, DVC cannot read one, or a link leads out of `folder`.
         Unavailable: git, dvc or kustomize is not installed.
     """
     old = _run(top, "git", "merge-base", "--end-of-options", base, head).strip()
@@ -107,8 +107,16 @@ def _unpack(top: Path, commit: str, folder: str, place: Path) -> None:
     if not _run(top, "git", "ls-tree", commit, "--", f"{folder}/").strip():
         return
     content = _call(top, "git", "archive", "--format=tar", commit, "--", folder)
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        archive.extractall(place, filter="data")  # refuses links and paths that leave the folder
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            archive.extractall(place, filter="data")
+    except tarfile.FilterError as error:
+        raise BadInput(
+            f"{folder}/ of {commit[:SHORT]} leads outside itself",
+            expected="links that stay in the folder, or none",
+            found=str(error),
+            hint="replace the link by the file it stands for",
+        ) from error
 
 
 def _run(top: Path, *words: str) -> str:

@@ -19,6 +19,7 @@ from registry.release.repository.commits import ENVIRONMENTS
 from registry.release.repository.history import history
 from registry.tracking import Version, without_credentials
 from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway.names import NAME
 
 FIND = """
 SELECT p.request_id, p.requested_at, p.model, p.model_version, p.scores, p.latency_us
@@ -116,7 +117,7 @@ def _find(
     digest = re.search(r"sha256:[0-9a-f]{64}$", asked)
     if digest:
         return "digest", _version(asked, [one for one in every if one.tags.get("image_digest") == digest[0]]), []
-    named = re.fullmatch(r"([a-z0-9][a-z0-9-]*)(?:/([0-9]+)|@([\w-]+))", asked)
+    named = re.fullmatch(rf"({NAME})(?:/([0-9]+)|@([\w-]+))", asked)
     if named and named[1] in versions:
         mine = versions[named[1]]
         return "version", _version(asked, [one for one in mine if _is(one, named[2], named[3])]), []

@@ -1,4 +1,4 @@
-"""The promoter on the cluster: its image, MLflow and Git on this machine where pods reach them, and its objects."""
+"""The promoter on the cluster: its image, Git on this machine where pods reach it, and its objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 import httpx
 import yaml
-from cryptography.fernet import Fernet
 
 from tests.fixtures import images
 from tests.fixtures.door import Door
@@ -22,7 +20,6 @@ from tests.fixtures.images import CACHE, ROOT
 from tests.fixtures.servers import free_port
 from tests.fixtures.site import Site, get, kubectl, wait
 
-SECRET = "a-secret-that-both-sides-know-1234"
 NAME = "slipway-promoter"
 # What a registry on the loopback of the node looks like from a pod: a forwarder beside the promoter.
 FORWARDER = """
@@ -114,39 +111,6 @@ def serving_git(site: Site, host: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-@contextlib.contextmanager
-def serving_mlflow(folder: Path, host: str) -> Iterator[str]:
-    """Run MLflow's server on the node, as somebody who set webhooks up as the documentation says."""
-    port, log = free_port(), folder / "mlflow.log"
-    words = ["server", "--host", host, "--port", str(port), "--workers", "1", "--allowed-hosts", f"{host}:{port}"]
-    words += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder)]
-    said = {
-        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
-        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
-        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": Fernet.generate_key().decode(),
-        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    url = f"http://{host}:{port}"
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "mlflow", *words], stdout=output, stderr=output,
-                                   env=os.environ | said, start_new_session=True)  # fmt: skip
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()[-3000:]
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{url}/health", timeout=2).status_code == 200
-        return False
-
-    try:
-        wait(answers, 180, "MLflow")
-        yield url
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(20)
 
 
 @contextlib.contextmanager

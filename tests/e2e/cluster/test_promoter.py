@@ -16,8 +16,9 @@ from registry.release.cluster.analysis import analyse
 from registry.release.cluster.api import open_cluster
 from registry.tracking import open_store
 from tests.e2e.cluster import promoter as pods
-from tests.e2e.cluster.promoter import SECRET, Promoter
+from tests.e2e.cluster.promoter import Promoter
 from tests.fixtures.images import ROOT, Image
+from tests.fixtures.mlflow_server import WEBHOOK_SECRET, serving_mlflow
 from tests.fixtures.registered import register
 from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait
 
@@ -33,7 +34,7 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
     register(store.client, built["seven"])
     site.install(["staging", "production"])
     with (
-        pods.serving_mlflow(tmp_path, host) as mlflow,
+        serving_mlflow(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path), tmp_path / "mlflow.log", host) as mlflow,
         pods.serving_git(site, host) as remote,
         pods.serving_registry(registry, host) as port,
     ):
@@ -45,7 +46,7 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
             "SLIPWAY_FORGE": "git",
             "SLIPWAY_ACTOR": "Promoter <promoter@example.com>",
             "SLIPWAY_BAKE_SECONDS": "0",
-            "SLIPWAY_WEBHOOK_SECRET": SECRET,
+            "SLIPWAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "MLFLOW_TRACKING_URI": mlflow,
         }
         hours = site.work / "gitops/platform/promoter/deployment.yaml"
@@ -56,7 +57,7 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
             try:
                 made.ready()
                 words = [sys.executable, "-m", "slipway", "webhook", "--register", f"{made.address()}/mlflow"]
-                environment = {"MLFLOW_TRACKING_URI": mlflow, "SLIPWAY_WEBHOOK_SECRET": SECRET}
+                environment = {"MLFLOW_TRACKING_URI": mlflow, "SLIPWAY_WEBHOOK_SECRET": WEBHOOK_SECRET}
                 done = subprocess.run(
                     words, env=os.environ | environment, capture_output=True, text=True, check=False, cwd=ROOT
                 )

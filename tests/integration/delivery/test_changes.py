@@ -91,5 +91,16 @@ def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone:
     assert "+  SLIPWAY_LOG_LEVEL: debug" in text
 
 
+@pytest.mark.long
+def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_shown(clone: Path) -> None:
+    settings = clone / "gitops/apps/flight-delay/base/settings.env"
+    settings.unlink()
+    settings.symlink_to("/etc/passwd")
+    git(clone, "commit", "--quiet", "-am", "Link the settings")
+    text = changes(clone, "--base", "HEAD~1", code=3)
+    assert "settings.env" in text
+    assert "root:" not in text
+
+
 def test_an_unknown_base_is_bad_input(clone: Path) -> None:
     assert "nowhere" in changes(clone, "--base", "nowhere", code=3)

@@ -10,20 +10,20 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 
 from registry.release.promoter.delivery import sign
 from tests.fixtures.browser import browsing
-from tests.fixtures.servers import free_port
+from tests.fixtures.mlflow_server import WEBHOOK_SECRET, serving_mlflow
+from tests.fixtures.processes import answers, started
+from tests.fixtures.servers import free_port, wait_until
 
-SECRET = "a-secret-that-both-sides-know-1234"
 DEADLINE_SECONDS = 60
 
 
@@ -35,59 +35,16 @@ class Running:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def deliver(self, body: bytes, delivery: str = "", at: float = 0, secret: str = SECRET) -> int:
+    def deliver(self, body: bytes, delivery: str = "", at: float = 0, secret: str = WEBHOOK_SECRET) -> int:
         delivery, stamp = delivery or uuid.uuid4().hex, str(int(at or time.time()))
         headers = {"X-MLflow-Delivery-Id": delivery, "X-MLflow-Timestamp": stamp}
         headers["X-MLflow-Signature"] = sign(secret, delivery, stamp, body)
         return httpx.post(f"{self.url}/mlflow", content=body, headers=headers).status_code
 
 
-def until(there: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        if there():
-            return
-        time.sleep(0.1)
-    raise AssertionError(log.read_text()[-3000:])
-
-
-def answers(url: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=2).status_code == 200
-    return False
-
-
-@contextlib.contextmanager
-def started(
-    command: list[str], environment: dict[str, str], ready: str, log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment, start_new_session=True
-        )
-    try:
-        until(lambda: answers(ready) or process.poll() is not None, log)
-        assert process.poll() is None, log.read_text()[-3000:]
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(DEADLINE_SECONDS)
-
-
 @pytest.fixture
 def mlflow(site: Any, tmp_path: Path) -> Iterator[str]:
-    url = f"http://127.0.0.1:{free_port()}"
-    words = ["server", "--host", "127.0.0.1", "--port", url.rpartition(":")[2], "--workers", "1"]
-    words += ["--backend-store-uri", site.store, "--artifacts-destination", str(tmp_path / "artifacts")]
-    said = {
-        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
-        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
-        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": Fernet.generate_key().decode(),
-        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    with started([sys.executable, "-m", "mlflow", *words], said, f"{url}/health", tmp_path / "mlflow.log"):
+    with serving_mlflow(site.store, str(tmp_path / "artifacts"), tmp_path / "mlflow.log") as url:
         yield url
 
 
@@ -97,7 +54,7 @@ def settings(site: Any, mlflow: str) -> dict[str, str]:
         "SLIPWAY_GITOPS_REMOTE": str(site.remote),
         "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
         "SLIPWAY_ACTOR": "Promoter <promoter@example.org>",
-        "SLIPWAY_WEBHOOK_SECRET": SECRET,
+        "SLIPWAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "SLIPWAY_BAKE_SECONDS": "60",
         "KUBECONFIG": str(site.kubeconfig),
     }
@@ -128,7 +85,7 @@ def event(name: str = "tiny", alias: str = "champion") -> bytes:
     said = {
         "entity": "model_version_alias",
         "action": "created",
-        "data": {"name": name, "alias": alias, "version": "2"},
+        "data": {"name": name, "alias": alias, "version": "4"},  # a lie: what counts is what MLflow says
     }
     return json.dumps(said).encode()
 
@@ -148,13 +105,13 @@ def test_what_is_not_signed_recent_and_new_changes_nothing(site: Any, tmp_path: 
         assert promoter.deliver(b"[" * 5000) == 202
         assert site.requests() == []
         assert promoter.deliver(event(), delivery="one") == 202
-        until(lambda: site.requests() == ["release/tiny/2"], promoter.log)
+        wait_until(lambda: site.requests() == ["release/tiny/2"], DEADLINE_SECONDS)
         assert promoter.deliver(event(), delivery="one") == 409
         assert answers(f"{promoter.url}/livez")
         promoter.process.send_signal(signal.SIGTERM)
         assert promoter.process.wait(30) in (0, -signal.SIGTERM)
         said = promoter.log.read_text()
-        assert SECRET not in said
+        assert WEBHOOK_SECRET not in said
         assert all(json.loads(line)["at"] for line in said.splitlines() if line.startswith("{"))
 
 
@@ -164,13 +121,13 @@ def test_an_alias_that_a_client_moves_becomes_a_request_and_a_lost_call_only_cos
 ) -> None:
     site.put("staging", 2)
     replace(site, store=mlflow).champion(2)
-    until(lambda: site.requests() == ["release/tiny/2"], promoter.log)
+    wait_until(lambda: site.requests() == ["release/tiny/2"], DEADLINE_SECONDS)
 
     os.killpg(promoter.process.pid, signal.SIGKILL)
     promoter.process.wait(20)
     replace(site, store=mlflow).champion(4)  # nobody hears it, and it may not go there
-    with promoting(site, mlflow, tmp_path, every=1) as again:
-        until(lambda: site.aliases()["champion"] == 2, again.log)
+    with promoting(site, mlflow, tmp_path, every=1):
+        wait_until(lambda: site.aliases()["champion"] == 2, DEADLINE_SECONDS)
     assert "staged" in site.tags(4)["promotion_refused"]
 
 
@@ -188,5 +145,5 @@ def test_an_alias_that_is_moved_in_the_web_page_becomes_a_request(
         page.press("Enter", 13)
         page.until("/champion/.test(document.querySelector('[role=dialog]').innerText)")
         page.click("[...document.querySelectorAll('[role=dialog] button')].find(b => /Save/.test(b.innerText))")
-        until(lambda: site.aliases()["champion"] == 2, promoter.log)
-    until(lambda: site.requests() == ["release/tiny/2"], promoter.log)
+        wait_until(lambda: site.aliases()["champion"] == 2, DEADLINE_SECONDS)
+    wait_until(lambda: site.requests() == ["release/tiny/2"], DEADLINE_SECONDS)

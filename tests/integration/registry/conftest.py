@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +12,7 @@ from typing import Any
 import pytest
 
 from registry.options import PATIENCE
+from tests.fixtures.mlflow_server import serving_mlflow
 from tests.integration.registry import project
 from tests.integration.registry.proxy import proxying
 
@@ -122,34 +118,9 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(postgres: str, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", postgres, "--artifacts-destination", f"s3://{s3.bucket}/proxied"]
     log = tmp_path_factory.mktemp("mlflow") / "server.log"
-    with log.open("wb") as output:
-        environment = os.environ | s3.environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-        )
-        try:
-            _wait(f"http://127.0.0.1:{port}/health", process, log)
-            yield Server("127.0.0.1", port, postgres)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, 15)
-            process.wait(DEADLINE_SECONDS)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"the MLflow server did not start:\n{log.read_text()[-2000:]}")
+    with serving_mlflow(postgres, f"s3://{s3.bucket}/proxied", log, environment=s3.environment()) as url:
+        yield Server("127.0.0.1", int(url.rpartition(":")[2]), postgres)
 
 
 @pytest.fixture

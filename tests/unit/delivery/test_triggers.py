@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.fixtures.workflows import OWN_TOKEN, Event, jobs, matches, started, workflows
@@ -57,6 +59,22 @@ def test_a_branch_alone_starts_nothing_and_a_tag_a_release() -> None:
 def test_nothing_runs_a_strangers_code_with_the_projects_rights() -> None:
     dangerous = {"pull_request_target", "workflow_run", "issue_comment"}
     assert not [name for name, one in workflows().items() if dangerous & set(one["on"])]
+
+
+def test_a_fork_s_pull_request_gets_a_token_that_reads_and_no_secret() -> None:
+    asked = [(name, key, job) for name, key, job in jobs() if "pull_request" in workflows()[name]["on"]]
+    assert {name for name, _, _ in asked} == {"ci", "e2e"}
+    for name, key, job in asked:
+        writes = [scope for scope, right in job["permissions"].items() if right == "write"]
+        # GitHub gives a fork's token no right to write, whatever is asked for; the step does not try.
+        assert writes == (["pull-requests"] if key == "changes" else []), (name, key)
+        tokened = [step for step in job["steps"] if "github.token" in json.dumps(step)]
+        assert all("head.repo.full_name == github.repository" in step["if"] for step in tokened), (name, key)
+        assert "environment" not in job, (name, key)
+        assert "secrets." not in json.dumps(job), (name, key)
+        assert all(
+            step["with"]["persist-credentials"] is False for step in job["steps"] if "checkout" in step.get("uses", "")
+        )
 
 
 @pytest.mark.parametrize(

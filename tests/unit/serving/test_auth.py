@@ -118,6 +118,10 @@ def test_a02_a_wrong_or_missing_claim_is_refused(keyset: KeySet, change: dict[st
     assert ask(keyset, signed()).subject == "alice"
 
 
+def test_a02_a_time_before_which_a_token_is_no_good_may_be_left_out(keyset: KeySet) -> None:
+    assert ask(keyset, signed(nbf=None)).subject == "alice"
+
+
 @pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "é", "x" * 9000, signed(OTHER_KEY)])
 def test_what_is_no_token_of_ours_is_refused(keyset: KeySet, token: str | None) -> None:
     refused(keyset, token)

@@ -31,6 +31,10 @@ def test_production_without_authentication_is_refused() -> None:
     assert settings.read(PRODUCTION).auth == "on"
 
 
+def test_a03_a_revoked_key_is_looked_for_every_twenty_seconds() -> None:
+    assert settings.read(SAFE).jwks_refresh_seconds == 20, "docs/security.md promises it"
+
+
 def test_no_keys_is_refused_unless_authentication_is_off() -> None:
     with pytest.raises(Refused, match="slipway token"):
         settings.read({})
@@ -63,8 +67,3 @@ def test_a_store_that_cannot_be_is_refused_without_its_password(name: str, url: 
     with pytest.raises(BadInput, match=f"SLIPWAY_{name}") as refused:
         settings.read(SAFE | {f"SLIPWAY_{name}": url})
     assert "secret" not in str(refused.value)
-
-
-def test_the_reference_page_lists_every_setting() -> None:
-    page = Path(__file__).parents[3] / "docs" / "reference" / "serving.md"
-    assert settings.table() in page.read_text()

@@ -57,11 +57,17 @@ def test_a_missing_value_that_is_accepted_becomes_nan_or_empty(reader: Reader, r
     assert batch.categorical[0, 2] == ""
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e309", "1" + "0" * 400, "1" + "0" * 9000])
-def test_a05_numbers_that_are_not_finite_are_refused(reader: Reader, rows: list[Any], number: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        ("NaN", 422), ("Infinity", 422), ("-Infinity", 422), ("1e309", 422), ("1" + "0" * 400, 422),
+        ("1" + "0" * 9000, 400),  # more digits than Python's reader takes: no JSON of ours
+    ],
+)  # fmt: skip
+def test_a05_numbers_that_are_not_finite_are_refused(reader: Reader, rows: list[Any], number: str, status: int) -> None:
     text = body(rows[:1]).replace(f'"distance": {rows[0]["distance"]}'.encode(), f'"distance": {number}'.encode())
     assert text != body(rows[:1])
-    assert refused(reader, text).status in (400, 422)
+    assert refused(reader, text).status == status
     reader.read(body(rows[:1]))
 
 
