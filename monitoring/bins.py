@@ -60,8 +60,8 @@ Bins = Numbers | Categories
 def numbers(reference: Values) -> Numbers:
     """Set bins that hold as many values of the reference each, as far as equal values allow.
 
-    An edge lies midway between two values of the reference, not on one: many rows may have that value, and one that went
-    through JSON or float32 has it but for the last digits.
+    An edge lies midway between two values of the reference, not on one: many rows may have that value, and one
+    that went through JSON or float32 has it but for the last digits.
     """
     there = reference.astype(np.float64)
     distinct = np.unique(there[~np.isnan(there)])
