@@ -94,13 +94,18 @@ def _is_taken(port: int) -> bool:
 @pytest.mark.parametrize("journey", journeys(PAGES), ids=lambda pages: "+".join(page.stem for page in pages))
 def test_pages_do_what_they_say(journey: list[Path], shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     found = {page: blocks(page) for page in journey}
+    first = [block for page in journey for block in found[page] if not block.last]
+    last = [block for page in reversed(journey) for block in found[page] if block.last]
     counted = {page: Counter[str]() for page in journey}
-    typed = [block for page in journey for block in found[page] if not block.last]
-    typed += [block for page in reversed(journey) for block in found[page] if block.last]
-    for block in typed:
-        if block.language == "console" and block.how != "file":
+    for block in [*first, *last]:
+        if block.language == "console":
             counted[block.page][_reason(block) or "run"] += len(block.steps)
-        if not _reason(block):
+    typed = [block for block in first if not _reason(block)]
+    try:
+        for block in typed:
+            _do(block, shell)
+    finally:  # what a page takes down it takes down, or the next run finds it
+        for block in [block for block in last if not _reason(block)]:
             _do(block, shell)
     with capsys.disabled():
         for page in journey:
