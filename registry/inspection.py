@@ -13,7 +13,7 @@ import numpy as np
 from slipway.errors import BadInput
 from slipway.scores import Floats
 
-PATIENCE = 600  # seconds; a graph that has not answered by then is refused
+PATIENCE_SECONDS = 600  # a graph that has not answered by then is refused
 RETRAIN = "dvc repro --force train"
 
 
@@ -67,11 +67,11 @@ def _start(*words: str) -> subprocess.Popen[str]:
 
 def _finish(running: Running) -> dict[str, str]:
     try:
-        said, complained = running.program.communicate(timeout=PATIENCE)
+        said, complained = running.program.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired as error:
         running.stop()
         raise BadInput(
-            f"{running.subject} is refused", expected=f"an answer within {PATIENCE} s", hint=RETRAIN
+            f"{running.subject} is refused", expected=f"an answer within {PATIENCE_SECONDS} s", hint=RETRAIN
         ) from error
     try:
         found: dict[str, str] = json.loads(said) if said else {}

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from registry import candidate as artifact
-from registry import evidence, inspection, mlmodel, skops_types
+from registry import evidence, inspection, logged_model, mlmodel, skops_types
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
 from registry.export import fetch
 from registry.gate import Champion, judge
-from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Dataset, Tracking, Version
+from registry.logged_model import Dataset
+from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Tracking, Version
 from registry.verdict import Verdict
 from slipway.atomic import write_json
 from slipway.errors import BadInput, SlipwayError, Unavailable
@@ -126,20 +127,20 @@ def _write(
     say: Say,
 ) -> Registration:
     say("logging the run")
-    experiment = tracking.prepare(candidate.name, artifact_root)
+    experiment = logged_model.prepare(tracking, candidate.name, artifact_root)
     train = Dataset("train", TRAIN_ROWS, candidate.lock.md5(TRAIN_ROWS), "training")
     test = Dataset("test", TEST_ROWS, candidate.lock.md5(TEST_ROWS), "evaluation")
     tags = candidate.tags() | _verdict_tags(judged)
     origin = {"mlflow.source.git.commit": candidate.source.commit, "mlflow.source.name": "slipway register"}
-    run_id = tracking.start_run(experiment, tags | origin, [train, test])
-    model_id = tracking.start_model(experiment, run_id, candidate.name, candidate.params.flat)
+    run_id = logged_model.start_run(tracking, experiment, tags | origin, [train, test])
+    model_id = logged_model.start_model(tracking, experiment, run_id, candidate.name, candidate.params.flat)
     say("storing the model")
     contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
-    tracking.upload_model(model_id, folder / "model")
-    tracking.log(run_id, model_id, judged.values, candidate.params.flat, test)
+    logged_model.upload_model(tracking, model_id, folder / "model")
+    logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
     write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
-    tracking.finish_run(run_id, folder / "run")
+    logged_model.finish_run(tracking, run_id, folder / "run")
     say("creating the version")
     number = tracking.create_version(candidate.name, run_id, model_id, tags)
     settled = _settle(tracking, candidate, artifact_root)
@@ -158,8 +159,8 @@ def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None)
     for version in lost:
         if set(version.aliases) <= {CHALLENGER}:  # one that somebody has promoted meanwhile is theirs to judge
             tracking.delete_version(candidate.name, version.number)
-    experiment = tracking.prepare(candidate.name, artifact_root)
-    tracking.delete_other_runs(experiment, candidate.key, kept.run_id)
+    experiment = logged_model.prepare(tracking, candidate.name, artifact_root)
+    logged_model.delete_other_runs(tracking, experiment, candidate.key, kept.run_id)
     firsts: dict[str, Version] = {}
     for version in tracking.versions(candidate.name):
         firsts.setdefault(version.tags.get(KEY_TAG, f"version {version.number}"), version)

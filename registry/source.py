@@ -31,7 +31,7 @@ def inspect(folder: Path, allow_dirty: bool) -> Source:
     """Find the repository around `folder` and what has changed in it.
 
     Raises:
-        BadInput: no Git repository, or one without a commit.
+        BadInput: no Git repository, one without a commit, or one that Git cannot read.
         Refused: the tree has changes and `allow_dirty` is false.
     """
     top = toplevel(folder)
@@ -41,7 +41,7 @@ def inspect(folder: Path, allow_dirty: bool) -> Source:
             expected="a commit that the version can lead back to",
             hint="git init && git add -A && git commit",
         )
-    commit = _git(top, "rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
+    commit = _asked(top, "rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
         raise BadInput(f"{top} has no commit yet", hint="git add -A && git commit")
     status = _git(top, "status", "--porcelain=v1", "--untracked-files=all", "-z")
@@ -60,7 +60,7 @@ def toplevel(folder: Path) -> Path | None:
     """Return the top of the working tree around `folder`, if there is one."""
     if not folder.is_dir():
         return None
-    found = _git(folder, "rev-parse", "--show-toplevel").decode().strip()
+    found = _asked(folder, "rev-parse", "--show-toplevel")
     return Path(found) if found else None
 
 
@@ -75,9 +75,27 @@ def _changes(top: Path, status: bytes) -> str:
     return digest.hexdigest()
 
 
+def _asked(folder: Path, *words: str) -> str:
+    """Return what Git says; nothing where it says no."""
+    ran = _run(folder, *words)
+    return ran.stdout.decode().strip() if ran.returncode == 0 else ""
+
+
 def _git(folder: Path, *words: str) -> bytes:
+    """Return what Git says; a failure must not look like a tree without changes."""
+    ran = _run(folder, *words)
+    if ran.returncode:
+        raise BadInput(
+            f"git {words[0]} failed in {folder}",
+            expected="a repository that Git can read",
+            found=ran.stderr.decode(errors="replace").strip()[-300:],
+            hint=f"git -C {folder} status",
+        )
+    return ran.stdout
+
+
+def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        ran = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
+        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
     except FileNotFoundError as error:
         raise BadInput("git is not installed", expected="git on PATH", hint="install git") from error
-    return ran.stdout if ran.returncode == 0 else b""

@@ -1,4 +1,4 @@
-"""Everything that is said to MLflow, and the one place that knows its client.
+"""MLflow's registry: versions with their tags and aliases, and the files behind them.
 
 Every call that fails (a dead server, a refused credential, a full disk) comes
 out as Unavailable with the store's address, without credentials in it.
@@ -10,7 +10,6 @@ import contextlib
 import functools
 import logging
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,16 +31,6 @@ class Version:
     created: int
     tags: dict[str, str]
     aliases: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A table that the run used, by DVC's digest."""
-
-    name: str
-    path: str
-    md5: str
-    context: str
 
 
 @dataclass(frozen=True)
@@ -94,72 +83,6 @@ class Tracking:
         """Return every registered model's name."""
         return sorted(self.registered())
 
-    def prepare(self, name: str, artifact_root: str | None) -> str:
-        """Make sure that the model and its experiment exist; return the experiment's id."""
-        location = f"{artifact_root.rstrip('/')}/{name}" if artifact_root else None
-        with self.asking(f"prepare the experiment {name}"):
-            _unless_it_exists(self.client.create_registered_model, name)
-            experiment = self.client.get_experiment_by_name(name)
-            if experiment is None:
-                _unless_it_exists(self.client.create_experiment, name, artifact_location=location)
-                experiment = self.client.get_experiment_by_name(name)
-            return str(experiment.experiment_id)
-
-    def start_run(self, experiment: str, tags: dict[str, str], datasets: list[Dataset]) -> str:
-        """Open a run with its tags and datasets; return its id."""
-        from mlflow.entities import Dataset as Entity
-        from mlflow.entities import DatasetInput, InputTag
-
-        with self.asking("start a run"):
-            run = self.client.create_run(experiment, tags=tags, run_name=f"register-{tags['git_commit'][:8]}")
-            inputs = [
-                DatasetInput(
-                    Entity(one.name, one.md5, "local", f'{{"uri": "{one.path}"}}'),
-                    [InputTag("mlflow.data.context", one.context)],
-                )
-                for one in datasets
-            ]
-            self.client.log_inputs(run.info.run_id, inputs)
-            return str(run.info.run_id)
-
-    def start_model(self, experiment: str, run_id: str, name: str, params: dict[str, str]) -> str:
-        """Open a logged model as the run's output; return its id."""
-        from mlflow.entities import LoggedModelOutput
-
-        with self.asking("create the logged model"):
-            model = self.client.create_logged_model(
-                experiment, name=name, source_run_id=run_id, params=params, model_type="classifier"
-            )
-            self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
-            return str(model.model_id)
-
-    def upload_model(self, model_id: str, folder: Path) -> None:
-        """Upload the model's files and mark it ready."""
-        with self.asking("store the model's files"):
-            self.client.log_model_artifacts(model_id, str(folder))
-            self.client.finalize_logged_model(model_id, "READY")
-
-    def log(self, run_id: str, model_id: str, values: dict[str, float], params: dict[str, str], test: Dataset) -> None:
-        """Log parameters and metrics, the metrics also on the model and its test rows."""
-        from mlflow.entities import Metric, Param
-
-        now = int(time.time() * 1000)
-        metrics = [
-            Metric(key, value, now, 0, model_id, test.name, test.md5, run_id) for key, value in sorted(values.items())
-        ]
-        with self.asking("log parameters and metrics"):
-            # MLflow takes 100 parameters at a time, of at most 6000 characters
-            pairs = [Param(key, value[:6000]) for key, value in sorted(params.items())]
-            for start in range(0, len(pairs), 100):
-                self.client.log_batch(run_id, params=pairs[start : start + 100])
-            self.client.log_batch(run_id, metrics=metrics)
-
-    def finish_run(self, run_id: str, folder: Path) -> None:
-        """Upload the run's files and end it."""
-        with self.asking("store the run's files"):
-            self.client.log_artifacts(run_id, str(folder))
-            self.client.set_terminated(run_id, "FINISHED")
-
     def create_version(self, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> int:
         """Create the version with its tags, in one transaction; return its number."""
         with self.asking(f"create a version of {name}"):
@@ -171,29 +94,27 @@ class Tracking:
     def set_alias(self, name: str, alias: str, number: int) -> None:
         """Move an alias; a version that somebody has just deleted is left alone."""
         with self.asking(f"set the alias {alias} of {name}"):
-            _unless_it_is_gone(self.client.set_registered_model_alias, name, alias, str(number))
+            unless_it_is_gone(self.client.set_registered_model_alias, name, alias, str(number))
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Take an alias away."""
+        with self.asking(f"delete the alias {alias} of {name}"):
+            self.client.delete_registered_model_alias(name, alias)
 
     def tag_version(self, name: str, number: int, key: str, value: str) -> None:
         """Set one tag of a version."""
         with self.asking(f"tag version {number} of {name}"):
             self.client.set_model_version_tag(name, str(number), key, value)
 
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        """Take one tag from a version."""
+        with self.asking(f"untag version {number} of {name}"):
+            self.client.delete_model_version_tag(name, str(number), key)
+
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version, unless it is gone already."""
         with self.asking(f"delete version {number} of {name}"):
-            _unless_it_is_gone(self.client.delete_model_version, name, str(number))
-
-    def delete_other_runs(self, experiment: str, key: str, keep: str) -> int:
-        """Delete the runs of this key but one, with their logged models; return how many."""
-        with self.asking("delete unfinished runs"):
-            runs = self.client.search_runs([experiment], f"tags.{KEY_TAG} = '{key}'")
-            others = [run.info.run_id for run in runs if run.info.run_id != keep]
-            for run_id in others:
-                found = self.client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
-                for model in found:
-                    _unless_it_is_gone(self.client.delete_logged_model, model.model_id)
-                _unless_it_is_gone(self.client.delete_run, run_id)
-        return len(others)
+            unless_it_is_gone(self.client.delete_model_version, name, str(number))
 
     def download(self, version: Version, file: str, folder: Path) -> Path:
         """Download one file of a version; the caller verifies it."""
@@ -233,6 +154,7 @@ def _pages(search: Any, where: str | None, size: int) -> list[Any]:
 
 
 def _tolerating(code: str, call: Any, *arguments: Any, **named: Any) -> Any:
+    """Call; an error of MLflow's with this code is none."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -243,8 +165,8 @@ def _tolerating(code: str, call: Any, *arguments: Any, **named: Any) -> Any:
         return None
 
 
-_unless_it_exists = functools.partial(_tolerating, "RESOURCE_ALREADY_EXISTS")
-_unless_it_is_gone = functools.partial(_tolerating, "RESOURCE_DOES_NOT_EXIST")
+unless_it_exists = functools.partial(_tolerating, "RESOURCE_ALREADY_EXISTS")
+unless_it_is_gone = functools.partial(_tolerating, "RESOURCE_DOES_NOT_EXIST")
 
 
 def _first_line(error: Exception) -> str:

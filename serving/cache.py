@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+KEY = b"slipway:answer:%b"
 MAC_BYTES = 16
 # A large batch hardly ever comes twice; its key alone would cost more than it saves.
 MOST_ROWS = 8
@@ -90,7 +91,7 @@ class Cache:
     async def _from_redis(self, key: bytes) -> np.ndarray | None:
         assert self._redis is not None  # noqa: S101 - get() asked
         try:
-            value: Any = await self._redis.get(b"slipway:answer:" + key)
+            value: Any = await self._redis.get(KEY % key)
         except Exception:  # noqa: BLE001 - redis raises many kinds; all mean: no answer
             self._breaker.failed()
             return None
@@ -110,7 +111,7 @@ class Cache:
     async def _to_redis(self, key: bytes, scores: bytes) -> None:
         assert self._redis is not None  # noqa: S101 - put() asked
         try:
-            await self._redis.set(b"slipway:answer:" + key, scores + self._mac(key, scores), ex=self._seconds)
+            await self._redis.set(KEY % key, scores + self._mac(key, scores), ex=self._seconds)
         except Exception:  # noqa: BLE001 - redis raises many kinds; all mean: no answer
             self._breaker.failed()
 

@@ -41,13 +41,13 @@ class _Lease:
 class Limiter:
     """Admit or refuse a subject's next request."""
 
-    def __init__(self, burst: str, sustained: str, timeout: float, breaker: Breaker) -> None:
+    def __init__(self, burst: str, sustained: str, redis_timeout_seconds: float, breaker: Breaker) -> None:
         self.breaker = breaker
         self.admitted = {"redis": 0, "pod": 0}
         self._items = _items(burst, sustained)
         self.lease_size = max(1, self._items[0].amount // LEASE_PART)
         self._pod = _strategy(MemoryStorage())
-        self._timeout = timeout
+        self._timeout_seconds = redis_timeout_seconds
         self._shared: SlidingWindowCounterRateLimiter | None = None
         self._leases: dict[str, _Lease] = {}
         policy = ", ".join(
@@ -80,7 +80,7 @@ class Limiter:
         async with lease.lock:
             if self.take(subject):
                 return
-            for size in {self.lease_size: None, 1: None}:
+            for size in dict.fromkeys((self.lease_size, 1)):  # a whole lease, else one of what is left
                 if await self._hit(subject, size):
                     lease.left = size - 1
                     lease.until = time.monotonic() + LEASE_SECONDS
@@ -119,7 +119,7 @@ class Limiter:
 
     async def _hit_in(self, strategy: SlidingWindowCounterRateLimiter, subject: str, size: int) -> bool:
         # Burst first: who only bursts too fast must not use up the sustained limit by being refused.
-        async with asyncio.timeout(self._timeout):
+        async with asyncio.timeout(self._timeout_seconds):
             for item in self._items:
                 if not await strategy.hit(item, subject, cost=size):
                     return False

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from slipway.errors import BadInput, Refused
@@ -103,7 +103,8 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
 
     Raises:
         BadInput: a value does not parse.
-        Refused: production without authentication or without a word on the journal.
+        Refused: no keys to check tokens with, a shared cache without a secret, or production without authentication
+            or without a word on the journal.
     """
     values: dict[str, Any] = {}
     for setting in dataclasses.fields(Settings):
@@ -136,15 +137,14 @@ def _refuse_unsafe(settings: Settings) -> None:
         raise BadInput("SLIPWAY_SPOOL_OWNER is no folder's name", expected="a pod's name", found=settings.spool_owner)
     _refuse_url("SLIPWAY_REDIS_URL", settings.redis_url, ("redis", "rediss"))
     _refuse_url("SLIPWAY_DATABASE_URL", settings.database_url, ("postgresql", "postgres"))
-    state: Literal["on", "off"] = "off" if settings.auth == "off" else "on"
-    if settings.environment == "production" and state == "off":
+    if settings.environment == "production" and settings.auth == "off":
         raise Refused(
             "a production server without authentication",
             expected="SLIPWAY_AUTH=on",
             found="SLIPWAY_AUTH=off",
             hint="unset SLIPWAY_AUTH and set SLIPWAY_JWKS to the file or URL of your public keys",
         )
-    if state == "on" and not settings.jwks:
+    if settings.auth == "on" and not settings.jwks:
         raise Refused(
             "no keys to check tokens with",
             expected="SLIPWAY_JWKS, a file or URL of public keys",

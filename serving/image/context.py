@@ -23,7 +23,7 @@ PYTHON = "3.11"  # of the base image; wheels are chosen for it
 # The newest glibc that Debian 12, the oldest base we name, can satisfy is 2.36.
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_28", "aarch64": "aarch64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
 APPLICATION = ("slipway/__init__.py", "slipway/errors.py", "slipway/atomic.py", "serving/**/*")
-NOT_SERVED = ("serving/image/*", "serving/score/*", "*/__pycache__/*", "*.pyc")
+NOT_SERVED = ("serving/image/", "serving/score/")
 MODEL_FILES = ("manifest.json", "model.onnx", "schema.json", "golden.json")
 
 
@@ -64,8 +64,8 @@ def describe(source: Path, base: str) -> Runtime:
 def application_files(source: Path) -> tuple[str, ...]:
     """Name the files of the application, relative to `source`, sorted."""
     found = {path.relative_to(source) for pattern in APPLICATION for path in source.glob(pattern) if path.is_file()}
-    kept = sorted(str(path) for path in found if not any(path.match(pattern) for pattern in NOT_SERVED))
-    kept = [name for name in kept if not name.startswith(("serving/image/", "serving/score/"))]
+    compiled = {path for path in found if path.suffix == ".pyc"}
+    kept = sorted(name for name in map(str, found - compiled) if not name.startswith(NOT_SERVED))
     if "serving/__init__.py" not in kept:
         raise BadInput("no application to package", expected=f"serving/ in {source}", found="nothing")
     return tuple(kept)

@@ -47,7 +47,7 @@ def rollback(
         Unavailable: MLflow or the audit record did not follow; the environment is back all the same.
     """
     entries = history(context.clone, name, environment)
-    current = next((one for one in entries[:1] if one.release), None)
+    current = entries[0] if entries else None
     if current is None or current.release is None:
         raise BadInput(
             f"{name} has no release in {environment}",

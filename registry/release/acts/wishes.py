@@ -31,8 +31,7 @@ def refuse(tracking: Tracking, version: Version, reason: str | None) -> None:
         if version.tags.get(REFUSED) != reason[:LONGEST_TAG]:
             tracking.tag_version(version.name, version.number, REFUSED, reason[:LONGEST_TAG])
     elif REFUSED in version.tags:
-        with tracking.asking(f"untag version {version.number} of {version.name}"):
-            tracking.client.delete_model_version_tag(version.name, str(version.number), REFUSED)
+        tracking.untag_version(version.name, version.number, REFUSED)
 
 
 def move_champion(tracking: Tracking, name: str, number: int | None) -> None:
@@ -41,7 +40,6 @@ def move_champion(tracking: Tracking, name: str, number: int | None) -> None:
     if (there.number if there else None) == number:
         return
     if number is None:
-        with tracking.asking(f"delete the alias {CHAMPION} of {name}"):
-            tracking.client.delete_registered_model_alias(name, CHAMPION)
+        tracking.delete_alias(name, CHAMPION)
     else:
         tracking.set_alias(name, CHAMPION, number)

@@ -16,6 +16,8 @@ from registry.options import AS_JSON, FOLDER
 from slipway.errors import BadInput, Refused, Unavailable
 
 if TYPE_CHECKING:
+    import requests
+
     from registry.release.forge.protection import Ask
 
 TIMEOUT_SECONDS = 15
@@ -97,14 +99,16 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
                 found=type(error).__name__,
                 hint="see GITHUB_API_URL, then run it again",
             ) from error
-        if answer.status_code == 404 and method == "GET":
-            return None
-        if answer.status_code in (401, 403, 404, 422):
-            said = answer.json().get("message", "") if "json" in answer.headers.get("Content-Type", "") else ""
-            hint = "a token with administration: write, of a plan that has rulesets"
-            raise Refused(f"GitHub refused {what}", found=f"{answer.status_code} {said}".strip(), hint=hint)
-        if answer.status_code >= 300:
-            raise Unavailable(f"GitHub failed at {what}", found=str(answer.status_code), hint="run it again")
-        return answer.json() if answer.content else {}
+        return None if answer.status_code == 404 and method == "GET" else _content(answer, what)
 
     return ask, repository
+
+
+def _content(answer: requests.Response, what: str) -> Any:
+    if answer.status_code in (401, 403, 404, 422):
+        said = answer.json().get("message", "") if "json" in answer.headers.get("Content-Type", "") else ""
+        hint = "a token with administration: write, of a plan that has rulesets"
+        raise Refused(f"GitHub refused {what}", found=f"{answer.status_code} {said}".strip(), hint=hint)
+    if answer.status_code >= 300:
+        raise Unavailable(f"GitHub failed at {what}", found=str(answer.status_code), hint="run it again")
+    return answer.json() if answer.content else {}

@@ -132,9 +132,11 @@ def application(secret: str, loop: Loop, now: Callable[[], float] = time.time) -
 
 def _gauges(loop: Loop) -> CollectorRegistry:
     registry, began = CollectorRegistry(), time.monotonic()
-    age = Gauge("slipway_promoter_pass_age_seconds", "Since the last pass that came to its end", registry=registry)
+    age = Gauge(
+        "slipway_promoter_pass_age_seconds", "Seconds since the last pass that came to its end.", registry=registry
+    )
     age.set_function(lambda: time.monotonic() - (began if loop.passed is None else loop.passed))
-    refused = Gauge("slipway_promoter_refused", "1 while the manifests' history or form is refused", registry=registry)
+    refused = Gauge("slipway_promoter_refused", "1 while the manifests' history or form is refused.", registry=registry)
     refused.set_function(lambda: float(loop.refused))
     return registry
 

@@ -3,8 +3,7 @@
 Owns one append-only table, in SQLite or PostgreSQL. The database refuses to
 change or delete a row; each row holds the hash of the one before, so that whoever
 gets around that is found by `verify`. What the tail lost is found against a head
-noted elsewhere. Credentials are blanked out before they
-are stored.
+noted elsewhere. Credentials are blanked out before they are stored.
 """
 
 from __future__ import annotations

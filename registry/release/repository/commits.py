@@ -45,7 +45,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of the history, newest facts first read from its own message."""
+    """A commit with the trailers of its message; `when` is the committer's time, ISO 8601."""
 
     sha: str
     parents: tuple[str, ...]

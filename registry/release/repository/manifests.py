@@ -2,8 +2,8 @@
 
 Works in a bare clone in a temporary folder; the remote changes by one push,
 whole or not at all. Nothing of the content becomes a file here. Refuses links
-and submodules among the manifests,
-and a branch whose history was rewritten since it was last seen.
+and submodules among the manifests, and a branch whose history was rewritten
+since it was last seen.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from slipway.names import checked
 SIGNERS, NOBODY = "gpg.ssh.allowedSignersFile=", "/dev/null"
 HERE, STEP = "refs/slipway/branch", "refs/slipway/step"
 RELEASE_FILE = "release/kustomization.yaml"
+LINK = "120000"  # Git's mode of a symbolic link
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,16 @@ class Clone:
         listed = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", below).out.decode()
         found = {}
         for entry in filter(None, listed.split("\0")):
-            facts, _, path = entry.partition("\t")
+            facts, _, name = entry.partition("\t")
             mode, kind, blob = facts.split()
-            if kind != "blob" or mode == "120000":
+            if kind != "blob" or mode == LINK:
                 raise Refused(
-                    f"{path} in {self.where} is refused",
+                    f"{name} in {self.where} is refused",
                     expected="plain files among the manifests",
-                    found="a link" if mode == "120000" else "a submodule",
-                    hint=f"git log -- {path}",
+                    found="a link" if mode == LINK else "a submodule",
+                    hint=f"git log -- {name}",
                 )
-            found[path] = blob
+            found[name] = blob
         return found
 
     @property

@@ -80,19 +80,15 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
     runs = cluster.rollouts(sorted(set(where.values())))
     applications = {one.namespace: one for one in cluster.applications().values()}
     releases, asked = clone.releases(), _requested(context)
+
+    def place(model: str, environment: str) -> Place:
+        namespace = where.get((model, environment))
+        rollout, application = runs.get((namespace or "", model)), applications.get(namespace or "")
+        return Place(environment, namespace, releases.get((model, environment)), rollout, application)
+
     found = []
     for model in models:
-        staging, production = (
-            Place(
-                each,
-                where.get((model, each)),
-                releases.get((model, each)),
-                runs.get((where.get((model, each), ""), model)),
-                applications.get(where.get((model, each), "")),
-            )
-            for each in ENVIRONMENTS
-        )
-        places = [staging, production]
+        staging, production = places = [place(model, each) for each in ENVIRONMENTS]
         requests = tuple(context.forge.open_requests(model)) if model in asked else ()
         mine = tuple(versions.get(model, []))
         found.append(Status(model, staging, production, requests, mine, tuple(compare(model, places, requests, mine))))

@@ -90,9 +90,8 @@ def trace(sides: Sides, asked: str) -> Trace:
     versions = sides.context.open_tracking().registered()
     pods = _tolerant(lambda: _pods(sides), missing, [])
     kind, version, predictions = _find(sides, asked, versions, pods, missing)
-    digest = version.tags.get("image_digest")
-    number = str(version.number)
-    tags = version.tags
+    tags, number = version.tags, str(version.number)
+    digest = tags.get("image_digest")
     return Trace(
         kind=kind,
         model=version.name,

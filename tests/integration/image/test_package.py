@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from registry import logged_model
 from registry.tracking import Tracking, open_store
 
 pytestmark = [
@@ -44,10 +45,10 @@ def tracking(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     tags = {key: manifest[key] for key in ("git_commit", "data_md5", "dvc_lock_sha256", "verdict")}
     for name in ("model.onnx", "schema.json", "golden.json"):
         tags[f"{Path(name).stem}_sha256"] = hashlib.sha256((MODEL / name).read_bytes()).hexdigest()
-    experiment = opened.prepare("flight-delay", tmp_path_factory.mktemp("artifacts").as_uri())
-    run = opened.start_run(experiment, tags, [])
-    model = opened.start_model(experiment, run, "flight-delay", {})
-    opened.upload_model(model, MODEL)
+    experiment = logged_model.prepare(opened, "flight-delay", tmp_path_factory.mktemp("artifacts").as_uri())
+    run = logged_model.start_run(opened, experiment, tags, [])
+    model = logged_model.start_model(opened, experiment, run, "flight-delay", {})
+    logged_model.upload_model(opened, model, MODEL)
     number = opened.create_version("flight-delay", run, model, {**tags, "git_dirty": "false"})
     opened.set_alias("flight-delay", "champion", number)
     return opened

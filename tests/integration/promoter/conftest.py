@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from registry import logged_model
 from registry.options import PATIENCE
 from registry.release.acts.context import Context
 from registry.release.cluster.api import open_cluster
@@ -135,7 +136,7 @@ def digest(version: int) -> str:
 
 def make_versions(store: str, port: int) -> None:
     tracking = open_store(store)
-    experiment = tracking.prepare(MODEL, None)
+    experiment = logged_model.prepare(tracking, MODEL, None)
     for number in range(1, 5):
         run = tracking.client.create_run(experiment).info.run_id
         tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, "model_sha256": "c" * 64, "golden_sha256": "d" * 64}

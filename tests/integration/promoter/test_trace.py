@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from registry import logged_model
 from serving import token
 from serving.journal import upkeep
 from tests.fixtures.servers import Postgres, Server, wait_until
@@ -24,7 +25,7 @@ def registered(site: Any) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads((MODEL / "manifest.json").read_text())
     name, number = manifest["model"]["name"], int(manifest["model"]["version"])
     tracking = site.tracking()
-    run = tracking.client.create_run(tracking.prepare(name, None)).info.run_id
+    run = tracking.client.create_run(logged_model.prepare(tracking, name, None)).info.run_id
     for one in range(1, number + 1):
         tags = {"image_digest": f"sha256:{one:064x}", "git_commit": manifest["git_commit"], "verdict": "passed"}
         tags |= {"data_md5": manifest["data_md5"]}

@@ -105,6 +105,13 @@ def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root:
         store.register(root)
 
 
+def test_a_tree_that_git_cannot_read_is_not_taken_for_clean(root: Path, store: Any) -> None:
+    (root / ".git/index").write_bytes(b"DIRC" + bytes(40))
+    with pytest.raises(BadInput, match="git status failed"):
+        store.register(root)
+    assert store.everything("tiny") == ([], [])
+
+
 def test_outside_git_there_is_nothing_to_lead_back_to(root: Path, store: Any) -> None:
     import shutil
 
