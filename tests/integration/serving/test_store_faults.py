@@ -114,22 +114,36 @@ def test_f05_postgres_stopped_no_request_waits(start: Any, client: Any, golden: 
     holds_exactly(url, load.accepted)
 
 
+READ_ONLY = (
+    "ALTER DATABASE {name} SET default_transaction_read_only = on",
+    "ALTER DATABASE {name} RESET default_transaction_read_only",
+)
+FULL = (  # what PostgreSQL answers when its disk is full; 53100 is disk_full
+    "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; "
+    "CREATE TRIGGER full_disk BEFORE INSERT ON predictions EXECUTE FUNCTION full_disk()",
+    "DROP FUNCTION full_disk CASCADE",
+)
+
+
 @pytest.mark.long
-def test_f06_postgres_read_only_predictions_go_on_and_metrics_tell(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres
+@pytest.mark.parametrize(("breaks", "mends"), [READ_ONLY, FULL], ids=["read-only", "full"])
+def test_f06_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
+    start: Any, client: Any, golden: Any, own_postgres: Postgres, breaks: str, mends: str
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
     name = url.partition("?")[0].rpartition("/")[2]
-    with psycopg.connect(own_postgres.url(), autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(breaks.format(name=name).encode())
     server: Server = start(database_url=url, **GENEROUS)
     asker = client(server)
     made = {asker.predict(golden["rows"][:1]).json()["request_id"] for _ in range(20)}
     wait_until(lambda: asker.metric("slipway_journal_failures_total") >= 1, what="the failure being counted")
     assert asker.metric("slipway_spool_age_seconds") > 0
     assert asker.metric("slipway_spool_rows") == 20
+    with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+        connection.execute(mends.format(name=name).encode())
     with psycopg.connect(own_postgres.url(), autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
     holds_exactly(url, made)
