@@ -3,22 +3,28 @@
 Owns what a log line may hold. Refuses by construction to hold a header, a
 token, a body or a feature's value: a request's line is built from its id,
 route, status, subject and timing alone.
+
+Nobody waits for whoever reads the log: a thread writes it. A pod's standard
+output is a pipe of 64 KiB that the node's container runtime empties; while
+the runtime is away a write to it blocks, and with it would every request.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
-import sys
 import threading
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
 # user:password@ in an address, bearer tokens, JSON Web Tokens
 SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)|(?i:bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 FLUSH_BYTES = 16 << 10
+WAITING_BYTES = 4 << 20
+DRAIN_SECONDS = 1.0
 
 
 def redact(text: str) -> str:
@@ -42,9 +48,86 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(content).decode()
 
 
-def configure(level: str, stream: TextIO = sys.stderr) -> None:
+class Outlet:
+    """A file descriptor, written to by a thread of its own.
+
+    At most `WAITING_BYTES` wait for it. Lines that come while it is that far behind are
+    dropped and counted, and a line says how many.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.dropped = 0
+        self._descriptor = descriptor
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._told = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def write(self, block: bytes) -> None:
+        """Take whole lines, and return at once."""
+        with self._changed:
+            if self._size + len(block) > WAITING_BYTES:
+                self.dropped += block.count(b"\n")
+                return
+            self._waiting.append(block)
+            self._size += len(block)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"log-{self._descriptor}", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Wait until all is written, `seconds` at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._size, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                block, self._waiting = b"".join(self._waiting), []
+                taken, lost = len(block), self.dropped - self._told
+                self._told = self.dropped
+            try:
+                self._put(block + _gap(lost) if lost else block)
+            except OSError:  # whoever read it is gone, or its disk is full
+                self.dropped += block.count(b"\n")
+            with self._changed:
+                self._size -= taken
+                self._changed.notify_all()
+
+    def _put(self, block: bytes) -> None:
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+def _gap(lines: int) -> bytes:
+    record = logging.LogRecord(
+        __name__, logging.WARNING, __file__, 0, "%d lines of the log were dropped: nobody read it", (lines,), None
+    )
+    return JsonFormatter().format(record).encode() + b"\n"
+
+
+OUTPUT, ERRORS = Outlet(1), Outlet(2)
+
+
+class JsonHandler(logging.Handler):
+    """Hands a record's line to standard error's outlet."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record."""
+        ERRORS.write(self.format(record).encode() + b"\n")
+
+    def flush(self) -> None:
+        """Wait for what is on its way; called when the process ends."""
+        ERRORS.drain()
+
+
+def configure(level: str) -> None:
     """Send every logger of the process through the JSON formatter."""
-    handler = logging.StreamHandler(stream)
+    handler = JsonHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
@@ -53,25 +136,24 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
 
 
 class RequestLog:
-    """Lines of requests, gathered and written together: a system call is dearer than a line."""
+    """Lines of requests, gathered and handed on together: a hand-over is dearer than a line."""
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
-        self._stream = stream.buffer
+    def __init__(self, outlet: Outlet = OUTPUT) -> None:
+        self.outlet = outlet
         self._lines: list[bytes] = []
         self._size = 0
         self._lock = threading.Lock()
 
     def add(self, line: bytes) -> None:
-        """Take a line; write when many have gathered."""
+        """Take a line; hand on when many have gathered."""
         self._lines.append(line)
         self._size += len(line)
         if self._size >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Hand on what has gathered."""
         with self._lock:
             lines, self._lines, self._size = self._lines, [], 0
-            if lines:
-                self._stream.write(b"".join(lines))
-                self._stream.flush()
+        if lines:
+            self.outlet.write(b"".join(lines))

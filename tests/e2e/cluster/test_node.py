@@ -46,10 +46,10 @@ def _commands(part: str) -> tuple[list[str], list[str]]:
 def test_no_request_notices_that_a_part_of_the_node_is_away(
     production: Site, built: dict[str, Image], load_on: Callable[..., Load], part: str
 ) -> None:
-    load = load_on(RATE / 10)
+    load = load_on(RATE / 4)
     load.wait_sent(50)
-    with away(part):
-        load.wait_sent(len(load.results) + 400)
+    with away(part):  # for more lines of the log than pipes hold: containerd empties them
+        load.wait_sent(len(load.results) + 1500)
     load.wait_sent(len(load.results) + 100)
     load.stop()
     assert not load.failed(), load.failed()[:5]

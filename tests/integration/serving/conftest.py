@@ -111,9 +111,10 @@ def start(tmp_path: Path, keys: Path) -> Iterator[Start]:
     def make(**settings: Any) -> Server:
         prefix = settings.pop("prefix", ())
         python = settings.pop("python", ())
+        output = settings.pop("output", None)
         server = Server(MODEL, tmp_path, **({"jwks": keys / "jwks.json"} | settings))
         started.append(server)
-        return server.start(prefix, python)
+        return server.start(prefix, python, output)
 
     yield make
     for server in started:

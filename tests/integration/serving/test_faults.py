@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +103,22 @@ def test_f13_sigterm_under_load_drains_without_a_reset(start: Any, client: Any, 
     assert server.process.wait(20) == 0
     assert [load.broken for load in loads] == [[]] * 4
     assert {status for load in loads for status in load.answers.values()} == {200}
+
+
+def test_f16_nobody_reads_the_log_and_no_request_notices(start: Any, client: Any, golden: Any) -> None:
+    reader, writer = os.pipe()  # as a pod's, while the node's container runtime is away
+    server: Server = start(output=writer, **GENEROUS)
+    os.close(writer)
+    asker, requests = client(server), 600
+    assert {asker.predict(golden["rows"][:1]).status_code for _ in range(requests)} == {200}
+    assert asker.metric("slipway_log_dropped_total") == 0
+    server.process.terminate()
+    with os.fdopen(reader, "rb") as log:  # whoever comes back finds all of it
+        lines = [json.loads(line) for line in log]
+    assert server.process.wait(10) == 0
+    predictions = [line for line in lines if line.get("route") == "/predict"]
+    assert len({line["request_id"] for line in predictions}) == len(predictions) == requests
+    assert sum(len(json.dumps(line)) for line in predictions) > 1 << 16
 
 
 @pytest.mark.long
