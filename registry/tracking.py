@@ -124,6 +124,31 @@ class Tracking:
         with self.asking(f"deliver {file} of {version.name} version {version.number}"):
             return Path(download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=self.uri))
 
+    def files(self, version: Version) -> list[str]:
+        """Return the names of the files that the artifact store lists of a version."""
+        from mlflow.artifacts import list_artifacts
+
+        with self.asking(f"list the files of {version.name} version {version.number}"):
+            found = list_artifacts(f"models:/{version.name}/{version.number}", tracking_uri=self.uri)
+            return [one.path for one in found if not one.is_dir]
+
+    def stored_models(self, name: str) -> list[str]:
+        """Return the ids of the logged models that the artifact store has a folder of, in the experiment `name`."""
+        from mlflow.artifacts import list_artifacts
+
+        with self.asking(f"list the models that are stored for {name}"):
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
+                return []
+            found = list_artifacts(f"{experiment.artifact_location.rstrip('/')}/models", tracking_uri=self.uri)
+            return [one.path.rpartition("/")[2] for one in found if one.is_dir]
+
+    def knows_model(self, model_id: str) -> bool:
+        """Say whether there is a row of a logged model, be it deleted."""
+        rows = self.client._tracking_client.store  # the client itself cannot ask for deleted ones
+        with self.asking(f"look up the logged model {model_id}"):
+            return unless_it_is_gone(rows.get_logged_model, model_id, allow_deleted=True) is not None
+
 
 def open_store(uri: str) -> Tracking:
     """Open the store at `uri`; nothing is asked of it yet but that it can be opened."""

@@ -17,16 +17,16 @@ from registry.release.record.audit import Audit
 from registry.release.repository.commits import Actor, message
 from registry.release.repository.manifests import Clone
 from registry.release.repository.releasefile import Release
-from registry.tracking import Tracking
+from registry.tracking import Tracking, Version
 from slipway.errors import Unavailable
 
 
 @dataclass(frozen=True)
 class Context:
-    """Git, forge, MLflow, audit record, and the two questions asked of cluster and image registry.
+    """Git, forge, MLflow, audit record, and the questions asked of cluster, image registry and artifact store.
 
-    `health(model, environment, digest)` and `in_registry(image, digest)` answer
-    with the reason when they cannot tell.
+    `health(model, environment, digest)`, `in_registry(image, digest)` and `in_store(tracking, version)`
+    answer with the reason when they cannot tell.
     """
 
     clone: Clone
@@ -35,6 +35,7 @@ class Context:
     audit: Audit
     health: Callable[[str, str, str], Health]
     in_registry: Callable[[str, str], tuple[bool | None, str]]
+    in_store: Callable[[Tracking, Version], tuple[bool | None, str]]
     bake_seconds: float
     say: Callable[[str], None] = lambda _: None
 

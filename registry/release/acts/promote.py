@@ -75,6 +75,7 @@ def facts(context: Context, version: Version, candidate: Release, rollback: bool
     """Find out everything that the rules ask about a candidate."""
     name, clone = version.name, context.clone
     in_registry, said = context.in_registry(candidate.image, candidate.digest)
+    in_store, store_said = context.in_store(context.open_tracking(), version)
     others = [one for one in context.forge.open_requests(name) if one.version != candidate.version]
     gone = history.rejected(history.history(clone, name, PRODUCTION))
     rolled_back = "production was rolled back from it" if version.number in gone else None
@@ -87,6 +88,8 @@ def facts(context: Context, version: Version, candidate: Release, rollback: bool
         health=context.health(name, STAGING, candidate.digest),
         in_registry=in_registry,
         registry_said=said,
+        in_store=in_store,
+        store_said=store_said,
         other_request=f"{others[0].url or others[0].branch} is open" if others else None,
         rollback=rollback,
         bake_seconds=context.bake_seconds,

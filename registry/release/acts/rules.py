@@ -14,7 +14,7 @@ from registry.verdict import Rule, Verdict, at_least
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found out about a candidate. `in_registry` is None where the registry gave no answer."""
+    """What was found out about a candidate; None of `in_registry` and `in_store` where no answer came."""
 
     candidate: Release
     verdict: str
@@ -24,6 +24,8 @@ class Facts:
     health: Health
     in_registry: bool | None
     registry_said: str
+    in_store: bool | None
+    store_said: str
     other_request: str | None
     rollback: bool
     bake_seconds: float
@@ -42,6 +44,7 @@ def judge(facts: Facts) -> Verdict:
             _staged(facts),
             at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said),
             Rule("image_in_registry", registry, facts.registry_said),
+            Rule("model_in_store", facts.in_store is True, facts.store_said),
             Rule("no_other_request", facts.other_request is None, facts.other_request or "no other request is open"),
             Rule("not_older", newer, _order(version, before, facts.rollback)),
         )

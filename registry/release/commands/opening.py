@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from registry import stored
 from registry.release.acts.context import Context
 from registry.release.cluster.api import Cluster, open_cluster
 from registry.release.cluster.health import Health
@@ -56,6 +57,7 @@ def acting(
             audit=open_audit(settings.audit_url),
             health=health or asked_of(clone, lambda: cluster(environment)),
             in_registry=images.has,
+            in_store=stored.whole,
             bake_seconds=settings.bake_seconds,
             say=say,
         )

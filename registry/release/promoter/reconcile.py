@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from registry import stored
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
 from registry.release.acts.reject import record as record_rejection
@@ -153,7 +154,7 @@ def _mark(context: Context, tracking: Tracking, model: str, version: int, reason
 
 
 def _mismatches(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
-    """Say where a release, its version in MLflow and its image in the registry do not belong together."""
+    """Say where a release, its version in MLflow, its files in the store and its image do not belong together."""
     versions = {one.number: one for one in tracking.versions(model)}
     found = []
     for each in ENVIRONMENTS:
@@ -168,4 +169,8 @@ def _mismatches(context: Context, tracking: Tracking, model: str) -> list[Outcom
         there, why = context.in_registry(release.image, release.digest)
         if there is not True:
             found.append(Outcome("mismatch", release.version, f"the image that {each} releases: {why}"))
-    return found
+        if version and (lacks := stored.missing(tracking, version)):
+            said = f"the artifact store has no {', '.join(lacks)} of what {each} releases"
+            found.append(Outcome("mismatch", release.version, said))
+    said = "the artifact store has a model {}; MLflow knows of none"
+    return found + [Outcome("mismatch", None, said.format(one)) for one in stored.unowned(tracking, model)]

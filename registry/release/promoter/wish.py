@@ -17,7 +17,7 @@ from registry.tracking import CHAMPION, Tracking, Version
 from registry.verdict import Rule
 from slipway.errors import BadInput, Refused
 
-# What time can change. Everything else is a no for as long as the version is what it is.
+# What time can change, and what gave no answer. Everything else is a no for as long as the version is what it is.
 PASSING = "staging_healthy_seconds"
 
 
@@ -58,7 +58,8 @@ def wish(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
 
 
 def _may_pass(rule: Rule, found: Facts) -> bool:
-    return rule.name == PASSING or (rule.name == "image_in_registry" and found.in_registry is None)
+    unanswered = {"image_in_registry": found.in_registry is None, "model_in_store": found.in_store is None}
+    return rule.name == PASSING or unanswered.get(rule.name, False)
 
 
 def _open(context: Context, model: str, champion: Version) -> list[Outcome]:

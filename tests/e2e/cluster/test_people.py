@@ -40,7 +40,7 @@ def status(site: Site, store: str) -> list[str]:
 def test_a_freeze_holds_production_until_an_operator_syncs(site: Site, built: Images, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     for name in ("seven", "eight"):
-        register(open_store(store).client, built[name])
+        register(open_store(store), built[name])
     site.install(["production"])
     site.release("production", built["seven"])
     site.wait_phase("production", "Healthy", built["seven"])

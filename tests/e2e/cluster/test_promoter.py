@@ -19,7 +19,7 @@ from tests.e2e.cluster import promoter as pods
 from tests.e2e.cluster.promoter import Promoter
 from tests.fixtures.images import ROOT, Image
 from tests.fixtures.mlflow_server import WEBHOOK_SECRET, serving_mlflow
-from tests.fixtures.registered import register
+from tests.fixtures.registered import register, uploaded
 from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait
 
 Images = dict[str, Image]
@@ -30,14 +30,15 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]  # its image alone 
 def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterator[Promoter]:
     """A promoter whose next pass by itself is hours away: what happens, a delivery has caused."""
     image, host = pods.build(registry), pods.node_address()
-    store = open_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    register(store.client, built["seven"])
     site.install(["staging", "production"])
     with (
         serving_mlflow(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path), tmp_path / "mlflow.log", host) as mlflow,
         pods.serving_git(site, host) as remote,
         pods.serving_registry(registry, host) as port,
     ):
+        served = open_store(mlflow)
+        _, source = uploaded(served, MODEL, built["seven"].folder)
+        register(served, built["seven"], source=source)
         site.release("staging", built["seven"])
         site.wait_phase("staging", "Healthy", built["seven"])
         analyse(open_cluster(os.environ["KUBECONFIG"]), site.namespace("staging"), MODEL, 120)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.fixtures import github
 from tests.fixtures.act import REPOSITORY, Here, fresh_clone
+from tests.fixtures.registered import FOLDER, digests
 from tests.fixtures.stand import Stand, standing
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ def _versions(client: MlflowClient, port: int) -> None:
     client.create_registered_model(MODEL)
     for number in (1, 2):
         run = client.create_run("0").info.run_id
-        tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, "model_sha256": "c" * 64, "golden_sha256": "d" * 64}
+        tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, **digests()}
         tags |= {"verdict": "passed", "image_digest": digest(number), "image": f"127.0.0.1:{port}/team/{MODEL}"}
-        client.create_model_version(MODEL, f"runs:/{run}/model", run_id=run, tags=tags)
+        client.create_model_version(MODEL, FOLDER.as_uri(), run_id=run, tags=tags)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from registry import logged_model
+from registry import logged_model, stored
 from registry.options import PATIENCE
 from registry.release.acts.context import Context
 from registry.release.cluster.api import open_cluster
@@ -25,6 +25,7 @@ from registry.release.repository.manifests import Clone, Remote, cloned
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, render
 from registry.tracking import Tracking, open_store
+from tests.fixtures.registered import FOLDER, digests
 from tests.fixtures.stand import Stand, standing
 
 for variable, value in PATIENCE.items():
@@ -86,7 +87,8 @@ class Site:
     def release(self, version: int) -> Release:
         image = f"127.0.0.1:{self.stand.port}/team/{MODEL}"
         found = next(one for one in self.tracking().versions(MODEL) if one.number == version)
-        return Release(MODEL, version, found.run_id, "a" * 40, "b" * 32, "c" * 64, "d" * 64, image, digest(version))
+        sums = [digests()[tag] for tag in ("model_sha256", "golden_sha256")]
+        return Release(MODEL, version, found.run_id, "a" * 40, "b" * 32, *sums, image, digest(version))
 
     def put(self, environment: str, version: int) -> None:
         """Release a version in an environment, and let the cluster have it."""
@@ -121,7 +123,8 @@ class Site:
         images = Images()
         with self.clone() as clone:
             health = asked_of(clone, self.cluster)
-            yield Context(clone, Plain(clone), self.tracking, self.audit, health, images.has, self.bake_seconds)
+            asked = (health, images.has, stored.whole)
+            yield Context(clone, Plain(clone), self.tracking, self.audit, *asked, self.bake_seconds)
 
     def cluster(self) -> Any:
         return open_cluster(str(self.kubeconfig))
@@ -134,15 +137,15 @@ def digest(version: int) -> str:
     return f"sha256:{version:064x}"
 
 
-def make_versions(store: str, port: int) -> None:
+def make_versions(store: str, artifacts: Path, port: int) -> None:
     tracking = open_store(store)
-    experiment = logged_model.prepare(tracking, MODEL, None)
+    experiment = logged_model.prepare(tracking, MODEL, artifacts.as_uri())
     for number in range(1, 5):
         run = tracking.client.create_run(experiment).info.run_id
-        tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, "model_sha256": "c" * 64, "golden_sha256": "d" * 64}
+        tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, **digests()}
         tags |= {"verdict": "failed" if number == 3 else "passed", "image_digest": digest(number)}
         tags["image"] = f"127.0.0.1:{port}/team/{MODEL}"
-        tracking.client.create_model_version(MODEL, f"runs:/{run}/model", run_id=run, tags=tags)
+        tracking.client.create_model_version(MODEL, FOLDER.as_uri(), run_id=run, tags=tags)
 
 
 @contextlib.contextmanager
@@ -150,7 +153,7 @@ def made_site(folder: Path, empty_store: Path) -> Iterator[Site]:
     store = folder / "mlflow.db"
     shutil.copy(empty_store, store)
     with standing(MODEL) as stand:
-        make_versions(f"sqlite:///{store}", stand.port)
+        make_versions(f"sqlite:///{store}", folder / "artifacts", stand.port)
         stand.images = {digest(number) for number in range(1, 5)}
         audit = open_audit(f"sqlite:///{folder / 'audit.db'}")
         made = Site(make_remote(folder), f"sqlite:///{store}", stand, stand.kubeconfig(folder / "kubeconfig"), audit)

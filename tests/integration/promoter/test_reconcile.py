@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from registry.release.repository.git import Git
 from registry.release.views.noted import unrecorded
 from registry.release.views.status import status
 from registry.tracking import Tracking
+from tests.fixtures.registered import uploaded
 
 
 def kinds(site: Any) -> list[str]:
@@ -67,6 +70,41 @@ def test_an_alias_that_may_not_move_is_put_back_with_the_reason(site: Any, versi
     assert site.actions() == [("put-back", version)]
     assert site.requests() == []
     assert kinds(site) == []
+
+
+def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site: Any) -> None:
+    site.put("staging", 2)
+    site.tracking().tag_version("tiny", 2, "schema_sha256", "0" * 64)
+    site.champion(2)
+    with site.context() as context:  # a store without an answer may have one later
+        away = replace(context, in_store=lambda *_: (None, "no answer"))
+        (done,) = reconcile(away, site.cluster)
+    assert [one.kind for one in done.outcomes] == ["waiting"]
+    assert site.aliases()["champion"] == 2
+    assert kinds(site) == ["put back"]
+    assert site.aliases()["champion"] == 1
+    assert "schema.json of tiny version 2 is not what was registered" in site.tags(2)["promotion_refused"]
+    assert site.requests() == []
+
+
+def test_f23_a_release_without_files_and_files_without_a_row_are_said(site: Any, tmp_path: Path) -> None:
+    client = site.tracking().client
+    client.delete_model_version("tiny", "4")
+    run, source = uploaded(site.tracking(), "tiny")
+    tags = {**site.tags(1), "image_digest": f"sha256:{5:064x}"}
+    folder = Path(client.get_logged_model(source.removeprefix("models:/")).artifact_location.removeprefix("file://"))
+    client.create_model_version("tiny", source, run_id=run, tags=tags)
+    site.stand.images.add(f"sha256:{5:064x}")
+    site.put("staging", 5)
+    assert kinds(site) == []
+    (folder / "golden.json").unlink()
+    shutil.copytree(folder, folder.parents[1] / "m-of-another-day")
+    with site.context() as context:
+        (done,) = reconcile(context, site.cluster)
+    assert [(one.kind, one.version, one.said) for one in done.outcomes] == [
+        ("mismatch", 5, "the artifact store has no golden.json of what staging releases"),
+        ("mismatch", None, "the artifact store has a model m-of-another-day; MLflow knows of none"),
+    ]
 
 
 def test_a_failed_analysis_takes_the_release_back_everywhere(site: Any) -> None:

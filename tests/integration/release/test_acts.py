@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from registry import stored
 from registry.release.acts.approve import approve
 from registry.release.acts.promote import promote
 from registry.release.acts.reject import reject
@@ -50,6 +51,8 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
         ({"health": lambda *_: Health(599.0, "healthy")}, "staging_healthy_seconds"),
         ({"in_registry": lambda *_: (None, "no answer")}, "image_in_registry"),
         ({"in_registry": lambda *_: (False, "gone")}, "image_in_registry"),
+        ({"in_store": lambda *_: (None, "no answer")}, "model_in_store"),
+        ({"in_store": stored.whole}, "model_in_store"),  # a version whose files are nowhere
     ],
 )
 def test_promotion_fails_closed(desk: Any, changes: dict[str, Any], rule: str) -> None:

@@ -92,7 +92,9 @@ def test_a_fingerprint_signs_by_openpgp() -> None:
     assert signing(None) == ()
 
 
-FACTS = Facts(RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), True, "there", None, False, 600.0)
+FACTS = Facts(
+    RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), True, "there", True, "there", None, False, 600.0
+)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,8 @@ FACTS = Facts(RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), 
         ({"health": Health(599.9, "healthy")}, "staging_healthy_seconds"),
         ({"in_registry": None}, "image_in_registry"),
         ({"in_registry": False}, "image_in_registry"),
+        ({"in_store": None}, "model_in_store"),
+        ({"in_store": False}, "model_in_store"),
         ({"other_request": "release/tiny/6"}, "no_other_request"),
         ({"production": replace(RELEASE, version=8)}, "not_older"),
     ],

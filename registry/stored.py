@@ -1,0 +1,41 @@
+"""Whether the artifact store and MLflow's rows belong together: a row without its files, files without their row.
+
+Looks and says; what was lost, a person restores (docs/how-to/restore.md).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from registry.export import DIGEST_TAGS, fetch
+from registry.tracking import Tracking, Version
+from slipway.errors import Refused, Unavailable
+
+
+def whole(tracking: Tracking, version: Version) -> tuple[bool | None, str]:
+    """Say whether the store has a version's files with the digests that were registered, and why.
+
+    None where the store gives no answer.
+    """
+    try:
+        if lacks := missing(tracking, version):
+            return False, f"the artifact store has no {', '.join(lacks)} of version {version.number}"
+        with tempfile.TemporaryDirectory(prefix="slipway-stored-") as folder:
+            fetch(tracking, version, tuple(DIGEST_TAGS), Path(folder))
+    except Refused as error:
+        return False, f"{error.thing}: {error.found}"
+    except Unavailable as error:
+        return None, f"{error.thing}: {error.found}"
+    return True, "the artifact store has what was registered"
+
+
+def missing(tracking: Tracking, version: Version) -> list[str]:
+    """Return the files of a version that the store does not list."""
+    return sorted(set(DIGEST_TAGS) - set(tracking.files(version)))
+
+
+def unowned(tracking: Tracking, name: str) -> list[str]:
+    """Return the logged models of `name` that the store has files of and MLflow has no row of, deleted ones neither."""
+    there = tracking.stored_models(name)  # first: a row is there before its files are
+    return sorted(one for one in there if not tracking.knows_model(one))
