@@ -87,8 +87,8 @@ class Site:
     def release(self, version: int) -> Release:
         image = f"127.0.0.1:{self.stand.port}/team/{MODEL}"
         found = next(one for one in self.tracking().versions(MODEL) if one.number == version)
-        sums = [digests()[tag] for tag in ("model_sha256", "golden_sha256")]
-        return Release(MODEL, version, found.run_id, "a" * 40, "b" * 32, *sums, image, digest(version))
+        model, golden = digests()["model_sha256"], digests()["golden_sha256"]
+        return Release(MODEL, version, found.run_id, "a" * 40, "b" * 32, model, golden, image, digest(version))
 
     def put(self, environment: str, version: int) -> None:
         """Release a version in an environment, and let the cluster have it."""
