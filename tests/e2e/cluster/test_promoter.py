@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from mlflow import MlflowClient
 
 from registry.release.cluster.analysis import analyse
 from registry.release.cluster.api import open_cluster
+from registry.release.promoter.delivery import sign
 from registry.tracking import open_store
 from tests.e2e.cluster import promoter as pods
 from tests.e2e.cluster.promoter import Promoter
@@ -57,16 +60,28 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
             made = Promoter(site, namespace, mlflow, site.remote)
             try:
                 made.ready()
-                words = [sys.executable, "-m", "slipway", "webhook", "--register", f"{made.address()}/mlflow"]
-                environment = {"MLFLOW_TRACKING_URI": mlflow, "SLIPWAY_WEBHOOK_SECRET": WEBHOOK_SECRET}
-                done = subprocess.run(
-                    words, env=os.environ | environment, capture_output=True, text=True, check=False, cwd=ROOT
-                )
-                assert done.returncode == 0, done.stderr
+                let_mlflow_call(made, WEBHOOK_SECRET)
                 yield made
             finally:
                 print(made.log()[-6000:])
                 print(kubectl("-n", namespace, "get", "pods,pvc,events", check=False))
+
+
+def let_mlflow_call(promoter: Promoter, secret: str) -> None:
+    words = [sys.executable, "-m", "slipway", "webhook", "--register", f"{promoter.address()}/mlflow"]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": promoter.mlflow, "SLIPWAY_WEBHOOK_SECRET": secret}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def rotate_the_secret(promoter: Promoter) -> None:
+    """Take the steps of docs/how-to/rotate-keys.md, the webhook's secret."""
+    secret, here = "another-secret-that-both-sides-know", ["-n", promoter.namespace]
+    kubectl(*here, "patch", "secret", "promoter", "-p", json.dumps({"stringData": {"SLIPWAY_WEBHOOK_SECRET": secret}}))
+    kubectl(*here, "rollout", "restart", "deployment", "promoter")
+    kubectl(*here, "rollout", "status", "deployment", "promoter", "--timeout=110s")
+    promoter.ready()
+    let_mlflow_call(promoter, secret)
 
 
 def requests(site: Site) -> list[str]:
@@ -111,6 +126,18 @@ def test_an_alias_becomes_a_request_and_a_record_that_outlive_the_pod(promoter: 
     promoter.ready()
     assert promoter.says("audit", "--verify", "--head", head)["head"] == head
     assert requests(site) == [f"release/{MODEL}/7"], "the same request, once"
+
+    rotate_the_secret(promoter)
+    stamp, body = str(int(time.time())), b"{}"
+    headers = {"X-MLflow-Delivery-Id": "2", "X-MLflow-Timestamp": stamp}
+    headers["X-MLflow-Signature"] = sign(WEBHOOK_SECRET, "2", stamp, body)
+    assert httpx.post(f"{promoter.address()}/mlflow", content=body, headers=headers).status_code == 401
+
+    def looked() -> bool:
+        client.set_registered_model_alias(MODEL, "champion", "7")
+        return f"looking at {MODEL}" in promoter.log()
+
+    wait(looked, 150, "a delivery signed with the new secret")
 
     # What the branch was is remembered on the volume, so a rewritten history is refused after a restart too.
     assert promoter.metric("slipway_promoter_refused") == 0

@@ -147,3 +147,39 @@ def test_f06_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
     with psycopg.connect(own_postgres.url(), autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
     holds_exactly(url, made)
+
+
+@pytest.mark.long
+def test_a_changed_password_costs_no_row_and_the_writer_needs_no_more_than_its_grants(
+    start: Any, client: Any, golden: Any, own_postgres: Postgres
+) -> None:
+    url, role, first, second = own_postgres.new_database(), "journal_writer", "one-k81uMd", "two-x92Lbq"
+    upkeep.migrate(url)
+    rules = own_postgres.data / "pg_hba.conf"
+    rules.write_text(f"local all {role} scram-sha-256\n" + rules.read_text())
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (
+            "SELECT pg_reload_conf()",
+            f"CREATE ROLE {role} LOGIN PASSWORD '{first}'",
+            # docs/serving.md, The journal
+            f"GRANT SELECT, INSERT ON predictions, prediction_keys TO {role}",
+        ):
+            connection.execute(statement.encode())
+
+    def written_by(password: str) -> dict[str, Any]:
+        return {"database_url": url.replace("postgres:@", f"{role}:{password}@"), **GENEROUS}
+
+    server: Server = start(**written_by(first))
+    asker = client(server)
+    made = {asker.predict(golden["rows"][:1]).json()["request_id"] for _ in range(20)}
+    holds_exactly(url, made)
+    with psycopg.connect(url, autocommit=True) as connection:  # docs/how-to/rotate-keys.md, The journal's password
+        connection.execute(f"ALTER ROLE {role} PASSWORD '{second}'".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
+    answers = [asker.predict(golden["rows"][:1]) for _ in range(20)]
+    assert {one.status_code for one in answers} == {200}
+    wait_until(lambda: asker.metric("slipway_journal_failures_total") >= 1, what="the old password being refused")
+    assert server.stop() == 0
+    assert first not in server.text()
+    start(**written_by(second))  # with the spool of the one before
+    holds_exactly(url, made | {one.json()["request_id"] for one in answers})
