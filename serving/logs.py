@@ -49,31 +49,31 @@ class JsonFormatter(logging.Formatter):
 
 
 class Outlet:
-    """A file descriptor, written to by a thread of its own.
+    """Standard output and standard error, written to by a thread of its own: one, so that lines do not mix.
 
     At most `WAITING_BYTES` wait for it. Lines that come while it is that far behind are
     dropped and counted, and a line says how many.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, output: int = 1, errors: int = 2) -> None:
         self.dropped = 0
-        self._descriptor = descriptor
-        self._waiting: list[bytes] = []
+        self.output, self.errors = output, errors
+        self._waiting: list[tuple[int, bytes]] = []
         self._size = 0
         self._told = 0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def write(self, block: bytes) -> None:
-        """Take whole lines, and return at once."""
+    def write(self, descriptor: int, lines: bytes) -> None:
+        """Take whole lines for a descriptor, and return at once."""
         with self._changed:
-            if self._size + len(block) > WAITING_BYTES:
-                self.dropped += block.count(b"\n")
+            if self._size + len(lines) > WAITING_BYTES:
+                self.dropped += lines.count(b"\n")
                 return
-            self._waiting.append(block)
-            self._size += len(block)
+            self._waiting.append((descriptor, lines))
+            self._size += len(lines)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"log-{self._descriptor}", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
@@ -86,21 +86,25 @@ class Outlet:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
-                block, self._waiting = b"".join(self._waiting), []
-                taken, lost = len(block), self.dropped - self._told
-                self._told = self.dropped
-            try:
-                self._put(block + _gap(lost) if lost else block)
-            except OSError:  # whoever read it is gone, or its disk is full
-                self.dropped += block.count(b"\n")
+                waiting, self._waiting = self._waiting, []
+                lost, self._told = self.dropped - self._told, self.dropped
+            failed = [lines for descriptor, lines in waiting if not _put(descriptor, lines)]
+            if lost:
+                _put(self.errors, _gap(lost))
             with self._changed:
-                self._size -= taken
+                self.dropped += sum(lines.count(b"\n") for lines in failed)
+                self._size -= sum(len(lines) for _, lines in waiting)
                 self._changed.notify_all()
 
-    def _put(self, block: bytes) -> None:
-        rest = memoryview(block)
+
+def _put(descriptor: int, lines: bytes) -> bool:
+    rest = memoryview(lines)
+    try:
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:  # whoever read it is gone, or its disk is full
+        return False
+    return True
 
 
 def _gap(lines: int) -> bytes:
@@ -110,19 +114,19 @@ def _gap(lines: int) -> bytes:
     return JsonFormatter().format(record).encode() + b"\n"
 
 
-OUTPUT, ERRORS = Outlet(1), Outlet(2)
+OUTLET = Outlet()
 
 
 class JsonHandler(logging.Handler):
-    """Hands a record's line to standard error's outlet."""
+    """Hands a record's line to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record."""
-        ERRORS.write(self.format(record).encode() + b"\n")
+        OUTLET.write(OUTLET.errors, self.format(record).encode() + b"\n")
 
     def flush(self) -> None:
         """Wait for what is on its way; called when the process ends."""
-        ERRORS.drain()
+        OUTLET.drain()
 
 
 def configure(level: str) -> None:
@@ -138,7 +142,7 @@ def configure(level: str) -> None:
 class RequestLog:
     """Lines of requests, gathered and handed on together: a hand-over is dearer than a line."""
 
-    def __init__(self, outlet: Outlet = OUTPUT) -> None:
+    def __init__(self, outlet: Outlet = OUTLET) -> None:
         self.outlet = outlet
         self._lines: list[bytes] = []
         self._size = 0
@@ -156,4 +160,4 @@ class RequestLog:
         with self._lock:
             lines, self._lines, self._size = self._lines, [], 0
         if lines:
-            self.outlet.write(b"".join(lines))
+            self.outlet.write(self.outlet.output, b"".join(lines))

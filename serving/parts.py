@@ -22,7 +22,7 @@ from serving.distributions import Distributions
 from serving.journal.spool import Spool
 from serving.keys import KeySet
 from serving.limits import Limiter
-from serving.logs import ERRORS, RequestLog
+from serving.logs import RequestLog
 from serving.metrics import Metrics, Reading
 from serving.model import Model
 from serving.settings import Settings
@@ -139,7 +139,7 @@ def readings(parts: Parts) -> list[Reading]:
         ("slipway_leased", "Requests leased to subjects, counted in redis or in the pod.", "counter",
          lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
         ("slipway_log_dropped", "Lines of the log dropped: nobody read it, or it could not be written.", "counter",
-         lambda: {(): parts.log.outlet.dropped + ERRORS.dropped}),
+         lambda: {(): parts.log.outlet.dropped}),
     ]  # fmt: skip
     if (kept := parts.cache) is not None:
         found += [

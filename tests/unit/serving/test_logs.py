@@ -36,7 +36,7 @@ def everything(reader: int, holding: bytes) -> bytes:
 
 def test_lines_that_nobody_reads_hold_nobody_up_and_are_counted(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    outlet = Outlet(writer)
+    outlet = Outlet(writer, writer)
     log = RequestLog(outlet)
     count = 2 * logs.WAITING_BYTES // len(line(0))
     began = time.monotonic()
@@ -64,18 +64,18 @@ def test_lines_that_nobody_reads_hold_nobody_up_and_are_counted(pipe: tuple[int,
 def test_a_reader_that_is_gone_is_counted_and_ends_nothing(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.close(reader)
-    outlet = Outlet(writer)
-    outlet.write(line(1) + line(2))
+    outlet = Outlet(writer, writer)
+    outlet.write(writer, line(1) + line(2))
     outlet.drain()
-    outlet.write(line(3))
+    outlet.write(writer, line(3))
     outlet.drain()
     assert outlet.dropped == 3
 
 
 def test_draining_waits_for_the_reader_and_not_for_ever(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    outlet = Outlet(writer)
-    outlet.write(b"".join(line(number) for number in range(200)))
+    outlet = Outlet(writer, writer)
+    outlet.write(writer, b"".join(line(number) for number in range(200)))
     began = time.monotonic()
     outlet.drain(0.2)
     assert 0.2 <= time.monotonic() - began < 2
