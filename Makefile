@@ -27,7 +27,7 @@ setup: .venv/synced ## make .venv with everything the project needs
 	  { echo "error: $$($(PYTHON) --version) is too old; expected Python 3.11 or newer; next: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 3; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || command -v $(UV) >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(UV) sync --locked --all-extras --python $(BIN)/python
+	$(UV) sync --locked --all-extras --compile-bytecode --python $(BIN)/python
 	@touch $@
 
 .PHONY: run

@@ -85,7 +85,7 @@ class Outlet:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
+                self._changed.wait_for(lambda: self._waiting or self.dropped > self._told)
                 waiting, self._waiting = self._waiting, []
                 lost, self._told = self.dropped - self._told, self.dropped
             failed = [lines for descriptor, lines in waiting if not _put(descriptor, lines)]

@@ -105,6 +105,7 @@ def test_f13_sigterm_under_load_drains_without_a_reset(start: Any, client: Any, 
     assert {status for load in loads for status in load.answers.values()} == {200}
 
 
+@pytest.mark.long
 def test_f16_nobody_reads_the_log_and_no_request_notices(start: Any, client: Any, golden: Any) -> None:
     reader, writer = os.pipe()  # as a pod's, while the node's container runtime is away
     server: Server = start(output=writer, **GENEROUS)
