@@ -2,8 +2,9 @@
 
 A pod takes a small lease of requests from Redis and serves them without
 asking again, so most requests wait on nothing. A lease is counted when it is
-taken and forfeited after a second. In any window a subject is admitted at most
-the limit plus one lease a pod; while Redis is away, at most the limit a pod.
+taken and forfeited after a second. Over time a subject is admitted at the
+limit's pace, plus one lease a pod; within one window at most twice the limit,
+where a whole burst came late after silence. While Redis is away that holds per pod.
 """
 
 from __future__ import annotations

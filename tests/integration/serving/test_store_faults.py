@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import bisect
 import time
 import uuid
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -183,3 +186,42 @@ def test_a_changed_password_costs_no_row_and_the_writer_needs_no_more_than_its_g
     assert first not in server.text()
     start(**written_by(second))  # with the spool of the one before
     holds_exactly(url, made | {one.json()["request_id"] for one in answers})
+
+
+BURST = 40
+
+
+async def _hammered(urls: list[str], headers: dict[str, str], row: dict[str, Any], seconds: float) -> list[float]:
+    """Ask every server from eight connections at once, as fast as it goes; return when each admitted request came."""
+    admitted: list[float] = []
+    ends = time.monotonic() + seconds
+
+    async def ask(url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as http:
+            while (asked := time.monotonic()) < ends:
+                answer = await http.post("/predict", json={"rows": [row]})
+                assert answer.status_code in (200, 429), answer.text
+                if answer.status_code == 200:
+                    admitted.append(asked)
+
+    await asyncio.gather(*(ask(url) for url in urls for _ in range(8)))
+    return sorted(admitted)
+
+
+@pytest.mark.long
+def test_a11_a_parallel_burst_over_two_pods_stays_within_the_stated_bound(
+    start: Any, bearer: Any, golden: Any, own_redis: Redis
+) -> None:
+    limited = {"redis_url": own_redis.url, "burst_limit": f"{BURST}/second", "sustained_limit": "100000/minute"}
+    pods = [start(**limited).url for _ in range(2)]
+    headers = {"authorization": f"Bearer {bearer()}"}
+    for counts in (1, 2):  # in Redis for both together; without Redis in each for itself
+        if counts == 2:
+            own_redis.kill()
+        seconds = 4.0
+        admitted = asyncio.run(_hammered(pods, headers, golden["rows"][0], seconds))
+        leases = len(pods) * BURST // 10
+        once = BURST if counts == 2 else 0  # what Redis had admitted before it went
+        most = max(bisect.bisect(admitted, at + 1) - place for place, at in enumerate(admitted))
+        assert most <= 2 * BURST * counts + leases + once  # docs/adr/0022
+        assert BURST <= len(admitted) <= BURST * counts * (seconds + 1) + leases + once

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
+import time
 
 import pytest
 
@@ -45,6 +47,23 @@ def test_one_subject_does_not_use_up_another_s() -> None:
 
 def test_the_sustained_limit_holds_below_the_burst() -> None:
     assert asyncio.run(burst(limiter("100/second", "7/hour"), 50, "alice")) == {"alice": 7}
+
+
+def test_the_worst_window_after_silence_has_twice_the_limit_and_no_more() -> None:
+    async def asked(seconds: float) -> list[float]:
+        limits, admitted = limiter("40/second", "100000/hour"), []
+        await asyncio.sleep((0.95 - time.time()) % 1)  # late in a window of the counters
+        ends = time.monotonic() + seconds
+        while (now := time.monotonic()) < ends:
+            if await ask(limits, "alice"):
+                admitted.append(now)
+            else:
+                await asyncio.sleep(0.005)
+        return admitted
+
+    admitted = asyncio.run(asked(2.5))
+    assert 40 < max(bisect.bisect(admitted, at + 1) - place for place, at in enumerate(admitted)) <= 80 + 4
+    assert len(admitted) <= 40 * (2.5 + 1) + 4
 
 
 def test_a_refusal_says_when_to_come_again_and_which_limit_it_was() -> None:
