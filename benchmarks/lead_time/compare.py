@@ -59,7 +59,7 @@ class Ways:
         """Make the version that the image says it is."""
         from registry.tracking import open_store
 
-        register(open_store(self.settings["MLFLOW_TRACKING_URI"]).client, image)
+        register(open_store(self.settings["MLFLOW_TRACKING_URI"]), image)
 
     def types(self, *words: str, who: str = ANN) -> None:
         """Type a command of ours."""
