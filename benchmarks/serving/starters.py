@@ -149,7 +149,18 @@ def _install(environment: Path) -> None:
     same = [f"{name}=={version(name)}" for name in ("scikit-learn", "numpy", "pandas", "joblib")]
     subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, environment], check=True)
     subprocess.run(
-        ["uv", "pip", "install", "--quiet", "--python", environment / "bin/python", *MLSERVER, *same], check=True
+        [
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            environment / "bin/python",
+            *MLSERVER,
+            *same,
+        ],
+        check=True,
     )
 
 

@@ -40,8 +40,8 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
         pods.serving_registry(registry, host) as port,
     ):
         served = open_store(mlflow)
-        _, source = uploaded(served, MODEL, built["seven"].folder)
-        register(served, built["seven"], source=source)
+        _, model_id = uploaded(served, MODEL, built["seven"].folder)
+        register(served, built["seven"], model_id=model_id)
         site.release("staging", built["seven"])
         site.wait_phase("staging", "Healthy", built["seven"])
         analyse(open_cluster(os.environ["KUBECONFIG"]), site.namespace("staging"), MODEL, 120)

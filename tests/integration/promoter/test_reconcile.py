@@ -90,10 +90,10 @@ def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site
 def test_f23_a_release_without_files_and_files_without_a_row_are_said(site: Any, tmp_path: Path) -> None:
     client = site.tracking().client
     client.delete_model_version("tiny", "4")
-    run, source = uploaded(site.tracking(), "tiny")
+    run, model_id = uploaded(site.tracking(), "tiny")
     tags = {**site.tags(1), "image_digest": f"sha256:{5:064x}"}
-    folder = Path(client.get_logged_model(source.removeprefix("models:/")).artifact_location.removeprefix("file://"))
-    client.create_model_version("tiny", source, run_id=run, tags=tags)
+    folder = Path(client.get_logged_model(model_id).artifact_location.removeprefix("file://"))
+    client.create_model_version("tiny", f"models:/{model_id}", run_id=run, tags=tags, model_id=model_id)
     site.stand.images.add(f"sha256:{5:064x}")
     site.put("staging", 5)
     assert kinds(site) == []
