@@ -56,7 +56,7 @@ class Timeline:
     def _changes(self, group: str, version: str, plural: str) -> Iterator[dict[str, Any]]:
         from kubernetes import client, watch
 
-        api = cluster(self.environment).client
+        api = cluster(self.environment).objects.client
         namespace = "argocd" if plural == "applications" else self.namespace
         core = client.CoreV1Api(api).list_namespaced_pod
         custom = client.CustomObjectsApi(api).list_namespaced_custom_object
