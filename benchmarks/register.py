@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder:
         project = copy(Path(folder) / "project")
-        commands = {
+        commands: dict[str, Callable[[int], list[str]]] = {
             "slipway register": lambda _: ["slipway", "register", "--allow-dirty"],
             "log_model, requirements inferred": lambda n: [sys.executable, "-c", BARE.format(more=""), f"inferred-{n}"],
             "log_model, requirements given": lambda n: [sys.executable, "-c", BARE.format(more=EXPLICIT), f"given-{n}"],

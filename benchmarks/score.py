@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,15 +49,15 @@ def main() -> None:
         print(f"| {label} | {seconds:.2f} | {given.rows / seconds:,.0f} | {raw / seconds:.2f} |")
 
 
-def drawn(rows: int, schema: dict[str, list[dict[str, object]]], path: Path) -> None:
+def drawn(rows: int, schema: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Write rows that fit the contract, drawn evenly from its ranges."""
     rng = np.random.default_rng(1)
     arrays: dict[str, pa.Array] = {"row_id": pa.array([f"r{index}" for index in range(rows)])}
     for feature in schema["features"]:
         if feature["type"] == "string":
-            arrays[str(feature["name"])] = pa.array(rng.choice(feature["categories"], rows))  # type: ignore[arg-type]
+            arrays[str(feature["name"])] = pa.array(rng.choice(feature["categories"], rows))
             continue
-        values = rng.uniform(feature["minimum"], feature["maximum"], rows)  # type: ignore[arg-type]
+        values = rng.uniform(feature["minimum"], feature["maximum"], rows)
         whole = feature["type"] == "integer"
         arrays[str(feature["name"])] = pa.array(np.floor(values).astype(np.int64) if whole else values)
     pq.write_table(pa.table(arrays), path, row_group_size=1 << 18)

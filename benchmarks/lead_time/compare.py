@@ -23,8 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timeline import Timeline
-
+from benchmarks.lead_time.timeline import Timeline
 from tests.fixtures import images, make_model
 from tests.fixtures.images import CACHE, ROOT, Image
 from tests.fixtures.registered import register
@@ -111,14 +110,13 @@ def measure(site: Site, environment: str, image: Image, act: Callable[[], None],
     taken = float((site.remote / "taken").read_text())
 
     def annotated(found: dict[str, Any]) -> bool:
-        return found["metadata"].get("annotations", {}).get("slipway/image-digest") == image.digest
+        return bool(found["metadata"].get("annotations", {}).get("slipway/image-digest") == image.digest)
 
     def refreshed(found: dict[str, Any]) -> bool:
         status = found.get("status", {})
         head = git(site.remote, "rev-parse", "main")
-        return (
-            found["metadata"]["name"] == site.namespace(environment) and status.get("sync", {}).get("revision") == head
-        )
+        name, at = found["metadata"]["name"], status.get("sync", {}).get("revision")
+        return bool(name == site.namespace(environment) and at == head)
 
     def done(found: dict[str, Any]) -> bool:
         status = found.get("status", {})

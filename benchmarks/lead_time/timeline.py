@@ -64,7 +64,7 @@ class Timeline:
         while not self._stopped:
             # A server whose cache of a kind lags refuses for a moment; a new watch begins with what is there.
             with contextlib.suppress(client.ApiException):
-                for event in watch.Watch().stream(call, *words, timeout_seconds=60):
+                for event in watch.Watch().stream(call, *words, timeout_seconds=60):  # type: ignore[no-untyped-call]
                     if self._stopped:
                         return
                     yield event["raw_object"]

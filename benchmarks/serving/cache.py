@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from redis.asyncio import Redis as Client
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -31,9 +33,10 @@ async def main() -> None:
     batch = validation.Reader(served.schema, 10).read(json.dumps({"rows": rows[:1]}).encode())
     redis = Redis(Path(tempfile.mkdtemp()))
     try:
-        store = cache.connect(redis.url, 1.0)
-        local = cache.Cache(served.digest, 1000, 300, None, "s" * 16, Breaker("redis"))
-        shared = cache.Cache(served.digest, 0, 300, store, "s" * 16, Breaker("redis"))
+        store = Client.from_url(redis.url, socket_timeout=1.0)
+        local = cache.Cache(served.digest, 1000, 300, "s" * 16, Breaker("redis"))
+        shared = cache.Cache(served.digest, 0, 300, "s" * 16, Breaker("redis"))
+        shared.share(store)
         scores = served.probabilities(batch.numeric, batch.categorical)[:, 1]
         for one in (local, shared):
             one.put(one.key(batch) or b"", scores)

@@ -25,11 +25,10 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+sys.path.insert(0, str(ROOT))
 
-import load  # noqa: E402
-from starters import SERVER_CORE, Peer, Started, peers  # noqa: E402
-
+from benchmarks.serving import load  # noqa: E402 - a checkout runs this as a script
+from benchmarks.serving.starters import SERVER_CORE, Peer, Started, peers  # noqa: E402
 from tests.fixtures import make_model  # noqa: E402
 from tests.fixtures.servers import wait_until  # noqa: E402
 
