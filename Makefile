@@ -41,7 +41,7 @@ test: setup ## the fast tests, unit and integration: about two minutes
 
 .PHONY: test-long
 test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-tools ## the integration tests that take minutes
-	pytest -n 2 --reruns 1 -m "long and not image" tests/unit tests/integration
+	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
 test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, every store lost, a kill at every step
@@ -74,7 +74,7 @@ ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on
 
 .PHONY: e2e
 e2e: setup ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
-	pytest -x --reruns 1 -m "$(if $(filter all,$(SLIPWAY_E2E)),,not nightly)" tests/e2e
+	pytest -x --reruns 1 -rR --rerun-show-tracebacks -m "$(if $(filter all,$(SLIPWAY_E2E)),,not nightly)" tests/e2e
 
 .PHONY: image-tools
 image-tools: ## install what builds, runs and serves images, on Debian as root
@@ -86,7 +86,7 @@ image-tools: ## install what builds, runs and serves images, on Debian as root
 
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version
-	pytest --reruns 1 -m image tests/integration/image
+	pytest --reruns 1 -rR --rerun-show-tracebacks -m image tests/integration/image
 
 .PHONY: manifest-tools
 manifest-tools: ## build kustomize, kubeconform, actionlint and compose-spec into var/bin, at the versions of tools/go.mod

@@ -41,7 +41,7 @@ def _commands(part: str) -> tuple[list[str], list[str]]:
     return [*inside, "systemctl", "kill", "--signal=KILL", part], [*inside, "systemctl", "start", part]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", ["kubelet", "containerd", "kube-apiserver"])
 def test_no_request_notices_that_a_part_of_the_node_is_away(
     production: Site, built: dict[str, Image], load_on: Callable[..., Load], part: str
@@ -55,7 +55,7 @@ def test_no_request_notices_that_a_part_of_the_node_is_away(
     assert not load.failed(), load.failed()[:5]
     assert set(load.versions()) == {"7"}
     production.release("production", built["eight"])  # and whoever acts has come back
-    production.wait_phase("production", "Paused", built["eight"])
+    production.wait_phase("production", "Paused", built["eight"], seconds=300)  # leases run out, caches fill
     production.act("production", "promote")
     production.wait_phase("production", "Healthy", built["eight"])
     assert serves(production, "production", built["eight"])
