@@ -38,4 +38,5 @@ def missing(tracking: Tracking, version: Version) -> list[str]:
 def unowned(tracking: Tracking, name: str) -> list[str]:
     """Return the logged models of `name` that the store has files of and MLflow has no row of, deleted ones neither."""
     there = tracking.stored_models(name)  # first: a row is there before its files are
-    return sorted(one for one in there if not tracking.knows_model(one))
+    strangers = set(there) - tracking.logged_models(name)
+    return sorted(one for one in strangers if not tracking.knows_model(one))

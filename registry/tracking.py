@@ -143,6 +143,15 @@ class Tracking:
             found = list_artifacts(f"{experiment.artifact_location.rstrip('/')}/models", tracking_uri=self.uri)
             return [one.path.rpartition("/")[2] for one in found if one.is_dir]
 
+    def logged_models(self, name: str) -> set[str]:
+        """Return the ids of the logged models that have a row in the experiment `name`, deleted ones left out."""
+        with self.asking(f"list the logged models of {name}"):
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
+                return set()
+            search = functools.partial(self.client.search_logged_models, [experiment.experiment_id])
+            return {one.model_id for one in _pages(search, None, 100)}
+
     def knows_model(self, model_id: str) -> bool:
         """Say whether there is a row of a logged model, be it deleted."""
         rows = self.client._tracking_client.store  # the client itself cannot ask for deleted ones

@@ -151,20 +151,8 @@ def _install(environment: Path) -> None:
 
     same = [f"{name}=={version(name)}" for name in ("scikit-learn", "numpy", "pandas", "joblib")]
     subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, environment], check=True)
-    subprocess.run(
-        [
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--compile-bytecode",
-            "--python",
-            environment / "bin/python",
-            *MLSERVER,
-            *same,
-        ],
-        check=True,
-    )
+    install = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(environment / "bin/python")]
+    subprocess.run([*install, *MLSERVER, *same], check=True)
 
 
 def _start(command: list[str], path: str, environment: dict[str, str]) -> Started:

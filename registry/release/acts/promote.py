@@ -19,7 +19,7 @@ from registry.release.repository.commits import PRODUCTION, PROMOTE, STAGING
 from registry.release.repository.push import branches, push_branch
 from registry.release.repository.releasefile import Release, of_version, render
 from registry.release.repository.requests import stale, tip
-from registry.tracking import Version
+from registry.tracking import Tracking, Version
 from registry.verdict import Verdict
 from slipway.errors import Refused
 
@@ -51,7 +51,7 @@ def promote(
     if overlaid(context.clone, name, PRODUCTION) == candidate:
         return Promotion(candidate, None, False, None)
     context.say("judging")
-    verdict = judge(facts(context, version, candidate, rollback))
+    verdict = judge(facts(context, tracking, version, candidate, rollback))
     if not verdict.passed:
         _refuse(context, version, candidate, verdict)
     context.say("opening the request")
@@ -71,11 +71,11 @@ def promote(
     return Promotion(candidate, request, there is None, verdict)
 
 
-def facts(context: Context, version: Version, candidate: Release, rollback: bool) -> Facts:
+def facts(context: Context, tracking: Tracking, version: Version, candidate: Release, rollback: bool) -> Facts:
     """Find out everything that the rules ask about a candidate."""
     name, clone = version.name, context.clone
     in_registry, said = context.in_registry(candidate.image, candidate.digest)
-    in_store, store_said = context.in_store(context.open_tracking(), version)
+    in_store, store_said = context.in_store(tracking, version)
     others = [one for one in context.forge.open_requests(name) if one.version != candidate.version]
     gone = history.rejected(history.history(clone, name, PRODUCTION))
     rolled_back = "production was rolled back from it" if version.number in gone else None

@@ -17,7 +17,7 @@ from registry.tracking import CHAMPION, Tracking, Version
 from registry.verdict import Rule
 from slipway.errors import BadInput, Refused
 
-# What time can change, and what gave no answer. Everything else is a no for as long as the version is what it is.
+# What time can change. Everything else is a no for as long as the version is what it is.
 PASSING = "staging_healthy_seconds"
 
 
@@ -45,7 +45,7 @@ def wish(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
             return _asked_for(context, model, champion, open_one)
         context.forge.close(open_one, champion.tags[wishes.REJECTED])
     try:
-        found = facts(context, champion, of_version(champion), rollback=False)
+        found = facts(context, tracking, champion, of_version(champion), rollback=False)
     except BadInput as error:
         return _put_back(context, tracking, champion, runs, requests, f"{error.thing}: {error.expected or ''}")
     failures = judge(found).failures
