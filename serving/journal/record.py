@@ -94,7 +94,7 @@ def _numbers(values: np.ndarray) -> list[bytes]:
 
 
 def _number(text: str) -> int | float | None:
-    if len(text) <= 15 and text.lstrip("-").isdigit():
+    if len(text) <= 18 and text.lstrip("-").isdigit():
         return int(text)
     number = float(text)
     return number if math.isfinite(number) else None

@@ -120,7 +120,6 @@ def test_without_a_descriptor_no_row_goes_elsewhere_and_none_is_lost(tmp_path: P
         for row in rows[:6]:
             spool.append(row)
         assert spool.trouble is not None
-        assert "the next segment cannot be opened" in spool.trouble
         assert spool.failures["open"] >= 1
     strangers = [tempfile.TemporaryFile() for _ in range(8)]  # noqa: SIM115 - take every number that may have been closed
     for row in rows[6:]:
