@@ -197,9 +197,9 @@ def _answer(description: str, schema: str) -> dict[str, Any]:
 
 
 def _request_id() -> dict[str, Any]:
-    schema = {"type": "string", "maxLength": 128}
+    schema = {"type": "string", "pattern": "^[ -~]{1,128}$"}
     text = (
-        "Yours, to find the prediction again: 16 to 64 letters, digits and hyphens; one of another form gets one of the "
+        "Yours, to find the prediction again: 16 to 64 letters, digits and hyphens; another form gets one of the "
         "server's. The same rows under one id of a subject are written down once."
     )
     return {"name": "X-Request-Id", "in": "header", "required": False, "schema": schema, "description": text}

@@ -21,14 +21,14 @@ class TimedConnection(psycopg.Connection[Any]):
 
     answer_seconds = ANSWER_SECONDS
 
-    def wait(self, gen: Any, *args: Any, timeout: float | None = None, **words: Any) -> Any:
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for PostgreSQL.
 
         Raises:
             OperationalError: it did not answer in time; the connection is closed.
         """
         try:
-            return super().wait(gen, *args, timeout=self.answer_seconds if timeout is None else timeout, **words)
+            return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no answer within {self.answer_seconds:g} s") from None

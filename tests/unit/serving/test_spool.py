@@ -247,7 +247,12 @@ def test_what_is_set_aside_counts_against_the_limit_until_it_is_read_back(tmp_pa
     with pytest.raises(SpoolFull):
         spool.append(b"x")
     stored: list[bytes] = []
-    assert aside.read_back(spool.aside, lambda row: not stored.append(row)) == (1, 0)
+
+    def store(row: bytes) -> bool:
+        stored.append(row)
+        return True
+
+    assert aside.read_back(spool.aside, store) == (1, 0)
     assert stored == [b"x" * 2000]
     wait_until(lambda: not spool.full, what="the room being found")
     spool.append(b"x")
