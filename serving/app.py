@@ -79,7 +79,7 @@ class Application:
     async def _answer(self, request: Request) -> Answer:
         try:
             request.trace = trace.parent(request.headers.get(b"traceparent"))
-            request.id = trace.request_id(request.headers.get(b"x-request-id"))
+            request.id, request.client_id = trace.request_id(request.headers.get(b"x-request-id"))
             return await self._handler(request)(request)
         except Problem as problem:
             return self._refused(request, problem)
@@ -109,6 +109,8 @@ class Application:
     async def _send(self, request: Request, answer: Answer, send: Any) -> None:
         body = answer.body
         headers = [(b"content-type", answer.media_type), (b"x-request-id", request.id.encode()), *answer.headers]
+        if request.client_id:
+            headers.append((b"x-client-request-id", request.client_id.encode()))
         if len(body) >= COMPRESS_BYTES and b"gzip" in request.headers.get(b"accept-encoding", b""):
             body = gzip.compress(body, 1, mtime=0)
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]

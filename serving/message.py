@@ -25,7 +25,9 @@ class Answer(NamedTuple):
 class Request:
     """A request: its head, who asks, and its body when it is asked for."""
 
-    __slots__ = ("headers", "id", "path", "principal", "receive", "route", "rows", "scope", "started", "trace")
+    __slots__ = (
+        "client_id", "headers", "id", "path", "principal", "receive", "route", "rows", "scope", "started", "trace",
+    )  # fmt: skip
 
     def __init__(self, scope: Any, receive: Any) -> None:
         self.started = time.perf_counter()
@@ -34,6 +36,7 @@ class Request:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.id = ""
+        self.client_id = ""  # what the client called it, where that is no id of ours
         self.trace: tuple[str, str] | None = None
         self.principal: Principal = ANONYMOUS
         self.route = "unknown"

@@ -79,7 +79,7 @@ def _prediction() -> dict[str, Any]:
         "summary": "A past prediction, for its owner or an operator",
         "operationId": "prediction",
         "parameters": [parameter, _request_id()],
-        "responses": {"200": _answer("The prediction", "Object")} | _problems(400, 401, 403, 404, 503),
+        "responses": {"200": _answer("The prediction", "Object")} | _problems(400, 401, 403, 404, 429, 503),
     }
 
 
@@ -179,7 +179,7 @@ def _get(summary: str, schema: str) -> dict[str, Any]:
     return {
         "summary": summary,
         "parameters": [_request_id()],
-        "responses": {"200": _answer(summary, schema)} | _problems(400, 401, 403, 503),
+        "responses": {"200": _answer(summary, schema)} | _problems(400, 401, 403, 429, 503),
     }
 
 
@@ -197,8 +197,11 @@ def _answer(description: str, schema: str) -> dict[str, Any]:
 
 
 def _request_id() -> dict[str, Any]:
-    schema = {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z-]{15,63}$"}
-    text = "Yours, to find the prediction again; a repeated id of one subject is written down once."
+    schema = {"type": "string", "pattern": "^[ -~]{1,128}$"}
+    text = (
+        "Yours, to find the prediction again: 16 to 64 letters, digits and hyphens; another form gets one of the "
+        "server's. The same rows under one id of a subject are written down once."
+    )
     return {"name": "X-Request-Id", "in": "header", "required": False, "schema": schema, "description": text}
 
 

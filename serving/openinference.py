@@ -149,14 +149,13 @@ class OpenInference:
         return tensor.shape[0]
 
     def _measured(self, arrays: dict[str, np.ndarray]) -> Batch:
-        schema = self._parts.model.schema
         rows = len(next(iter(arrays.values())))
         numeric = arrays.get("numeric", np.empty((rows, 0), np.float32))
         categorical = arrays.get("categorical", np.empty((rows, 0), object))
         faults: list[Fault] = tensors.measure(numeric, categorical, self._limits)
         if faults:
             raise Problem(422, f"{len(faults)} fault(s) in {rows} row(s)", kind="invalid-input", faults=faults)
-        return Batch(numeric, categorical, tensors.document(numeric, categorical, schema), by_rows=False)
+        return Batch(numeric, categorical, by_rows=False)
 
     def _answer(self, request: Request, inference: _Inference, values: np.ndarray) -> Answer:
         served = self._parts.model

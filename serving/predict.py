@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from serving import auth
+from serving.journal.record import Documents
 from serving.journal.spool import SpoolFull
 from serving.message import JSON, Answer, Request, too_large
 from serving.parts import Parts
@@ -34,7 +34,7 @@ class Predictor:
         self._most_bytes = settings.max_body_bytes
         self._seconds = settings.body_seconds if cut_slow_bodies else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="large-batch")
-        self._redacted = settings.redacted
+        self._documents = Documents(served.schema, settings.redacted)
         name, version = msgspec.json.encode(served.name), msgspec.json.encode(served.version)
         self._model = b'"model":{"name":%b,"version":%b}' % (name, version)
         self._journal_tail = b',"model":%b,"version":%b' % (name, version)
@@ -90,15 +90,16 @@ class Predictor:
         spool = self.parts.spool
         if spool is None:
             return
-        document = batch.document if not self._redacted else self._redact(batch.document)
+        document = self._documents.write(batch.numeric, batch.categorical)
         trace = b',"trace":"%b"' % request.trace[0].encode() if request.trace else b""
-        record = b'{"id":"%b","at":%d,"subject":%b%b,"us":%d%b,"scores":%b,"input":%b}' % (
+        record = b'{"id":"%b","at":%d,"subject":%b%b,"us":%d%b,"digest":"%b","scores":%b,"input":%b}' % (
             request.id.encode(),
             time.time_ns() // 1000,
             request.principal.encoded,
             self._journal_tail,
             (time.perf_counter() - request.started) * 1e6,
             trace,
+            self._documents.digest(document, scores),
             scores,
             document,
         )
@@ -123,13 +124,6 @@ class Predictor:
         length = headers.get(b"content-length")
         if length is not None and (len(length) > 12 or int(length) > self._most_bytes):
             raise too_large(self._most_bytes)
-
-    def _redact(self, document: bytes) -> bytes:
-        content: dict[str, Any] = msgspec.json.decode(document)
-        for row in content.get("rows", [content.get("columns")]):
-            for name in self._redacted:
-                row.pop(name, None)
-        return msgspec.json.encode(content)
 
     def _rows(self, scores: np.ndarray) -> bytes:
         if len(scores) == 1:

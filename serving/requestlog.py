@@ -16,15 +16,17 @@ def line(request: Request, method: str, status: int, seconds: float, version: st
     """Write the line, with its end."""
     now = time.time()
     trace = b',"trace_id":"%b","parent_id":"%b"' % tuple(t.encode() for t in request.trace) if request.trace else b""
+    given = b',"client_request_id":"%b"' % request.client_id.encode() if request.client_id else b""
     # The method is any token a client sends; everything else in the line is ours or checked.
     shown = method.encode() if method in ("GET", "POST") else msgspec.json.encode(method[:20])[1:-1]
     return (
-        b'{"time":"%b.%03dZ","level":"info","logger":"request","request_id":"%b"%b,"method":"%b","route":"%b",'
+        b'{"time":"%b.%03dZ","level":"info","logger":"request","request_id":"%b"%b%b,"method":"%b","route":"%b",'
         b'"status":%d,"ms":%.3f,"subject":%b,"rows":%d,"model_version":"%b"}\n'
     ) % (
         time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)).encode(),
         now % 1 * 1000,
         request.id.encode(),
+        given,
         trace,
         shown,
         request.route.encode(),

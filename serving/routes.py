@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from serving import auth
+from serving.breaker import Breaker
+from serving.limits import Limiter
+from serving.lookups import Lookups
 from serving.message import Answer, Request
 from serving.metrics import CONTENT_TYPE
 from serving.parts import Parts
@@ -24,6 +26,12 @@ class Operations:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self._lookups = Lookups()
+        settings = parts.settings
+        # Reads are counted a pod, apart from predictions: neither uses up the other's limit.
+        self._limiter = Limiter(
+            settings.read_burst_limit, settings.read_sustained_limit, settings.redis_timeout_seconds, Breaker("reads")
+        )
         served, manifest = parts.model, parts.model.manifest
         self._version = msgspec.json.encode(
             {
@@ -53,10 +61,15 @@ class Operations:
         return Answer(200, b'{"status":"alive"}')
 
     async def ready(self, request: Request) -> Answer:  # noqa: ARG002 - a handler
-        """Ready when the model gave a right answer and the stores are joined, until draining begins."""
+        """Ready when the model gave a right answer, the stores are joined and rows are safe, until draining begins."""
         if self.parts.draining:
             raise Problem(503, "the server is draining", kind="draining")
-        self._stores()
+        stores, spool = self._stores(), self.parts.spool
+        trouble = spool.trouble if spool is not None else None
+        if trouble is None and stores.writer is not None:
+            trouble = stores.writer.trouble
+        if trouble is not None:
+            raise Problem(503, f"the journal's spool: {trouble}"[:300], kind="spool-failing")
         return Answer(200, b'{"status":"ready"}')
 
     async def version(self, request: Request) -> Answer:
@@ -87,12 +100,12 @@ class Operations:
         found = None
         if REQUEST_ID.fullmatch(name.encode()):
             breaker = self.parts.database_breaker
-            found = await asyncio.to_thread(stores.find, breaker, name, subject)
+            found = await self._lookups.run(principal.subject, lambda: stores.find(breaker, name, subject), stores.away)
         if found is None:
             raise Problem(
                 404, "no such prediction of yours; the newest reach the journal within seconds", kind="no-prediction"
             )
-        return Answer(200, _shown(found))
+        return Answer(200, found)
 
     def _stores(self) -> Stores:
         if self.parts.stores is None:
@@ -100,26 +113,14 @@ class Operations:
         return self.parts.stores
 
     async def asks(self, request: Request, *roles: str) -> auth.Principal:
-        """Check who asks, and that they may.
+        """Check who asks, that they may, and that they do not ask too often.
 
         Raises:
-            Problem: 401, 403.
+            Problem: 401, 403, 429.
         """
         if self.parts.authenticator is not None:
             request.principal = await self.parts.authenticator.principal(request.headers.get(b"authorization"))
             auth.require(request.principal, *roles)
+        if not self._limiter.take(request.principal.subject):
+            await self._limiter.admit(request.principal.subject)
         return request.principal
-
-
-def _shown(found: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(
-        {
-            "request_id": found["request_id"],
-            "requested_at": found["requested_at"],
-            "subject": found["subject"],
-            "model": {"name": found["model"], "version": found["model_version"]},
-            "features": found["features"],
-            "scores": found["scores"],
-            "latency_ms": found["latency_us"] / 1000,
-        }
-    )

@@ -50,6 +50,8 @@ class Settings:
 
     burst_limit: str = _setting("100/second", "most requests of a subject in a short window")
     sustained_limit: str = _setting("3000/minute", "most requests of a subject in a long window")
+    read_burst_limit: str = _setting("100/second", "most reads (GET) of a subject in a short window, a pod")
+    read_sustained_limit: str = _setting("3000/minute", "most reads (GET) of a subject in a long window, a pod")
     redis_url: str = _setting("", "Redis of limits and cache; empty: limits hold per pod")
     redis_timeout_seconds: float = _setting(0.02, "longest wait for Redis in a request")
 

@@ -9,7 +9,7 @@ nothing at the top of a module.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from limits.aio.storage import RedisStorage
 from psycopg_pool import ConnectionPool
@@ -19,7 +19,9 @@ from redis.backoff import NoBackoff
 
 from serving.breaker import Breaker
 from serving.journal import orphans, reader
-from serving.journal.writer import Writer, connect
+from serving.journal.postgres import connect
+from serving.journal.writer import Writer
+from serving.problem import Problem
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,14 +37,18 @@ class Stores:
     pool: ConnectionPool | None
     writer: Writer | None
 
-    def find(self, breaker: Breaker, request_id: str, subject: str | None) -> dict[str, Any] | None:
-        """Return one past prediction; of any subject when `subject` is None.
+    def find(self, breaker: Breaker, request_id: str, subject: str | None) -> bytes | None:
+        """Return one past prediction as JSON; of any subject when `subject` is None.
 
         Raises:
             Problem: 503 when PostgreSQL does not answer.
         """
         assert self.pool is not None, "a server without a journal is not asked"  # noqa: S101
         return reader.find(self.pool, breaker, request_id, subject)
+
+    def away(self) -> Problem:
+        """Say that the journal did not answer in time."""
+        return reader.away()
 
     def close(self) -> None:
         """Ship what can be shipped, hand back connections."""
@@ -62,7 +68,8 @@ def join(parts: Parts) -> Stores:
     if parts.spool is None:
         return Stores(None, None)
     volume = settings.spool
-    left = (lambda: orphans.segments(volume, volume / settings.spool_owner)) if settings.spool_owner else None
+    kept = parts.spool.kept
+    left = (lambda: orphans.segments(volume, volume / settings.spool_owner, kept)) if settings.spool_owner else None
     pool = connect(settings.database_url, settings.database_pool)
     writer = Writer(parts.spool, pool, parts.database_breaker, left)
     writer.start()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 
 from serving import faults
 from serving.problem import Fault, Problem
@@ -137,14 +136,6 @@ def measure(numeric: np.ndarray, categorical: np.ndarray, limits: Limits) -> lis
 
 def _at(row: int, feature: Feature, shown: str) -> Fault:
     return Fault(f"rows[{row}].{feature.name}", faults.expected(feature), shown)
-
-
-def document(numeric: np.ndarray, categorical: np.ndarray, schema: Schema) -> bytes:
-    """Write arrays as the `{"columns": {…}}` that /predict takes, for the journal."""
-    columns: dict[str, Any] = dict(zip(schema.inputs.numeric, np.ascontiguousarray(numeric.T), strict=True))
-    for name, values in zip(schema.inputs.categorical, categorical.T.tolist(), strict=True):
-        columns[name] = [value or None for value in values] if "" in values else values
-    return orjson.dumps({"columns": columns}, option=orjson.OPT_SERIALIZE_NUMPY)  # NaN becomes null
 
 
 def _bad_number(column: np.ndarray, feature: Feature) -> int | None:

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from serving.problem import Problem
-
 _random = Random()  # noqa: S311 - seeded by the system
 
 # A UUID, a ULID, 32 hexadecimal digits: what clients and proxies send.
 REQUEST_ID = re.compile(rb"[0-9A-Za-z][0-9A-Za-z-]{15,63}")
+LONGEST_GIVEN = 128
+# What would end a header, a JSON string or a log line.
+UNPRINTABLE = re.compile(rb"""[^\x20-\x7e]|["\\\\]""")
 TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 # route, status, start and end in ns since the epoch, parent trace and span, attributes
@@ -34,19 +35,16 @@ def new_request_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def request_id(given: bytes | None) -> str:
-    """Take the client's request id, or make one.
+def request_id(given: bytes | None) -> tuple[str, str]:
+    """Take the client's request id, or make one; return it, and the client's own where it has another form.
 
-    Raises:
-        Problem: 400, the id is not like a UUID or ULID.
+    The client's own is cut, and holds what a header and a log line can hold.
     """
     if given is None:
-        return new_request_id()
-    if REQUEST_ID.fullmatch(given) is None:
-        raise Problem(
-            400, "X-Request-Id: expected a UUID, a ULID or 16 to 64 letters, digits and hyphens", kind="bad-request-id"
-        )
-    return given.decode("ascii")
+        return new_request_id(), ""
+    if REQUEST_ID.fullmatch(given) is not None:
+        return given.decode("ascii"), ""
+    return new_request_id(), UNPRINTABLE.sub(b"?", given[:LONGEST_GIVEN]).decode("ascii")
 
 
 def parent(given: bytes | None) -> tuple[str, str] | None:

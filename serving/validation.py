@@ -27,12 +27,11 @@ LONGEST_STRING = 128
 class Batch:
     """Rows ready for the graph: `numeric` (n, k) float32, `categorical` (n, m) of str.
 
-    `document` is the JSON object that holds them, as it came in; `by_rows` says in which of its two forms.
+    `by_rows` says in which of the two forms they came.
     """
 
     numeric: np.ndarray
     categorical: np.ndarray
-    document: bytes
     by_rows: bool = True
 
     def __len__(self) -> int:
@@ -76,7 +75,7 @@ class Reader:
                 return self._thorough(body)
         width = self._width
         numbers = [row[:width] for row in rows]
-        return Batch(_matrix(numbers, width), _strings([row[width:] for row in rows]), body)
+        return Batch(_matrix(numbers, width), _strings([row[width:] for row in rows]))
 
     def _from_columns(self, columns: tuple[Any, ...], body: bytes) -> Batch:
         lengths = {len(c) for c in columns if c is not None}
@@ -93,7 +92,7 @@ class Reader:
                 numeric[:, index] = column
             else:
                 categorical[:, index - self._width] = column if None not in column else [c or "" for c in column]
-        return Batch(numeric, categorical, body, by_rows=False)
+        return Batch(numeric, categorical, by_rows=False)
 
     def _thorough(self, body: bytes) -> Batch:
         rows = faults.rows(body, self._features, self.max_rows)
@@ -102,8 +101,7 @@ class Reader:
             raise Problem(422, f"{len(found)} fault(s) in {len(rows)} row(s)", kind="invalid-input", faults=found)
         values = [[row.get(f.name) for f in self._features] for row in rows]
         numeric = np.array([row[: self._width] for row in values], np.float32).reshape(len(rows), self._width)
-        document = msgspec.json.encode({"rows": rows})
-        return Batch(numeric, _strings([tuple(row[self._width :]) for row in values]), document, _asks_by_rows(body))
+        return Batch(numeric, _strings([tuple(row[self._width :]) for row in values]), _asks_by_rows(body))
 
 
 def _asks_by_rows(body: bytes) -> bool:

@@ -1,10 +1,11 @@
-"""The journal's commands: migrate its tables, prune its months."""
+"""The journal's commands: migrate its tables, prune its months, read back what was set aside."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import rich_click as click
 
@@ -56,6 +57,38 @@ def prune(keep_months: int, as_json: bool) -> None:
         click.echo(json.dumps(dataclasses.asdict(done)))
     else:
         click.echo(f"dropped {len(done.partitions)} month(s) {', '.join(done.partitions)} and {done.keys} id(s)")
+
+
+@journal.command()
+@click.option(
+    "--spool", type=click.Path(path_type=Path), envvar="SLIPWAY_SPOOL", default=Path("var/spool"), show_default=True,
+    help="Folder of the spool.",
+)  # fmt: skip
+@click.option("--replay", is_flag=True, help="Try each row again; what PostgreSQL takes leaves its file.")
+@click.option("--json", "as_json", is_flag=True, help="Print files and rows as JSON.")
+def aside(spool: Path, replay: bool, as_json: bool) -> None:
+    """List rows that PostgreSQL refused and segments with damage, or read them back.
+
+    Example:
+
+        slipway journal aside --spool var/spool --replay
+    """
+    from serving.journal import readback
+
+    done: list[readback.Kept] | list[readback.Replayed]
+    done = readback.replay(spool, _url()) if replay else readback.listed(spool)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(one) for one in done]))
+        return
+    for one in done:
+        if isinstance(one, readback.Kept):
+            click.echo(f"{one.path}: {one.rows} row(s), {one.damaged} damaged place(s), {one.bytes} bytes")
+            click.echo("".join(f"  {name}\n" for name in one.ids), nl=False)
+        else:
+            what = "the file stays" if one.stays else "the file is gone"
+            click.echo(f"{one.path}: {one.taken} row(s) taken, {one.refused} refused; {what}")
+    if not done:
+        click.echo("nothing is set aside")
 
 
 def _url() -> str:

@@ -3,44 +3,38 @@
 A row is in the file before its request is answered, so killing the process
 loses none; rows are flushed to the disk in groups, so losing the machine loses
 at most one group. Refuses a row when full, and a folder that another process
-writes to.
-
-A frame is `length` and `CRC-32` (two little-endian uint32), then the row.
+writes to. While a file cannot be opened, written or flushed, that is counted,
+tried again until it passes, and `trouble` says so.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import logging
-import os
-import struct
 import threading
 import time
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from slipway.errors import Refused, Unavailable
+from serving.journal import folder as folders
+from serving.journal.aside import Aside
+from serving.journal.folder import ASIDE, OWNER, SUFFIX
+from serving.journal.frames import framed, rows_in
+from serving.journal.segment import Segment
+from serving.journal.tending import Tending
+from slipway.errors import Unavailable
+
+__all__ = ["ASIDE", "OWNER", "SEGMENT_BYTES", "SUFFIX", "Spool", "SpoolFull", "rows_in"]
 
 logger = logging.getLogger(__name__)
 
-HEAD = struct.Struct("<II")
 SEGMENT_BYTES = 4 << 20
-SUFFIX = ".spool"
-OWNER, ASIDE = "owner", "aside"
+# A segment grows past its size while the next cannot be opened, and to this: it is read into memory to be shipped.
+MOST_SEGMENT_BYTES = 4 * SEGMENT_BYTES
 
 
 class SpoolFull(Exception):
     """The spool or its disk takes no more rows."""
-
-
-@dataclass(slots=True)
-class _Segment:
-    path: Path
-    size: int
-    records: int
-    started: float
 
 
 class Spool:
@@ -48,26 +42,27 @@ class Spool:
 
     def __init__(self, folder: Path, most_bytes: int, sync_seconds: float, claim_seconds: float = 0.0) -> None:
         self._folder = folder
-        self._claim_until = time.monotonic() + claim_seconds
         self._most_bytes = most_bytes
-        self._sync_seconds = sync_seconds
         self._lock = threading.Lock()
-        self._handle = -1
-        self._dirty = False
-        self._unsynced: list[int] = []
-        self._closing = threading.Event()
-        self._claim = self._claimed()
+        self._claim = folders.claimed(folder, claim_seconds)
+        folders.drop_copies(folder)
+        self.kept = Aside(folder)
+        self._damaged = 0
         self._sealed = self._adopted()
         self._sealed_bytes = sum(s.size for s in self._sealed)
-        self._number = max((int(s.path.stem) for s in self._sealed), default=0)
-        self._open = self._next()
-        self._syncer = threading.Thread(target=self._sync_in_groups, name="spool-sync", daemon=True)
-        self._syncer.start()
+        self._number = folders.last_number(folder)  # of others' files too: a name is used once
+        try:
+            self._open = self._next()
+        except OSError as error:
+            self._claim.close()
+            raise _unwritable(folder, error) from error
+        self._tending = Tending(folder, sync_seconds, self)
+        self._tending.thread.start()
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that wait."""
-        return sum(s.size for s in [*self._sealed, self._open])
+        """Bytes that wait, those set aside included."""
+        return self._sealed_bytes + self._open.size + self.kept.size
 
     @property
     def records(self) -> int:
@@ -83,12 +78,27 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether the next row would be refused."""
-        return self._sealed_bytes + self._open.size >= self._most_bytes
+        return self.waiting_bytes >= self._most_bytes
 
     @property
     def aside(self) -> Path:
         """File of the rows that PostgreSQL refused to store."""
-        return self._folder / ASIDE
+        return self.kept.path
+
+    @property
+    def damaged(self) -> int:
+        """Places in segments that held no readable row."""
+        return self._damaged
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Failed operations on the spool's files, by kind."""
+        return self._tending.failures
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rows are not safe or cannot be taken now; None when all is well."""
+        return self._tending.trouble
 
     def append(self, row: bytes) -> None:
         """Write one row; it is in the file when this returns.
@@ -96,134 +106,120 @@ class Spool:
         Raises:
             SpoolFull: nothing was written.
         """
-        frame = HEAD.pack(len(row), zlib.crc32(row)) + row
+        try:
+            frame = framed(row)
+        except ValueError as error:
+            raise SpoolFull(str(error)) from None
         with self._lock:
             if self.full:
                 raise SpoolFull(f"the spool holds {self._most_bytes} bytes")
-            self._write(frame)
-            segment = self._open
-            if not segment.records:
-                segment.started = time.time()
-            segment.size += len(frame)
-            segment.records += 1
-            self._dirty = True
-            if segment.size >= SEGMENT_BYTES:
-                self._seal()
+            if self._open.size >= MOST_SEGMENT_BYTES:
+                raise SpoolFull("the next segment cannot be opened")
+            try:
+                self._open.append(frame)
+            except OSError as error:
+                self._tending.failed("write", error)
+                raise SpoolFull(str(error)) from error
+            if self._open.size >= SEGMENT_BYTES and not self._tending.fails("open"):
+                self.seal()
 
     def oldest(self) -> Path | None:
         """Return the oldest segment to ship, sealing the open one if need be; None when nothing waits."""
         with self._lock:
-            if not self._sealed and self._open.records:
-                self._seal()
+            if not self._sealed and self._open.records and not self._tending.fails("open"):
+                self.seal()
             return self._sealed[0].path if self._sealed else None
 
-    def forget(self, path: Path) -> None:
-        """Delete a segment that was shipped."""
+    def forget(self, path: Path, damaged: int = 0) -> None:
+        """Delete a segment that was shipped; keep it aside when it had `damaged` places."""
         with self._lock:
             self._sealed = [s for s in self._sealed if s.path != path]
             self._sealed_bytes = sum(s.size for s in self._sealed)
-        path.unlink(missing_ok=True)
+        self.put_away(path, path.stem, damaged)
+
+    def put_away(self, path: Path, name: str, damaged: int) -> None:
+        """Delete a segment of any folder, or keep it aside under `name` when it had `damaged` places."""
+        try:
+            if damaged:
+                self.kept.keep(path, name)
+                self._damaged += damaged
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            self._tending.failed("remove", error, path)
+
+    def failed(self, kind: str, error: OSError) -> None:
+        """Count a failed operation of somebody else on the spool's files."""
+        self._tending.count(kind, error)
+
+    def seal(self) -> bool:
+        """Go on in the next segment; False, and nothing changed, while it cannot be opened. The caller has the lock."""
+        try:
+            following = self._next()
+        except OSError as error:
+            self._tending.failed("open", error)
+            return False
+        self._tending.sealed(self._open)  # flushed by the other thread: a slow disk must not stop the appends
+        self._sealed.append(self._open)
+        self._sealed_bytes += self._open.size
+        self._open = following
+        return True
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Segment]:
+        """Hold the lock and give the open segment."""
+        with self._lock:
+            yield self._open
+
+    def holds(self, path: Path) -> bool:
+        """Whether this segment waits still."""
+        return any(segment.path == path for segment in [*self._sealed, self._open])
 
     def close(self) -> None:
         """Flush and let go of the folder."""
-        self._closing.set()
-        self._syncer.join()
-        with self._lock:
-            for handle in [*self._unsynced, self._handle]:
-                _flush_and_close(handle)
-            if not self._open.records:
+        if not self._tending.stop():
+            logger.error("the spool's disk does not answer: what it holds is adopted by the next server")
+            return
+        self._tending.end(self._open)
+        if not self._open.records:
+            with contextlib.suppress(OSError):
                 self._open.path.unlink(missing_ok=True)
-        os.close(self._claim)
+        self._claim.close()
 
-    def _write(self, frame: bytes) -> None:
-        try:
-            written = os.write(self._handle, frame)
-        except OSError as error:
-            raise SpoolFull(str(error)) from error
-        if written != len(frame):  # the disk is full: take the half row back
-            os.ftruncate(self._handle, self._open.size)
-            raise SpoolFull("the disk is full")
-
-    def _seal(self) -> None:
-        self._unsynced.append(self._handle)  # flushed by the other thread: a slow disk must not stop the appends
-        self._sealed.append(self._open)
-        self._sealed_bytes += self._open.size
-        self._open = self._next()
-
-    def _next(self) -> _Segment:
-        self._number += 1
-        path = self._folder / f"{self._number:012d}{SUFFIX}"
-        self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        return _Segment(path, 0, 0, time.time())
-
-    def _sync_in_groups(self) -> None:
-        while not self._closing.wait(self._sync_seconds):
-            with self._lock:
-                handles, self._unsynced = self._unsynced, []
-                if self._dirty:
-                    handles.append(os.dup(self._handle))
-                    self._dirty = False
-            for handle in handles:
-                _flush_and_close(handle)
-
-    def _claimed(self) -> int:
+    def _next(self) -> Segment:
         while True:
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                claim = os.open(self._folder / OWNER, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                raise Unavailable(
-                    f"the spool {self._folder} cannot be written", expected="a writable folder",
-                    found=str(error.strerror), hint="set SLIPWAY_SPOOL to a folder on a volume",
-                ) from error  # fmt: skip
-            if self._locked(claim):
-                return claim
-            os.close(claim)
-            if time.monotonic() > self._claim_until:
-                raise Refused(
-                    f"the spool {self._folder} belongs to another server", expected="one server a spool",
-                    found="a running owner", hint="set SLIPWAY_SPOOL to a folder of its own",
-                )  # fmt: skip
-            time.sleep(0.05)  # another pod ships what the server before this one left here
+            self._number += 1
+            with contextlib.suppress(FileExistsError):  # somebody else's: it stays as it is
+                return Segment.made(self._folder / f"{self._number:012d}{SUFFIX}")
 
-    def _locked(self, claim: int) -> bool:
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The folder may have been shipped and removed between opening and locking.
-            return os.path.samestat(os.fstat(claim), (self._folder / OWNER).stat())
-        except OSError:
-            return False
-
-    def _adopted(self) -> list[_Segment]:
+    def _adopted(self) -> list[Segment]:
         found = []
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
-            rows = sum(1 for _ in rows_in(path))
-            if rows:
-                found.append(_Segment(path, path.stat().st_size, rows, path.stat().st_mtime))
+        for path in folders.segments(self._folder):
+            try:
+                segment = Segment.adopted(path)
+            except OSError as error:
+                folders.leave(path, f"cannot be read ({error.strerror})")
+                continue
+            if segment.records:
+                found.append(segment)
             else:
-                path.unlink()
+                self._put_away_empty(segment)
         return found
 
+    def _put_away_empty(self, segment: Segment) -> None:
+        """Delete an empty segment; keep one that has bytes and no row."""
+        try:
+            if segment.size:
+                self.kept.keep(segment.path, segment.path.stem)
+                self._damaged += 1
+            else:
+                segment.path.unlink()
+        except OSError as error:
+            folders.leave(segment.path, f"cannot be moved ({error.strerror})")
 
-def _flush_and_close(handle: int) -> None:
-    try:
-        os.fdatasync(handle)
-    except OSError as error:
-        logger.error("the spool cannot be flushed: %s", error)  # noqa: TRY400 - the reason is enough
-    finally:
-        os.close(handle)
 
-
-def rows_in(path: Path) -> Iterator[bytes]:
-    """Read a segment's rows; stop at a torn or damaged frame, which no answered request wrote last."""
-    content = path.read_bytes()
-    position = 0
-    while position + HEAD.size <= len(content):
-        length, checksum = HEAD.unpack_from(content, position)
-        row = content[position + HEAD.size : position + HEAD.size + length]
-        # A length of zero is what a file system leaves after a power cut: zeros, with the CRC of nothing.
-        if length == 0 or len(row) != length or zlib.crc32(row) != checksum:
-            logger.error("%s is damaged at byte %d of %d", path.name, position, len(content))
-            return
-        yield row
-        position += HEAD.size + length
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"the spool {folder} cannot be written", expected="a folder with room for files and bytes",
+        found=str(error.strerror), hint="free space and inodes of its volume, then start again",
+    )  # fmt: skip

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 
+from serving.trace import REQUEST_ID
 from tests.fixtures.servers import Server, wait_until
 
 PREDICT = ("POST", "/predict")
@@ -48,9 +50,35 @@ def test_a_request_id_is_kept(server: Server, client: Any, golden: Any, good: st
 
 
 @pytest.mark.parametrize("bad", ["short", "x" * 65, "'; DROP TABLE predictions;--", "a b c d e f g h i j"])
-def test_a_request_id_that_is_none_is_refused(server: Server, client: Any, golden: Any, bad: str) -> None:
+def test_a_request_id_of_another_form_gets_one_of_ours(server: Server, client: Any, golden: Any, bad: str) -> None:
     answer = client(server).predict(golden["rows"][:1], x_request_id=bad)
-    assert (answer.status_code, answer.json()["type"]) == (400, "urn:slipway:problem:bad-request-id")
+    assert answer.status_code == 200
+    made = answer.json()["request_id"]
+    assert answer.headers["x-request-id"] == made
+    assert REQUEST_ID.fullmatch(made.encode())
+    assert answer.headers["x-client-request-id"] == bad.replace('"', "?")
+    wait_until(lambda: f'"request_id":"{made}","client_request_id":' in server.text(), what="the log line")
+
+
+@pytest.mark.parametrize("number", ["1e-20000", "0e99999999999", "0." + "0" * 20_000 + "1", "-0.0"])
+def test_what_is_journalled_is_what_the_model_was_given(server: Server, client: Any, golden: Any, number: str) -> None:
+    row, asker = dict(golden["rows"][0]), client(server)
+    body = json.dumps({"rows": [row | {"temp": 12345}]}).replace("12345", number)
+    made = asker.http.post("/predict", content=body, headers={"content-type": "application/json"}).json()["request_id"]
+    wait_until(lambda: asker.http.get(f"/predictions/{made}").status_code == 200, what="the row in the journal")
+    found = asker.http.get(f"/predictions/{made}").json()["features"][0]
+    assert found == row | {"temp": 0.0}
+    assert asker.metric("slipway_journal_set_aside_total") == 0
+
+
+def test_one_id_with_other_rows_is_found_with_both(server: Server, client: Any, golden: Any) -> None:
+    asker, name = client(server), str(uuid.uuid4())
+    for row in (golden["rows"][0], golden["rows"][1], golden["rows"][0]):
+        assert asker.predict([row], x_request_id=name).status_code == 200
+    wait_until(lambda: "others" in asker.http.get(f"/predictions/{name}").json(), what="both in the journal")
+    found = asker.http.get(f"/predictions/{name}").json()
+    assert [p["features"] for p in (found, *found["others"])] == [golden["rows"][:1], golden["rows"][1:2]]
+    assert asker.metric("slipway_journal_reused_ids_total") >= 1
 
 
 def test_large_answers_are_compressed_for_who_asks(server: Server, client: Any, golden: Any) -> None:

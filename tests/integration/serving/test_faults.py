@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,49 @@ def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
     own_postgres.restart()
     holds_exactly(url, accepted)
     assert asker.predict(golden["rows"][:1]).status_code == 200
+
+
+def test_descriptors_run_out_no_row_is_lost_and_it_heals(
+    start: Any, client: Any, golden: Any, new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    server: Server = start(database_url=url, prefix=("prlimit", "--nofile=100:100"), **GENEROUS)
+    asker = client(server)
+    answers = [asker.predict(golden["rows"][:1])]
+    strangers: list[socket.socket] = []
+    for _ in range(140):
+        with contextlib.suppress(OSError):
+            strangers.append(socket.create_connection(("127.0.0.1", server.port), timeout=1))
+    answers += [asker.predict(golden["rows"][:1]) for _ in range(200)]
+    wait_until(lambda: asker.http.get("/readyz").json().get("type", "").endswith("spool-failing"), what="not ready")
+    for stranger in strangers:
+        stranger.setblocking(False)
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            assert b'"subject"' not in stranger.recv(1 << 20)
+        stranger.close()
+    wait_until(lambda: asker.http.get("/readyz").status_code == 200, what="the server healing")
+    assert asker.metric("slipway_spool_failures_total", operation="open") > 0
+    answers.append(asker.predict(golden["rows"][:1]))
+    holds_exactly(url, {a.json()["request_id"] for a in answers if a.status_code == 200})
+
+
+def test_a_stopped_database_answers_lookups_within_their_time(
+    start: Any, client: Any, golden: Any, own_postgres: Postgres
+) -> None:
+    url = own_postgres.new_database()
+    upkeep.migrate(url)
+    asker = client(start(database_url=url, **GENEROUS))
+    made = asker.predict(golden["rows"][:1]).json()["request_id"]
+    wait_until(lambda: asker.http.get(f"/predictions/{made}").status_code == 200, what="the row in the journal")
+    own_postgres.pause()
+    began = time.monotonic()
+    answers = [asker.http.get(f"/predictions/{made}") for _ in range(6)]
+    assert {a.status_code for a in answers} == {503}
+    assert all("retry-after" in a.headers for a in answers)
+    assert time.monotonic() - began < 6 * 2.5
+    assert asker.predict(golden["rows"][:1]).status_code == 200
+    own_postgres.resume()
+    wait_until(lambda: asker.http.get(f"/predictions/{made}").status_code == 200, what="lookups answering again")
 
 
 @pytest.mark.long

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -9,11 +11,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from serving.breaker import Breaker
-from serving.journal import upkeep
+from serving.journal import reader, upkeep
+from serving.journal.aside import Aside
+from serving.journal.cli import journal as commands
+from serving.journal.frames import HEAD
 from serving.journal.spool import Spool
 from serving.journal.writer import Writer, connect
+from serving.problem import Problem
 from slipway.errors import Unavailable
 from tests.fixtures.servers import Server, wait_until
 
@@ -72,10 +79,123 @@ def test_a_row_that_cannot_be_stored_is_set_aside_and_blocks_no_other(
     assert b"bad" in (tmp_path / "aside").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "number", ["1e-20000", "0e99999999999", "0." + "0" * 20_000 + "1", "1" * 20_000, "1e999999999"]
+)
+def test_a_row_of_an_older_server_with_a_number_postgresql_refuses_is_repaired(
+    tmp_path: Path, new_database: Callable[[], str], number: str
+) -> None:
+    url = new_database()
+    row = record("1").replace(b'{"a": 1}', b'{"a": %b, "b": "x\\u0000\\ud800y"}' % number.encode())
+    writer = ship(tmp_path, url, [row, record("2")])
+    assert (writer.set_aside, writer.written) == (0, 2)
+    features = stored(url, "SELECT features->0 FROM predictions WHERE request_id = '1'")[0][0]
+    assert features["b"] == "x\ufffd\ufffdy"
+    assert features["a"] in (0, None)
+
+
+def test_a_row_that_postgresql_refuses_for_its_size_blocks_no_other(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    deep = record("deep").replace(b'{"a": 1}', b"[" * 100_000 + b"]" * 100_000)  # 54001, past the stack
+    writer = ship(tmp_path, url, [record("1"), deep, record("2")])
+    assert (writer.set_aside, writer.written) == (1, 2)
+
+
+def test_an_id_with_other_rows_is_stored_as_a_prediction_of_its_own(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    later = 1_795_503_249_000_001
+    first, again = record("1", digest="a"), record("1", digest="a", at=later)
+    other = record("1", digest="b", at=later, input={"rows": [{"a": 2}]})
+    writer = ship(tmp_path / "a", url, [first, again, other])
+    assert (writer.written, writer.reused) == (2, 1)
+    writer = ship(tmp_path / "b", url, [other, first, record("1", digest="c", at=later + 1), record("1", at=later + 2)])
+    assert (writer.written, writer.reused) == (1, 1)  # a row without a digest is the same rows, as it was before
+    found = stored(url, "SELECT features->0->'a' FROM predictions ORDER BY requested_at")
+    assert found == [(1,), (2,), (1,)]
+
+
+def test_an_id_of_before_the_digests_stays_taken(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    url = new_database()
+    ship(tmp_path / "a", url, [record("1")])
+    assert ship(tmp_path / "b", url, [record("1", digest="a", at=1_795_503_249_000_001)]).written == 0
+    assert stored(url) == [("alice", "1")]
+
+
+def test_a_damaged_segment_is_shipped_around_its_damage_and_kept(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    spool = Spool(tmp_path, 1 << 30, 0.01)
+    for name in "123":
+        spool.append(record(name))
+    spool.close()
+    path = next(tmp_path.glob("*.spool"))
+    content = path.read_bytes().replace(b'"id": "2"', b'"id": "7"')
+    path.write_bytes(content)
+    ship(tmp_path, url, [record("4")])
+    assert stored(url) == [("alice", "1"), ("alice", "3"), ("alice", "4")]
+    assert next(tmp_path.glob("*.damaged")).read_bytes() == content
+
+
+def test_what_was_set_aside_is_listed_and_read_back(
+    tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database()
+    folder = tmp_path / "spool" / "pod-1"
+    folder.mkdir(parents=True)
+    kept = Aside(folder)
+    kept.path.write_bytes(HEAD.pack(len(old := record("old").replace(b": 1}", b": 1e-20000}")), 0) + old)
+    kept.add(b"no JSON at all")
+    monkeypatch.setenv("SLIPWAY_DATABASE_URL", url)
+    asked = ["aside", "--spool", str(tmp_path / "spool")]
+    listed = CliRunner().invoke(commands, asked)
+    assert "2 row(s), 0 damaged" in listed.output
+    assert "  old\n  ?\n" in listed.output
+    assert "1 row(s) taken, 1 refused; the file stays" in CliRunner().invoke(commands, [*asked, "--replay"]).output
+    assert stored(url) == [("alice", "old")]
+    left = json.loads(CliRunner().invoke(commands, [*asked, "--json"]).output)
+    assert [(one["rows"], one["ids"]) for one in left] == [(1, ["?"])]
+
+
+def test_a_stopped_postgresql_holds_no_lookup_past_its_time(tmp_path: Path, own_postgres: Any) -> None:
+    url = own_postgres.new_database()
+    upkeep.migrate(url)
+    ship(tmp_path, url, [record("1")])
+    pool = connect(url, 2)
+    assert reader.find(pool, Breaker("database"), "1", "alice") is not None
+    own_postgres.pause()
+    began = time.monotonic()
+    with pytest.raises(Problem, match="does not answer in time"):
+        reader.find(pool, Breaker("database"), "1", "alice")
+    assert time.monotonic() - began < 8
+    own_postgres.resume()
+    wait_until(lambda: bool(reader.find(pool, Breaker("database"), "1", "alice")), what="the journal answering again")
+    pool.close()
+
+
+def test_an_answer_is_bounded_whatever_is_stored(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    url = new_database()
+    ship(tmp_path, url, [record("1", digest="a").replace(b'{"a": 1}', b",".join([b'{"a": 1e-16000}'] * 1000))])
+    pool = connect(url, 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = reader.find(pool, Breaker("database"), "1", "alice")
+    pool.close()
+    assert found is not None
+    assert len(found) < 10_000
+    content = json.loads(found)
+    assert content["features"] is None
+    assert "too large" in content["features_omitted"]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+
+
 def test_migrating_twice_does_nothing_the_second_time(new_database: Callable[[], str]) -> None:
     url = new_database()
     before, after = upkeep.migrate(url)
-    assert before == after == "0001"
+    assert before == after == "0002"
 
 
 def test_migrating_without_a_database_says_so(tmp_path: Path) -> None:

@@ -69,3 +69,22 @@ def test_a_server_that_comes_back_waits_for_whoever_ships_its_folder(tmp_path: P
     assert back.records == 1
     back.close()
     own.close()
+
+
+def test_folders_that_no_server_made_are_left_alone(tmp_path: Path) -> None:
+    own, dead = opened(tmp_path / "own"), opened(tmp_path / "dead")
+    dead.append(b"left")
+    dead.close()
+    (tmp_path / "dead" / "notes.txt").write_bytes(b"somebody's")
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "owner").write_bytes(b"not a lock of ours")
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    for _ in range(2):
+        shipped(tmp_path, tmp_path / "own")
+    assert (tmp_path / "dead" / "notes.txt").read_bytes() == b"somebody's"
+    assert not list((tmp_path / "dead").glob("*.spool"))
+    assert (tmp_path / "theirs" / "owner").exists()
+    assert (tmp_path / "lost+found").is_dir()
+    assert (tmp_path / "link").is_symlink()
+    own.close()

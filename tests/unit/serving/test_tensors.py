@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import hypothesis.strategies as st
@@ -48,13 +47,6 @@ def golden(rows: list[dict[str, Any]], contract: Schema) -> tuple[np.ndarray, np
     numeric = [[np.nan if row[n] is None else row[n] for n in contract.inputs.numeric] for row in rows]
     categorical = [[row[n] or "" for n in contract.inputs.categorical] for row in rows]
     return np.array(numeric, np.float32), np.array(categorical, object)
-
-
-def test_the_journal_gets_the_columns_that_predict_takes(contract: Schema, rows: list[dict[str, Any]]) -> None:
-    numeric, categorical = golden(rows, contract)
-    columns = json.loads(tensors.document(numeric, categorical, contract))["columns"]
-    assert columns == {name: [row[name] for row in rows] for name in columns}
-    assert len(columns) == len(rows[0])
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.float32(3.4e38), -1e9, np.nan, 0.5])
