@@ -7,7 +7,6 @@ still cannot put a wrong answer into a response.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serving.breaker import Breaker
+from serving.tasks import Tasks
 from serving.validation import Batch
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ MOST_WRITES = 64
 class Cache:
     """Look up and keep the scores of small batches."""
 
-    def __init__(self, digest: str, entries: int, seconds: int, secret: str, breaker: Breaker):
+    def __init__(
+        self, digest: str, entries: int, seconds: int, secret: str, breaker: Breaker, tasks: Tasks | None = None
+    ) -> None:
         self.hits = {"process": 0, "redis": 0}
         self.misses = 0
         self.forged = 0
@@ -46,7 +48,7 @@ class Cache:
         self._secret = hashlib.blake2b(secret.encode(), digest_size=32).digest()
         self._breaker = breaker
         self._kept: OrderedDict[bytes, tuple[float, np.ndarray]] = OrderedDict()
-        self._writes: set[asyncio.Task[None]] = set()
+        self._tasks = tasks or Tasks()
 
     def share(self, redis: Redis) -> None:
         """Keep answers in Redis too from now on."""
@@ -77,10 +79,8 @@ class Cache:
     def put(self, key: bytes, scores: np.ndarray) -> None:
         """Keep scores; the write to Redis waits for nobody."""
         self._keep(key, scores)
-        if self._redis is not None and self._breaker.closed and len(self._writes) < MOST_WRITES:
-            write = asyncio.create_task(self._to_redis(key, scores.tobytes()))
-            self._writes.add(write)
-            write.add_done_callback(self._writes.discard)
+        if self._redis is not None and self._breaker.closed and self._tasks.running < MOST_WRITES:
+            self._tasks.spawn("cache-write", self._to_redis(key, scores.tobytes()))
 
     def _keep(self, key: bytes, scores: np.ndarray) -> None:
         if self._entries:

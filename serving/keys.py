@@ -1,138 +1,178 @@
-"""The public keys that sign tokens: a JWKS file or URL, read again and again.
+"""The public keys that sign tokens, kept fresh beside the requests.
 
-A key that is added is found at once, a key that is removed is forgotten with
-the next reading. While the set cannot be read the last good one serves, for a
-bounded time; then nobody gets in. Refuses private keys, symmetric keys, weak
-RSA keys, and plain http except on this machine.
+One reading at a time, and no request waits for it longer than a moment: a
+token with an unknown kid is refused, and asks for a reading, not too often.
+While the set cannot be read the last good one serves, for a bounded time; then
+nobody gets in, and the server is not ready.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-import urllib.request
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import jwt
-import msgspec
-
-from slipway.errors import BadInput, Unavailable
+from serving import download, jwks
+from serving.jwks import Key, Keys
+from slipway.errors import BadInput, SlipwayError, Unavailable
 
 logger = logging.getLogger(__name__)
 
-LARGEST_SET = 1 << 20
-FETCH_SECONDS = 3.0
 # A token with an unknown kid may ask for a reading; tokens are anybody's, so not often.
 LEAST_SECONDS_BETWEEN = 2.0
-SHORTEST_RSA = 2048
+# So that a key that is new works at its first use. Few may wait at once: their places are everybody's.
+WAIT_SECONDS = 0.5
+MOST_WAITING = 4
+# Beyond the time of a reading: for its thread to start and to hand over.
+SPARE_SECONDS = 2.0
 
 
 class KeySet:
-    """The keys by kid; `generation` moves whenever the set changes."""
+    """The keys; `generation` moves whenever the set changes."""
 
     def __init__(self, source: str, refresh_seconds: float, stale_seconds: float) -> None:
         self.generation = 0
         self.failures = 0
+        self.stale_seconds = stale_seconds
         self._source = source
         self._refresh_seconds = refresh_seconds
-        self._stale_seconds = stale_seconds
         self._content = b""
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._read_at = 0.0
-        self._tried_at = 0.0
-        self._reading = asyncio.Lock()
+        self._keys = Keys()
+        self._skipped: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._wanted = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._reader: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the set was last read; infinite before."""
+        return time.monotonic() - self._read_at
 
     @property
     def stale(self) -> bool:
         """Whether the last good reading is too old to be trusted."""
-        return time.monotonic() - self._read_at > self._stale_seconds
+        return self.age_seconds > self.stale_seconds
+
+    @property
+    def patience_seconds(self) -> float:
+        """The longest time that one `pass_by` takes."""
+        return self._refresh_seconds + download.FETCH_SECONDS + SPARE_SECONDS
 
     def load(self) -> None:
         """Read the set for the first time.
 
         Raises:
-            BadInput: the set does not parse or holds a key that must not be there.
+            BadInput: the set does not parse, or holds no key that may verify tokens.
             Unavailable: it cannot be read.
         """
-        self._take(read(self._source))
+        content = download.read(self._source, download.FETCH_SECONDS)
+        keys = jwks.parse(content)
+        if not len(keys):
+            raise BadInput(
+                f"the keys at {self._source} hold none that may verify tokens",
+                expected="a public key: RSA, EC with P-256 or Ed25519",
+                found="; ".join(keys.skipped)[:300] or "an empty set",
+                hint="publish a signing key there, or set SLIPWAY_JWKS to another address",
+            )
+        self._take(content, keys)
 
-    async def find(self, kid: str) -> jwt.PyJWK | None:
-        """Return the key of this kid; an unknown one makes the set be read again, not too often."""
-        if kid not in self._keys and time.monotonic() - self._tried_at >= LEAST_SECONDS_BETWEEN:
-            await self.refresh()
-        return self._keys.get(kid)
+    async def find(self, kid: str | None) -> tuple[Key, ...]:
+        """Return the keys that a token with this kid may have been signed with; none asks for a reading."""
+        if not self._keys.knows(kid):
+            await self._ask_for_a_reading()
+        return self._keys.find(kid)
+
+    async def pass_by(self) -> None:
+        """Wait until it is time to read the set again, or somebody asks for it; then read it."""
+        try:
+            async with asyncio.timeout(self._refresh_seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+        await self.refresh()
 
     async def refresh(self) -> None:
-        """Read the set again; on failure keep the last good one and say so."""
-        async with self._reading:
+        """Read the set again; on failure keep the last good one and log why."""
+        self._tried_at = time.monotonic()
+        try:
+            self._take(*await self._fetched())
+        except SlipwayError as error:
+            self.failures += 1
+            logger.error("keys cannot be read again: %s: %s", error.thing, error.found)  # noqa: TRY400
+        finally:
             self._tried_at = time.monotonic()
-            try:
-                self._take(await asyncio.to_thread(read, self._source))
-            except (BadInput, Unavailable) as error:
-                self.failures += 1
-                logger.error("keys cannot be read again: %s", error.found)  # noqa: TRY400
+            self._wanted.clear()
+            for waiting in self._waiting:
+                if not waiting.done():
+                    waiting.set_result(None)
 
-    async def keep_fresh(self) -> None:
-        """Read the set again for ever."""
-        while True:
-            await asyncio.sleep(self._refresh_seconds)
-            await self.refresh()
+    async def _ask_for_a_reading(self) -> None:
+        if not self._wanted.is_set():
+            if time.monotonic() - self._tried_at < LEAST_SECONDS_BETWEEN:
+                return
+            self._wanted.set()
+        if len(self._waiting) >= MOST_WAITING:
+            return
+        read = asyncio.get_running_loop().create_future()
+        self._waiting.add(read)
+        try:
+            await asyncio.wait([read], timeout=WAIT_SECONDS)
+        finally:
+            self._waiting.discard(read)
 
-    def _take(self, content: bytes) -> None:
+    async def _fetched(self) -> tuple[bytes, Keys]:
+        """Fetch and parse in a thread of its own: the server's threads are not for a stranger's address to hold."""
+        if self._reader is not None and self._reader.is_alive():
+            raise Unavailable(f"the keys at {self._source} cannot be read", found="the last reading has not ended")
+        loop = asyncio.get_running_loop()
+        fetched: asyncio.Future[tuple[bytes, Keys]] = loop.create_future()
+        self._reader = threading.Thread(target=_fetch, args=(self._source, loop, fetched), name="keys", daemon=True)
+        self._reader.start()
+        try:
+            async with asyncio.timeout(download.FETCH_SECONDS + SPARE_SECONDS / 2):
+                await asyncio.wait([fetched])
+            self._reader = None  # it handed over, and is about to end
+            return fetched.result()
+        except TimeoutError:
+            raise Unavailable(f"the keys at {self._source} cannot be read", found="no answer in time") from None
+
+    def _take(self, content: bytes, keys: Keys) -> None:
         if content != self._content:
-            self._keys = parse(content)
+            self._keys = keys
             self._content = content
             self.generation += 1
-        self._read_at = time.monotonic()
+            for reason in keys.skipped:
+                if reason not in self._skipped:
+                    logger.warning("the key set holds a key that is not used: %s", reason)
+            self._skipped = frozenset(keys.skipped)
+            if not len(keys):
+                logger.error("the key set holds no key that may verify tokens: every token is refused")
+        self._read_at = self._tried_at = time.monotonic()
 
 
-def read(source: str) -> bytes:
-    """Fetch the bytes of a key set from a file or URL."""
-    address = urlsplit(source)
-    local = address.hostname in ("127.0.0.1", "localhost", "::1")
-    if address.scheme == "http" and not local:
-        raise BadInput("keys over plain http", expected="https:// or a file", found=source)
+def _fetch(source: str, loop: asyncio.AbstractEventLoop, fetched: asyncio.Future[tuple[bytes, Keys]]) -> None:
     try:
-        if address.scheme not in ("http", "https"):
-            with Path(source).open("rb") as file:
-                return file.read(LARGEST_SET)
-        with urllib.request.urlopen(source, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - scheme checked above
-            return bytes(answer.read(LARGEST_SET))
-    except (OSError, ValueError) as error:
-        raise Unavailable(
-            f"the keys at {source} cannot be read",
-            expected="a JWKS",
-            found=str(error),
-            hint="slipway token  (makes keys for development)",
-        ) from None
+        content = download.read(source, download.FETCH_SECONDS)
+        outcome: tuple[bytes, Keys] | Exception = (content, jwks.parse(content))
+    except Exception as error:  # noqa: BLE001 - handed over, whatever it is
+        known = isinstance(error, SlipwayError)
+        outcome = error if known else Unavailable(
+            f"the keys at {source} cannot be read", found=f"{type(error).__name__}: {error}"
+        )  # fmt: skip
 
+    def hand_over() -> None:
+        if fetched.done():
+            return
+        if isinstance(outcome, Exception):
+            fetched.set_exception(outcome)
+        else:
+            fetched.set_result(outcome)
 
-def parse(content: bytes) -> dict[str, jwt.PyJWK]:
-    """Read the keys of a JWKS by kid.
-
-    Raises:
-        BadInput: not a JWKS, or a key in it is private, symmetric, weak or has no kid.
-    """
-    try:
-        listed = msgspec.json.decode(content)["keys"]
-        return dict(_key(entry) for entry in listed)
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError, jwt.PyJWTError, ValueError) as error:
-        raise BadInput("the key set does not parse", expected="a JWKS (RFC 7517)", found=str(error)) from None
-
-
-def _key(entry: dict[str, Any]) -> tuple[str, jwt.PyJWK]:
-    kid = entry["kid"]
-    kind = entry["kty"]
-    if kind not in ("RSA", "OKP") or (kind == "OKP" and entry.get("crv") != "Ed25519"):
-        raise BadInput(f"key {kid} is of no use", expected="RSA or Ed25519", found=str(kind))
-    if "d" in entry:
-        raise BadInput(f"key {kid} is private", expected="public keys only", found="a private key")
-    key = jwt.PyJWK(
-        {name: value for name, value in entry.items() if name != "alg"}, "RS256" if kind == "RSA" else "EdDSA"
-    )
-    if kind == "RSA" and key.key.key_size < SHORTEST_RSA:
-        raise BadInput(f"key {kid} is weak", expected=f"at least {SHORTEST_RSA} bits", found=str(key.key.key_size))
-    return str(kid), key
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(hand_over)

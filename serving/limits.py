@@ -89,12 +89,11 @@ class Limiter:
             raise await self._too_many(subject)
 
     async def probe(self) -> None:
-        """While the breaker is open, ask Redis in the background whether it is back."""
-        while True:
-            await asyncio.sleep(PROBE_SECONDS)
-            if self._shared is not None and not self.breaker.closed and await self._answers(self._shared.storage):
-                self.breaker.succeeded()
-                logger.warning("Redis answers again: limits hold over all pods")
+        """Wait a moment; while the breaker is open, ask Redis whether it is back."""
+        await asyncio.sleep(PROBE_SECONDS)
+        if self._shared is not None and not self.breaker.closed and await self._answers(self._shared.storage):
+            self.breaker.succeeded()
+            logger.warning("Redis answers again: limits hold over all pods")
 
     async def _answers(self, counters: Storage) -> bool:
         try:

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import importlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from serving.metrics import Metrics, Reading
 from serving.model import Model
 from serving.settings import Settings
 from serving.shedding import Shedder
+from serving.tasks import Tasks
 from serving.validation import Reader
 from slipway.errors import BadInput
 
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 LOG_SECONDS = 0.2
 CLAIM_SECONDS = 20.0
+# Longest time of one pass of a task that only sleeps, counts and writes to memory.
+PASS_SECONDS = 10.0
 
 
 @dataclass
@@ -62,19 +65,32 @@ class Parts:
     record: trace.Record | None = None
     end_tracing: Callable[[], None] = lambda: None
     draining: bool = False
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    tasks: Tasks = field(default_factory=Tasks)
 
     def start(self) -> None:
         """Start what runs beside the requests; needs a running event loop."""
-        loops: list[Coroutine[Any, Any, None]] = [self.shedder.measure(), self._flush_log()]
-        loops += [self.keys.keep_fresh()] if self.keys else []
-        loops += [self.limiter.probe()] if self.settings.redis_url else []
-        self.tasks = [asyncio.create_task(loop) for loop in [*loops, self._join_stores()]]
+        keep = self.tasks.keep
+        keep("shedder", self.shedder.measure, patience_seconds=PASS_SECONDS)
+        keep("log", self._flush_log, patience_seconds=PASS_SECONDS)
+        if self.keys:
+            keep("keys", self.keys.pass_by, patience_seconds=self.keys.patience_seconds)
+        if self.settings.redis_url:
+            keep("redis-probe", self.limiter.probe, patience_seconds=PASS_SECONDS, essential=False)
+        keep("stores", self._join_stores, once=True)
+
+    def not_ready(self) -> str | None:
+        """Say why this server must get no requests; None: it may."""
+        if self.draining:
+            return "the server is draining"
+        if self.keys is not None and self.keys.stale:
+            return "the keys that tokens are checked with are too old"
+        if stale := self.tasks.stale():
+            return f"background tasks do not run: {', '.join(stale)}"
+        return None
 
     def stop(self) -> None:
         """Stop, ship what can be shipped, flush."""
-        for task in self.tasks:
-            task.cancel()
+        self.tasks.stop()
         if self.stores:
             self.stores.close()
         if self.spool:
@@ -84,20 +100,16 @@ class Parts:
         self.log.outlet.drain()
 
     async def _join_stores(self) -> None:
-        try:
-            with heap.shared():
-                stores = await asyncio.to_thread(importlib.import_module, "serving.stores")
-            # What is there by now stays: the collector need not look at it with every request's garbage.
-            gc.collect()
-            gc.freeze()
-            self.stores = stores.join(self)
-        except Exception:
-            logger.exception("the stores cannot be joined: this server does not become ready")
+        with heap.shared():
+            stores = await asyncio.to_thread(importlib.import_module, "serving.stores")
+        # What is there by now stays: the collector need not look at it with every request's garbage.
+        gc.collect()
+        gc.freeze()
+        self.stores = stores.join(self)
 
     async def _flush_log(self) -> None:
-        while True:
-            await asyncio.sleep(LOG_SECONDS)
-            self.log.flush()
+        await asyncio.sleep(LOG_SECONDS)
+        self.log.flush()
 
 
 def build(settings: Settings, trial: probe.Trial | None = None) -> Parts:
@@ -138,6 +150,8 @@ def readings(parts: Parts) -> list[Reading]:
          lambda: {(("store", b.name),): b.opened for b in both}),
         ("slipway_leased", "Requests leased to subjects, counted in redis or in the pod.", "counter",
          lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
+        ("slipway_task_failures", "Failures of background tasks; each is started again.", "counter",
+         lambda: {(("task", t),): n for t, n in parts.tasks.failures.items()}),
         ("slipway_log_dropped", "Lines of the log dropped: nobody read it, or it could not be written.", "counter",
          lambda: {(): parts.log.outlet.dropped}),
     ]  # fmt: skip
@@ -149,7 +163,14 @@ def readings(parts: Parts) -> list[Reading]:
             ("slipway_cache_forged", "Answers in Redis with a wrong MAC.", "counter", lambda: {(): kept.forged}),
         ]  # fmt: skip
     if (keys := parts.keys) is not None:
-        found.append(("slipway_keys_failures", "Failed readings of the keys.", "counter", lambda: {(): keys.failures}))
+        found += [
+            ("slipway_keys", "Keys that may verify tokens.", "gauge", lambda: {(): len(keys)}),
+            ("slipway_keys_failures", "Failed readings of the keys.", "counter", lambda: {(): keys.failures}),
+            ("slipway_keys_age_seconds", "Age of the keys that tokens are checked with.", "gauge",
+             lambda: {(): keys.age_seconds}),
+            ("slipway_keys_stale_seconds", "Age past which no token is accepted, SLIPWAY_JWKS_STALE_SECONDS.", "gauge",
+             lambda: {(): keys.stale_seconds}),
+        ]  # fmt: skip
     return found + _journal_readings(parts)
 
 
@@ -194,7 +215,7 @@ def _add_auth(parts: Parts) -> None:
     keys = KeySet(settings.jwks, settings.jwks_refresh_seconds, settings.jwks_stale_seconds)
     keys.load()
     parts.keys = keys
-    parts.authenticator = Authenticator(keys, settings.issuer, settings.audience)
+    parts.authenticator = Authenticator(keys, settings.issuer, settings.audience, settings.roles_claim)
 
 
 def _add_cache(parts: Parts) -> None:
@@ -202,7 +223,7 @@ def _add_cache(parts: Parts) -> None:
     if settings.cache_entries or settings.cache_in_redis:
         parts.cache = Cache(
             parts.model.digest, settings.cache_entries, settings.cache_seconds, settings.cache_secret,
-            parts.redis_breaker,
+            parts.redis_breaker, parts.tasks,
         )  # fmt: skip
 
 

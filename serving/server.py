@@ -7,7 +7,6 @@ and connections are handed back, so that nobody sees a reset.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import signal
@@ -33,12 +32,11 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._parts = parts
         self._drained_at = float("inf")
-        self._background: list[asyncio.Task[Any]] = []
 
     async def startup(self, sockets: Any = None) -> None:
         """Listen, then tell where."""
         await super().startup(sockets)
-        self._background = [asyncio.create_task(connection.sweep(self.server_state.connections))]
+        self._parts.tasks.keep("connections", lambda: connection.sweep(self.server_state.connections))
         address = self.servers[0].sockets[0].getsockname()
         logger.warning("ready on http://%s:%s", address[0], address[1])
 

@@ -43,6 +43,10 @@ class Settings:
     jwks: str = _setting("", "file or https URL of the public keys that sign tokens (a JWKS)")
     issuer: str = _setting("slipway", "the only `iss` that is accepted")
     audience: str = _setting("slipway", "the only `aud` that is accepted")
+    roles_claim: str = _setting(
+        "roles",
+        "claim that holds the roles, a list or words; a path such as `realm_access.roles` leads into nested claims",
+    )
     jwks_refresh_seconds: float = _setting(20.0, "how often the keys are read again; a revoked key dies with it")
     jwks_stale_seconds: float = _setting(900.0, "how long the last good keys serve while the JWKS cannot be read")
     metrics_access: str = _setting("operate", "who may read /metrics", choices=("operate", "open"))

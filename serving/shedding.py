@@ -37,11 +37,10 @@ class Shedder:
             raise self._refused("deadline", f"the request waited longer than {self._deadline:g} s")
 
     async def measure(self) -> None:
-        """Keep measuring how late the event loop is."""
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(TICK_SECONDS)
-            self.late_seconds = max(0.0, time.perf_counter() - before - TICK_SECONDS)
+        """Measure once how late the event loop is."""
+        before = time.perf_counter()
+        await asyncio.sleep(TICK_SECONDS)
+        self.late_seconds = max(0.0, time.perf_counter() - before - TICK_SECONDS)
 
     def _refused(self, reason: str, detail: str) -> Problem:
         self._shed(reason)

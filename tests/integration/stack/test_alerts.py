@@ -63,6 +63,16 @@ CASES: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "SlipwayKeysFail": (
         "3m", {"slipway_keys_failures_total": "0 0 1+0.25x60"}, {"slipway_keys_failures_total": "4x60"},
     ),
+    "SlipwayKeysOld": (
+        "3m",
+        {"slipway_keys_age_seconds": "451x20", "slipway_keys_stale_seconds": "900x20"},
+        {"slipway_keys_age_seconds": "449x20", "slipway_keys_stale_seconds": "900x20"},
+    ),
+    "SlipwayTaskFails": (
+        "5m",
+        {'slipway_task_failures_total{task="keys"}': "0+1x20"},
+        {'slipway_task_failures_total{task="keys"}': "0 0 1x20"},
+    ),
     "SlipwayManifestsRefused": (
         "1m", {"slipway_promoter_refused": "0x6 1x20"}, {"slipway_promoter_refused": "1x3 0x20"},
     ),

@@ -9,15 +9,14 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from serving import keys
+from serving import jwks
 from serving.auth import Authenticator, Principal, require
 from serving.keys import KeySet
 from serving.problem import Problem
-from slipway.errors import BadInput
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
@@ -163,8 +162,7 @@ def test_an_expired_token_is_forgotten(keyset: KeySet) -> None:
 
     async def twice() -> None:
         await authenticator.principal(b"Bearer " + soon.encode())
-        keyset._keys.clear()  # only the memory could answer now
-        keyset._tried_at = time.monotonic()
+        keyset._keys = jwks.Keys()  # only the memory could answer now
         await authenticator.principal(b"Bearer " + soon.encode())
 
     with pytest.raises(Problem):
@@ -178,7 +176,6 @@ def test_roles_that_nobody_knows_give_nothing(keyset: KeySet) -> None:
     with pytest.raises(Problem) as caught:
         require(principal, "predict")
     assert caught.value.status == 403
-    assert ask(keyset, signed(roles="predict")).roles == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -189,15 +186,120 @@ def test_roles_that_nobody_knows_give_nothing(keyset: KeySet) -> None:
         json.loads(RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key())) | {"kid": "w"},  # noqa: S505
         {"kty": "OKP", "crv": "X25519", "x": ED_JWK["x"], "kid": "x"},
         {"kty": "RSA"},
+        {"kty": ["RSA"]},
+        RSA_JWK | {"kid": 7},
+        RSA_JWK | {"n": 5},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "z"},
         "text",
+        None,
     ],
 )
-def test_a_key_that_must_not_be_there_is_refused(entry: Any) -> None:
-    with pytest.raises(BadInput):
-        keys.parse(json.dumps({"keys": [entry]}).encode())
-    assert set(keys.parse(json.dumps({"keys": [ED_JWK]}).encode())) == {"e"}
+def test_a27_a_key_that_must_not_verify_is_skipped_with_its_reason(entry: Any) -> None:
+    found = jwks.parse(json.dumps({"keys": [entry, ED_JWK]}).encode())
+    assert set(found.by_kid) == {"e"}
+    assert len(found.skipped) == 1
 
 
-def test_keys_over_plain_http_are_refused() -> None:
-    with pytest.raises(BadInput, match="plain http"):
-        keys.read("http://example.org/jwks.json")
+def ec_jwk(key: Any, kid: str | None = "c") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(key.public_key()))
+    return content | ({"kid": kid} if kid else {})
+
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def keyset_of(tmp_path: Path, *entries: dict[str, Any]) -> KeySet:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": entries}))
+    found = KeySet(str(file), refresh_seconds=60, stale_seconds=60)
+    found.load()
+    return found
+
+
+def test_a27_es256_verifies_and_nothing_else_with_its_key(tmp_path: Path) -> None:
+    found = keyset_of(tmp_path, RSA_JWK, ec_jwk(EC_KEY), ED_JWK)
+    assert ask(found, signed(EC_KEY, "ES256", "c")).subject == "alice"
+    assert ask(found, signed(RSA_KEY, "RS256", "r")).subject == "alice"
+    for key, algorithm, kid in ((RSA_KEY, "RS256", "c"), (EC_KEY, "ES256", "r"), (ED_KEY, "EdDSA", "c")):
+        refused(found, signed(key, algorithm, kid))
+    refused(found, signed(ec.generate_private_key(ec.SECP256R1()), "ES256", "c"))
+    body = signed(EC_KEY, "ES256", "c").rpartition(".")[0]
+    for signature in (bytes(64), b"", bytes(63), bytes(128)):
+        refused(found, f"{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}")
+    secret = EC_KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    refused(found, jwt.encode(claims(), secret, "HS256", headers={"kid": "c"}))
+
+
+def test_a27_keys_for_other_uses_never_verify(tmp_path: Path) -> None:
+    other = ec_jwk(ec.generate_private_key(ec.SECP256R1()), "off-curve") | {"x": ec_jwk(EC_KEY)["x"]}
+    kept = keyset_of(
+        tmp_path, ED_JWK, ec_jwk(EC_KEY) | {"use": "enc"}, RSA_JWK | {"key_ops": ["encrypt"]}, other,
+        RSA_JWK | {"kid": "ps", "alg": "PS256"}, ec_jwk(ec.generate_private_key(ec.SECP384R1()), "p384"),
+    )  # fmt: skip
+    assert len(kept) == 1
+    refused(kept, signed(EC_KEY, "ES256", "c"))
+    refused(kept, signed(RSA_KEY, "RS256", "r"))
+    refused(kept, signed(RSA_KEY, "RS256", "ps"))
+
+
+def test_a27_keys_and_tokens_without_kid(tmp_path: Path) -> None:
+    nameless = {name: value for name, value in ED_JWK.items() if name != "kid"}
+    bare = jwt.encode(claims(), ED_KEY, "EdDSA")
+    assert ask(keyset_of(tmp_path, nameless, RSA_JWK), bare).subject == "alice"
+    assert ask(keyset_of(tmp_path, nameless, RSA_JWK), signed()).subject == "alice"
+    assert ask(keyset_of(tmp_path, ED_JWK), bare).subject == "alice"
+    refused(keyset_of(tmp_path, ED_JWK, RSA_JWK), bare)
+    refused(keyset_of(tmp_path, nameless), jwt.encode(claims(), OTHER_KEY, "EdDSA"))
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, 10**30, 1e300, float("nan"), float("inf"), -1, -0.5, True, "99999999999", [], {}]
+)
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+def test_a27_a_time_that_is_no_time_is_refused(keyset: KeySet, name: str, value: Any) -> None:
+    refused(keyset, signed(**{name: value}))
+
+
+def test_a27_a_time_with_a_fraction_is_a_time(keyset: KeySet) -> None:
+    assert ask(keyset, signed(exp=time.time() + 9.5, nbf=time.time() - 0.5)).subject == "alice"
+
+
+def test_a27_a_token_nested_too_deep_is_refused(keyset: KeySet) -> None:
+    def part(text: str) -> str:
+        return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+    refused(keyset, part("[" * 3000) + ".e30.e30")
+    refused(keyset, part('{"alg":"EdDSA","kid":"e","x":' + "[" * 2500) + ".e30.e30")
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["offline_access", "predict"]}}),
+        ("resource_access.slipway.roles", {"resource_access": {"slipway": {"roles": ["predict"]}}}),
+        ("resource_access.my.client.roles", {"resource_access": {"my.client": {"roles": ["predict"]}}}),
+        ("https://example.com/roles", {"https://example.com/roles": ["predict"]}),
+        ("roles", {"roles": ["predict"]}),
+        ("scp", {"scp": "openid predict profile"}),
+    ],
+)
+def test_a27_roles_are_found_where_providers_put_them(keyset: KeySet, path: str, change: dict[str, Any]) -> None:
+    header = b"Bearer " + signed(**({"roles": None} | change)).encode()
+    principal = asyncio.run(Authenticator(keyset, "slipway", "slipway", path).principal(header))
+    assert principal.roles == {"predict"}
+    with pytest.raises(Problem, match=f"the token needs the role operate in the claim {path}: it holds .*predict"):
+        require(principal, "operate")
+    elsewhere = asyncio.run(Authenticator(keyset, "slipway", "slipway", "none.such").principal(header))
+    with pytest.raises(Problem, match="role predict in the claim none.such: there is no such claim"):
+        require(elsewhere, "predict")
+
+
+@pytest.mark.parametrize("roles", [{"predict": 1}, 7, [["predict"]], [{"predict": True}], "predicts", None])
+def test_a27_other_shapes_of_roles_give_nothing(keyset: KeySet, roles: Any) -> None:
+    assert ask(keyset, signed(roles=roles)).roles == frozenset()
+
+
+def test_a27_a_numeric_subject_is_its_digits(keyset: KeySet) -> None:
+    assert ask(keyset, signed(sub=42)).subject == "42"
+    for subject in (True, 4.5, 10**30, ["a"], {"a": 1}, "\ud800"):
+        refused(keyset, signed(sub=subject))
