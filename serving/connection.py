@@ -10,8 +10,6 @@ sweep over all connections cuts who is late.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -23,10 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from serving import refusals
 from serving.problem import Problem
 from serving.trace import new_request_id
+from serving.upgrade import plain_head
 
-logger = logging.getLogger(__name__)
-
-SWEEP_SECONDS = 0.25
 LARGEST_HEAD = 32 << 10
 MOST_FIELDS = 128
 # Requests that wait while one is answered; past it the connection ends after their answers.
@@ -42,10 +38,6 @@ NEVER = float("inf")
 IDLE, HEAD, BODY = range(3)
 
 
-def _uncounted(problem: Problem, request_id: str) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True)
 class Bounds:
     """How many seconds a connection has for each part, and who is told what it refused."""
@@ -53,7 +45,7 @@ class Bounds:
     header_seconds: float = 5.0
     body_seconds: float = 5.0
     keep_alive_seconds: float = 75.0
-    refused: Callable[[Problem, str], None] = _uncounted
+    refused: Callable[[Problem, str], None] = lambda problem, request_id: None  # noqa: ARG005 - told nobody
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -235,7 +227,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self.refuse(refusals.NO_TUNNEL)
             return
-        head = _plain_head(method, self.url, self.parser.get_http_version(), self.headers)
+        head = plain_head(method, self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self._loose = 0
         self._feed(head)
@@ -248,32 +240,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
 class _Stop(Exception):
     """End the parsing of what has come."""
-
-
-def _plain_head(method: bytes, url: bytes, version: str, headers: list[tuple[bytes, bytes]]) -> bytes:
-    lines = [b"%b %b HTTP/%b" % (method, url, version.encode())]
-    for name, value in headers:
-        kept = value
-        if name == b"connection":
-            wishes = [wish.strip() for wish in value.split(b",")]
-            kept = b", ".join(wish for wish in wishes if wish.lower() != b"upgrade")
-        if name != b"upgrade":
-            lines.append(b"%b: %b" % (name, kept))
-    return b"\r\n".join([*lines, b"", b""])
-
-
-async def sweep(connections: set[Any]) -> None:
-    """Cut the connections whose time is over, for ever."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        now = loop.time()
-        for late in [connection for connection in connections if connection.due < now]:
-            try:
-                late.overdue()
-            except Exception:
-                logger.exception("a connection could not be ended in order")
-                late.evict()
 
 
 def protocol(bounds: Bounds) -> type[BoundedProtocol]:

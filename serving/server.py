@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from serving import connection, descriptors, listener, logs, pickles, requestlog
+from serving import connection, descriptors, listener, logs, pickles, requestlog, sweep
 from serving.app import Application
 from serving.parts import Parts, build
 from serving.probe import Trial
@@ -59,7 +59,7 @@ class DrainingServer(uvicorn.Server):
             bound, self._protocol, connections, self._parts.settings.max_connections, self._parts.shedder.count
         )
         self.servers = [listening]
-        self._background = [asyncio.create_task(connection.sweep(connections))]
+        self._background = [asyncio.create_task(sweep.sweep(connections))]
         self.started = True
         address = bound[0].getsockname()
         logger.warning("ready on http://%s:%s", address[0], address[1])

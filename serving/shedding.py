@@ -22,6 +22,7 @@ ARRIVING_BYTES = 64 << 20
 # Bodies that may arrive at the same time, for each prediction that may be in flight.
 ARRIVING_TIMES = 4
 FEWEST_ARRIVING = 64
+LATER = [(b"retry-after", b"1")]
 
 
 class Places:
@@ -47,9 +48,12 @@ class Places:
             return ""
         held = self._held.get(caller, 0) + size
         if held > self._share:
-            raise self._refused("caller", 429, f"too much is in flight for you: {self._reason}", "too-many-open")
+            self._count("caller")
+            detail = f"too much is in flight for you: {self._reason}"
+            raise Problem(429, detail, kind="too-many-open", headers=LATER)
         if self.taken + size > self._most:
-            raise self._refused(self._reason, 503, f"too much is in flight: {self._reason}", "overloaded")
+            self._count(self._reason)
+            raise Problem(503, f"too much is in flight: {self._reason}", kind="overloaded", headers=LATER)
         self.taken += size
         self._held[caller] = held
         return caller
@@ -61,10 +65,6 @@ class Places:
             self._held[holder] -= size
             if not self._held[holder]:
                 del self._held[holder]
-
-    def _refused(self, reason: str, status: int, detail: str, kind: str) -> Problem:
-        self._count(reason)
-        return Problem(status, detail, kind=kind, headers=[(b"retry-after", b"1")])
 
 
 class Shedder:
@@ -87,7 +87,7 @@ class Shedder:
         if time.perf_counter() - since + self.late_seconds > self._deadline:
             self.count("deadline")
             detail = f"the request waited longer than {self._deadline:g} s"
-            raise Problem(503, detail, kind="overloaded", headers=[(b"retry-after", b"1")])
+            raise Problem(503, detail, kind="overloaded", headers=LATER)
 
     async def measure(self) -> None:
         """Keep measuring how late the event loop is."""

@@ -80,16 +80,16 @@ def test_a_wrong_length_of_the_json_part_is_refused(server: Server, client: Any,
 
 def test_tritonclient_reads_every_refusal(server: Server, bearer: Any) -> None:
     client = triton.InferenceServerClient(f"127.0.0.1:{server.port}")
-    allowed = {"Authorization": f"Bearer {bearer()}"}
+    allowed = {"Authorization": f"Bearer {bearer()}"}  # the client writes into what it is given
     wrong = [triton.InferInput("numeric", [1, 1], "FP32").set_data_from_numpy(np.zeros((1, 1), np.float32))]
     asked: list[tuple[str, Any]] = [
         ("401", lambda: client.infer(MODEL, wrong)),
         ("403", lambda: client.infer(MODEL, wrong, headers={"Authorization": f"Bearer {bearer('eve', 'operate')}"})),
-        ("404", lambda: client.get_model_metadata("other", headers=allowed)),
-        ("405", lambda: client.load_model(MODEL, headers=allowed)),
-        ("413", lambda: client.infer(MODEL, [_large()], headers=allowed)),
-        ("415", lambda: client.infer(MODEL, wrong, headers=allowed, request_compression_algorithm="gzip")),
-        ("422", lambda: client.infer(MODEL, wrong, headers=allowed)),
+        ("404", lambda: client.get_model_metadata("other", headers=dict(allowed))),
+        ("405", lambda: client.load_model(MODEL, headers=dict(allowed))),
+        ("413", lambda: client.infer(MODEL, [_large()], headers=dict(allowed))),
+        ("415", lambda: client.infer(MODEL, wrong, headers=dict(allowed), request_compression_algorithm="gzip")),
+        ("422", lambda: client.infer(MODEL, wrong, headers=dict(allowed))),
         ("431", lambda: client.get_server_metadata(headers=allowed | {"X": "y" * 40_000})),
     ]
     for status, ask in asked:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.fixtures.servers import Server, wait_until
+from tests.integration.serving.conftest import MODEL
 
 FIRST = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 ALIVE = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -214,7 +215,7 @@ def test_one_caller_with_slow_bodies_keeps_nobody_out(start: Any, client: Any, b
 def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Any, tmp_path: Any) -> None:
     low: Server = start(max_connections=200, journal="off", prefix=("prlimit", "--nofile=100:1000"))
     assert psutil.Process(low.process.pid).rlimit(psutil.RLIMIT_NOFILE)[0] >= 328
-    refused = Server(low.environment["SLIPWAY_MODEL"], tmp_path, auth="off", journal="off", max_connections=900)
+    refused = Server(MODEL, tmp_path, auth="off", journal="off", max_connections=900)
     refused.begin(prefix=("prlimit", "--nofile=100:1000"))
     assert refused.process.wait(30) == 4
     assert "SLIPWAY_MAX_CONNECTIONS=872" in refused.text()
