@@ -86,7 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to answer, and expect the body."""
         if self.parser.should_upgrade():  # `_read_as_plain` comes here again
             return
-        if len(self.headers) > MOST_FIELDS:
+        if len(self.headers) > MOST_FIELDS or (self._loose > LARGEST_HEAD and self._head_bytes() > LARGEST_HEAD):
             self._stop(refusals.HEAD_TOO_LARGE)
         if len(self.pipeline) >= MOST_PIPELINED:
             self._stop(refusals.MALFORMED)
@@ -232,6 +232,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._loose = 0
         self._feed(head)
         self._feed(rest)
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers)
 
     def _stop(self, problem: Problem) -> NoReturn:
         self._refusal = problem
