@@ -61,11 +61,11 @@ class Application:
         parts = self.parts
         self.start()
         request = Request(scope, receive)
-        parts.shedder.in_flight += 1
         try:
             answer = await self._answer(request)
         finally:
-            parts.shedder.in_flight -= 1
+            if request.place is not None:
+                parts.shedder.working.give(request.place)
         await self._send(request, answer, send)
         seconds = time.perf_counter() - request.started
         parts.metrics.answered(request.route, answer.status, seconds)
@@ -104,7 +104,8 @@ class Application:
 
     def _refused(self, request: Request, problem: Problem) -> Answer:
         request.id = request.id or trace.new_request_id()
-        return Answer(problem.status, problem.body(request.id), MEDIA_TYPE, problem.headers)
+        protocol = request.path == "/v2" or request.path.startswith("/v2/")
+        return Answer(problem.status, problem.body(request.id, protocol=protocol), MEDIA_TYPE, problem.headers)
 
     async def _send(self, request: Request, answer: Answer, send: Any) -> None:
         body = answer.body

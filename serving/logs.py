@@ -18,7 +18,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
+from serving.encoding import encode
 
 # user:password@ in an address, bearer tokens, JSON Web Tokens
 SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)|(?i:bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
@@ -45,7 +45,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["error"] = redact(self.formatException(record.exc_info))
-        return msgspec.json.encode(content).decode()
+        return encode(content).decode()
 
 
 class Outlet:
@@ -73,14 +73,21 @@ class Outlet:
             self._waiting.append((descriptor, lines))
             self._size += len(lines)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
+                self._thread = self._started()
             self._changed.notify_all()
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until all is written, `seconds` at most."""
         with self._changed:
             self._changed.wait_for(lambda: not self._size, seconds)
+
+    def _started(self) -> threading.Thread | None:
+        thread = threading.Thread(target=self._run, name="log", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: the lines wait for the next that comes
+            return None
+        return thread
 
     def _run(self) -> None:
         while True:
@@ -121,8 +128,13 @@ class JsonHandler(logging.Handler):
     """Hands a record's line to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
-        OUTLET.write(OUTLET.errors, self.format(record).encode() + b"\n")
+        """Take a record; one that cannot be written fails no request."""
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - whatever its arguments are
+            name = f"{record.name}:{record.lineno}: a record that cannot be written: {type(error).__name__}"
+            line = self.format(logging.LogRecord(__name__, logging.ERROR, __file__, 0, name, (), None))
+        OUTLET.write(OUTLET.errors, line.encode() + b"\n")
 
     def flush(self) -> None:
         """Wait for what is on its way; called when the process ends."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from serving.auth import ANONYMOUS, Principal
 from serving.problem import Problem
+from serving.shedding import Places
 
 JSON = b"application/json"
 Headers = list[tuple[bytes, bytes]]
@@ -26,11 +27,12 @@ class Request:
     """A request: its head, who asks, and its body when it is asked for."""
 
     __slots__ = (
-        "client_id", "headers", "id", "path", "principal", "receive", "route", "rows", "scope", "started", "trace",
+        "arrived", "client_id", "headers", "id", "path", "place", "principal", "receive", "route", "rows", "scope",
+        "started", "trace",
     )  # fmt: skip
 
     def __init__(self, scope: Any, receive: Any) -> None:
-        self.started = time.perf_counter()
+        self.started = self.arrived = time.perf_counter()
         self.scope = scope
         self.receive = receive
         self.path: str = scope["path"]
@@ -41,12 +43,22 @@ class Request:
         self.principal: Principal = ANONYMOUS
         self.route = "unknown"
         self.rows = 0
+        self.place: str | None = None
 
-    async def body(self, most_bytes: int, seconds: float | None) -> bytes:
+    @property
+    def caller(self) -> str:
+        """Who holds what this request takes up: its subject, or its address where nobody is asked for a token."""
+        if self.principal is not ANONYMOUS:
+            return self.principal.subject
+        return str((self.scope.get("client") or ("",))[0])
+
+    async def body(self, most_bytes: int, seconds: float | None, memory: Places) -> bytes:
         """Read the body; `seconds` is None where the connection itself cuts slow clients.
 
+        What has come of a body that comes in parts takes up its bytes of `memory`.
+
         Raises:
-            Problem: 413 too large, 408 too slow, 400 the client went away.
+            Problem: 413 too large, 408 too slow, 400 the client went away, 429 or 503 too much is arriving.
         """
         message = await self._next(seconds)
         if not message.get("more_body"):
@@ -54,19 +66,28 @@ class Request:
             if len(body) > most_bytes:
                 raise too_large(most_bytes)
             return body
-        return await self._rest(message["body"], most_bytes, seconds)
+        held: list[tuple[str, int]] = []
+        try:
+            return await self._rest(message["body"], most_bytes, seconds, memory, held)
+        finally:
+            for holder, size in held:
+                memory.give(holder, size)
 
-    async def _rest(self, first: bytes, most_bytes: int, seconds: float | None) -> bytes:
-        body = bytearray(first)
+    async def _rest(
+        self, part: bytes, most_bytes: int, seconds: float | None, memory: Places, held: list[tuple[str, int]]
+    ) -> bytes:
+        body = bytearray()
         more = True
-        while more:
-            left = None if seconds is None else self.started + seconds - time.perf_counter()
-            message = await self._next(left)
-            body += message["body"]
-            more = bool(message.get("more_body"))
+        while True:
+            held.append((memory.take(self.caller, len(part)), len(part)))
+            body += part
             if len(body) > most_bytes:
                 raise too_large(most_bytes)
-        return bytes(body)
+            if not more:
+                return bytes(body)
+            left = None if seconds is None else self.started + seconds - time.perf_counter()
+            message = await self._next(left)
+            part, more = message["body"], bool(message.get("more_body"))
 
     async def _next(self, seconds: float | None) -> dict[str, Any]:
         message: dict[str, Any]

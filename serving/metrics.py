@@ -27,10 +27,15 @@ class Metrics:
 
     def __init__(self, model: Model) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.in_flight = Gauge("slipway_in_flight", "Requests in flight.", registry=self.registry)
+        self.in_flight = Gauge(
+            "slipway_in_flight", "Predictions in flight, from the moment their body is there.", registry=self.registry
+        )
         self.rows = Counter("slipway_predicted_rows", "Rows predicted.", registry=self.registry)
         self.refused = Counter(
-            "slipway_shed", "Requests shed, by why: concurrency, deadline, spool.", ["reason"], registry=self.registry
+            "slipway_shed",
+            "What was shed, by why: concurrency, deadline, spool; arriving, caller; connections, descriptors.",
+            ["reason"],
+            registry=self.registry,
         )
         self._requests = Counter("slipway_requests", "Requests answered.", ["route", "status"], registry=self.registry)
         self._seconds = Histogram(

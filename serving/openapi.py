@@ -218,6 +218,7 @@ def _problem_schema() -> dict[str, Any]:
     fault = _object({"field": text, "expected": text, "found": text}, ["field", "expected", "found"])
     properties = {
         "type": text, "title": text, "status": {"type": "integer"}, "detail": text, "request_id": text,
+        "error": text,
         "errors": {"type": "array", "items": fault},
     }  # fmt: skip
     return _object(properties, ["type", "title", "status", "detail", "request_id"])

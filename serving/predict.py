@@ -59,12 +59,20 @@ class Predictor:
         if parts.authenticator is not None:
             request.principal = await parts.authenticator.principal(headers.get(b"authorization"))
             auth.require(request.principal, "predict")
-        parts.shedder.check(request.started)
+        parts.shedder.check(request.arrived)
         if not parts.limiter.take(request.principal.subject):
             await parts.limiter.admit(request.principal.subject)
         if parts.spool is not None and parts.spool.full:
             raise self._spool_full()
-        return await request.body(self._most_bytes, self._seconds)
+        shedder, caller = parts.shedder, request.caller
+        holder = shedder.arriving.take(caller)
+        try:
+            body = await request.body(self._most_bytes, self._seconds, shedder.arriving_bytes)
+        finally:
+            shedder.arriving.give(holder)
+        request.arrived = time.perf_counter()
+        request.place = shedder.working.take(caller)
+        return body
 
     async def scores(self, request: Request, batch: Batch) -> np.ndarray:
         """Return the probability of the positive class, `(n,) float32`, from the cache or the model."""
@@ -73,7 +81,7 @@ class Predictor:
         key = parts.cache.key(batch) if parts.cache is not None else None
         scores = await parts.cache.get(key) if parts.cache is not None and key is not None else None
         if scores is None:
-            parts.shedder.check(request.started)
+            parts.shedder.check(request.arrived)
             scores = (await self._probabilities(batch))[:, 1]
             if parts.cache is not None and key is not None:
                 parts.cache.put(key, scores)

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from serving.encoding import encode
+
 MEDIA_TYPE = b"application/problem+json"
 
 TITLES = {
@@ -23,7 +25,9 @@ TITLES = {
     415: "The media type or encoding is not accepted",
     422: "The input breaks the contract",
     429: "Too many requests",
+    431: "The request's head is too large",
     500: "The server failed",
+    501: "The server has no such method",
     503: "The server cannot take this now",
 }
 
@@ -55,8 +59,8 @@ class Problem(Exception):
         self.faults = faults or []
         self.headers = headers or []
 
-    def body(self, request_id: str) -> bytes:
-        """Write the problem as JSON."""
+    def body(self, request_id: str, *, protocol: bool = False) -> bytes:
+        """Write the problem as JSON; `protocol` adds the `error` that the Open Inference Protocol asks for."""
         content: dict[str, Any] = {
             "type": f"urn:slipway:problem:{self.kind}" if self.kind else "about:blank",
             "title": TITLES[self.status],
@@ -64,6 +68,14 @@ class Problem(Exception):
             "detail": self.detail,
             "request_id": request_id,
         }
+        if protocol:
+            content["error"] = self._error()
         if self.faults:
             content["errors"] = self.faults
-        return msgspec.json.encode(content)
+        return encode(content)
+
+    def _error(self) -> str:
+        if not self.faults:
+            return self.detail
+        first = self.faults[0]
+        return f"{self.detail}: {first.field}: expected {first.expected}, found {first.found}"

@@ -36,3 +36,10 @@ def line(request: Request, method: str, status: int, seconds: float, version: st
         request.rows,
         version.encode(),
     )
+
+
+def refused(status: int, request_id: str, version: str) -> bytes:
+    """Write the line of what a connection refused before it was a request."""
+    nothing = Request({"path": "", "headers": ()}, None)
+    nothing.id = request_id
+    return line(nothing, "", status, 0.0, version)

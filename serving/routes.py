@@ -86,7 +86,7 @@ class Operations:
         """Prometheus' text."""
         if self.parts.settings.metrics_access != "open":
             await self.asks(request, "operate")
-        self.parts.metrics.in_flight.set(self.parts.shedder.in_flight)
+        self.parts.metrics.in_flight.set(self.parts.shedder.working.taken)
         return Answer(200, self.parts.metrics.text(), CONTENT_TYPE)
 
     async def prediction(self, request: Request) -> Answer:

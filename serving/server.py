@@ -10,17 +10,22 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+import sys
 import time
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
-from serving import connection, logs, pickles
+from serving import connection, descriptors, listener, logs, pickles, requestlog, sweep
 from serving.app import Application
 from serving.parts import Parts, build
 from serving.probe import Trial
+from serving.problem import Problem
 from serving.settings import Settings
+from slipway.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +38,36 @@ class DrainingServer(uvicorn.Server):
         self._parts = parts
         self._drained_at = float("inf")
 
-    async def startup(self, sockets: Any = None) -> None:
-        """Listen, then tell where."""
-        await super().startup(sockets)
-        self._parts.tasks.keep("connections", lambda: connection.sweep(self.server_state.connections))
-        address = self.servers[0].sockets[0].getsockname()
+    async def startup(self, sockets: Any = None) -> None:  # noqa: ARG002 - uvicorn's
+        """Listen, then tell where.
+
+        Raises:
+            Unavailable: the address cannot be had.
+        """
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        try:
+            bound = listener.bind(self.config.host, self.config.port, self.config.backlog)
+        except Unavailable:
+            await self.lifespan.shutdown()
+            raise
+        connections: Any = self.server_state.connections
+        listening: Any = listener.Listener(
+            bound, self._protocol, connections, self._parts.settings.max_connections, self._parts.shedder.count
+        )
+        self.servers = [listening]
+        self._parts.tasks.keep("connections", lambda: sweep.sweep(connections))
+        self.started = True
+        address = bound[0].getsockname()
         logger.warning("ready on http://%s:%s", address[0], address[1])
+
+    def _protocol(self) -> connection.BoundedProtocol:
+        make: Any = self.config.http_protocol_class
+        made: connection.BoundedProtocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain at the first signal, stop at the second or when drained."""
@@ -57,30 +86,38 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def _refused(parts: Parts, problem: Problem, request_id: str) -> None:
+    """Count and log what a connection refused before it was a request."""
+    parts.metrics.answered("unknown", problem.status, 0.0)
+    parts.log.add(requestlog.refused(problem.status, request_id, parts.model.version))
+
+
 def serve(chosen: Settings, trial: Trial) -> None:
     """Build the parts and answer until told to stop.
 
     Raises:
-        SlipwayError: a part cannot be built.
+        SlipwayError: a part cannot be built, too few files may be open, or the address cannot be had.
     """
     logs.configure(chosen.log_level)
     pickles.refuse()
+    descriptors.reserve(chosen.max_connections)
     parts = build(chosen, trial)
+    bounds = connection.Bounds(
+        chosen.header_seconds, chosen.body_seconds, chosen.keep_alive_seconds, partial(_refused, parts)
+    )
     config = uvicorn.Config(
         Application(parts, cut_slow_bodies=False),
         host=chosen.host,
         port=chosen.port,
         loop="uvloop",
-        http=connection.protocol(chosen.header_seconds, chosen.body_seconds),
+        http=connection.protocol(bounds),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=chosen.max_connections,
         backlog=512,
-        timeout_keep_alive=chosen.keep_alive_seconds,
         timeout_graceful_shutdown=int(chosen.deadline_seconds) + 5,
     )
     gc.set_threshold(20_000, 20, 50)

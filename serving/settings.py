@@ -61,7 +61,7 @@ class Settings:
 
     max_body_bytes: int = _setting(1 << 20, "largest request body")
     max_rows: int = _setting(1000, "most rows in a request")
-    max_connections: int = _setting(1000, "most open connections")
+    max_connections: int = _setting(800, "most open connections; past it those that wait for their client are closed")
     max_concurrency: int = _setting(128, "most requests in flight; the next is shed with 503")
     header_seconds: float = _setting(5.0, "longest time for a request's head to arrive")
     body_seconds: float = _setting(5.0, "longest time for a request's body to arrive")

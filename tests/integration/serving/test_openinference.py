@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
 
 from tests.fixtures.servers import Server
 
@@ -75,3 +76,30 @@ def test_a_wrong_length_of_the_json_part_is_refused(server: Server, client: Any,
     content = json.dumps({"inputs": []}).encode()
     answer = client(server).http.post(f"/v2/models/{MODEL}/infer", content=content, headers=headers)
     assert answer.status_code == 400
+
+
+def test_tritonclient_reads_every_refusal(server: Server, bearer: Any) -> None:
+    client = triton.InferenceServerClient(f"127.0.0.1:{server.port}")
+    allowed = {"Authorization": f"Bearer {bearer()}"}  # the client writes into what it is given
+    wrong = [triton.InferInput("numeric", [1, 1], "FP32").set_data_from_numpy(np.zeros((1, 1), np.float32))]
+    asked: list[tuple[str, Any]] = [
+        ("401", lambda: client.infer(MODEL, wrong)),
+        ("403", lambda: client.infer(MODEL, wrong, headers={"Authorization": f"Bearer {bearer('eve', 'operate')}"})),
+        ("404", lambda: client.get_model_metadata("other", headers=dict(allowed))),
+        ("405", lambda: client.load_model(MODEL, headers=dict(allowed))),
+        ("413", lambda: client.infer(MODEL, [_large()], headers=dict(allowed))),
+        ("415", lambda: client.infer(MODEL, wrong, headers=dict(allowed), request_compression_algorithm="gzip")),
+        ("422", lambda: client.infer(MODEL, wrong, headers=dict(allowed))),
+        ("431", lambda: client.get_server_metadata(headers=allowed | {"X": "y" * 40_000})),
+    ]
+    for status, ask in asked:
+        with pytest.raises(InferenceServerException) as refused:
+            ask()
+        assert "while decoding" not in str(refused.value), (status, refused.value)
+        assert refused.value.status() in (status, "404" if status == "405" else status), refused.value
+        assert refused.value.message()
+    client.close()
+
+
+def _large() -> Any:
+    return triton.InferInput("numeric", [100_000, 13], "FP32").set_data_from_numpy(np.zeros((100_000, 13), np.float32))
