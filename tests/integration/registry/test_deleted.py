@@ -96,8 +96,8 @@ def test_a_deleted_model_is_registered_again(root: Path, store: Any) -> None:
 def test_what_was_deleted_between_two_looks_is_not_a_store_that_is_down(store: Any) -> None:
     tracking = store.open()
     logged_model.prepare(tracking, "tiny", store.artifacts)
-    for write in (lambda: tracking.tag_version("tiny", 4, "a", "b"), lambda: tracking.delete_alias("gone", "champion")):
+    for write, words in ((tracking.tag_version, ("tiny", 4, "a", "b")), (tracking.delete_alias, ("gone", "champion"))):
         with pytest.raises(SlipwayError, match="not found") as caught:
-            write()
+            write(*words)
         assert "slipway versions" in str(caught.value.hint)
         assert "store is up" not in str(caught.value.hint)
