@@ -14,7 +14,9 @@ def test_what_a_reader_could_take_for_something_else_is_quoted(text: str) -> Non
     assert yaml.safe_load(scalar(text)) == text
 
 
-@pytest.mark.parametrize("text", ["~", "", "- a", "a: b", "a #b", 'say "x"', "a\nb", "ü", "a:", "&a", "*a", "190:20:30"])
+@pytest.mark.parametrize(
+    "text", ["~", "", "- a", "a: b", "a #b", 'say "x"', "a\nb", "ü", "a:", "&a", "*a", "190:20:30"]
+)
 def test_whatever_the_text_is_it_comes_back(text: str) -> None:
     assert yaml.safe_load(f"- {scalar(text)}\n") == [text]
 
