@@ -119,8 +119,9 @@ def _nearest(candidate: Candidate, file: str) -> Path | None:
 
 
 def _reports(locked: lock.Lock) -> list[str]:
-    made = {path.removeprefix("reports/") for path in locked.outputs if path.startswith("reports/")}
-    return sorted(made | set(REPORTS))
+    within = [path for path in locked.outputs if f"{path}/".startswith("reports/")]
+    made = {file for path in within for file in (locked.below(path) or {path: ""})}
+    return sorted({path.removeprefix("reports/") for path in made} | set(REPORTS))
 
 
 def _refuse_foreign_contract(candidate: Candidate) -> None:

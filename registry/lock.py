@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
+from registry import tree
 from slipway.errors import BadInput, Refused
 
 LOCK = "dvc.lock"
@@ -30,16 +31,37 @@ class Lock:
     outputs: dict[str, str]
     sources: dict[str, str]
     params: dict[str, dict[str, Any]]
+    kinds: dict[str, str] = field(default_factory=dict)
 
     def md5(self, path: str) -> str:
-        """Return the md5 of an output.
+        """Return the md5 of an output, or of a file in a folder that is one.
 
         Raises:
             BadInput: dvc.lock does not know the output.
+            Refused: the folder is not the one that dvc.lock names.
         """
         if path not in self.outputs:
+            for folder in (each.as_posix() for each in PurePosixPath(path).parents):
+                if path in (below := self.below(folder) if folder in self.outputs else {}):
+                    return below[path]
             raise BadInput(f"{self.root / LOCK} does not name {path}", expected="an output of a stage", hint=REPRO)
         return self.outputs[path]
+
+    def below(self, folder: str) -> dict[str, str]:
+        """Return the md5 of each file of an output that is a folder, by path; nothing where it is a file.
+
+        Raises:
+            BadInput: the folder is not there.
+            Refused: the folder is not the one that dvc.lock names.
+        """
+        if not self.outputs[folder].endswith(".dir"):
+            return {}
+        found = _tree(self.root / folder, self.kinds.get(folder, tree.MD5))
+        if found.digest != self.outputs[folder]:
+            raise _changed(
+                self.root / folder, "is not what the last dvc repro made", self.outputs[folder], found.digest
+            )
+        return {f"{folder}/{name}": md5 for name, md5 in found.files.items()}
 
     def read(self, path: str) -> bytes:
         """Return an output's bytes after comparing them with dvc.lock.
@@ -49,14 +71,10 @@ class Lock:
             Refused: the bytes are not those that dvc.lock names.
         """
         content = _content(self.root / path)
+        expected = self.md5(path)
         found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if found != self.md5(path):
-            raise Refused(
-                f"{self.root / path} is not what the last dvc repro made",
-                expected=f"md5 {self.md5(path)} ({LOCK})",
-                found=f"md5 {found}",
-                hint=REPRO,
-            )
+        if found != expected and (self.kinds.get(path, tree.MD5) == tree.MD5 or self._digest(path) != expected):
+            raise _changed(self.root / path, "is not what the last dvc repro made", expected, found)
         return content
 
     def refuse_stale(self) -> None:
@@ -66,14 +84,9 @@ class Lock:
             Refused: a source or a parameter has changed since.
         """
         for path, expected in sorted(self.sources.items()):
-            found = _digest(self.root / path)
+            found = self._digest(path)
             if found is not None and found != expected:
-                raise Refused(
-                    f"{self.root / path} has changed since the last dvc repro",
-                    expected=f"md5 {expected} ({LOCK})",
-                    found=f"md5 {found}",
-                    hint=REPRO,
-                )
+                raise _changed(self.root / path, "has changed since the last dvc repro", expected, found)
         for file, values in self.params.items():
             current = _loaded(self.root / file)
             for key, value in values.items():
@@ -84,6 +97,15 @@ class Lock:
                         found=str(_value(current, key)),
                         hint=REPRO,
                     )
+
+    def _digest(self, path: str) -> str | None:
+        place, kind = self.root / path, self.kinds.get(path, tree.MD5)
+        if place.is_dir() or (place.is_file() and kind != tree.MD5):
+            return tree.read(place, kind).digest
+        if not place.is_file():
+            return None
+        with place.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def load(root: Path) -> Lock:
@@ -104,11 +126,18 @@ def load(root: Path) -> Lock:
         for file, values in (stage.get("params") or {}).items():
             params.setdefault(file, {}).update(values)
     only_sources = {path: md5 for path, md5 in sources.items() if path not in outputs}
-    return Lock(root, hashlib.sha256(content).hexdigest(), outputs, only_sources, params)
+    kinds = {path: kind for stage in stages.values() for path, kind in _kinds(stage)}
+    return Lock(root, hashlib.sha256(content).hexdigest(), outputs, only_sources, params, kinds)
 
 
 def _digests(stage: dict[str, Any], kind: str) -> list[tuple[str, str]]:
     return [(entry["path"], entry["md5"]) for entry in stage.get(kind) or [] if "md5" in entry]
+
+
+def _kinds(stage: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the hash of each path; one without a name is of DVC before 3, which reads text with Unix line ends."""
+    entries = [*(stage.get("outs") or []), *(stage.get("deps") or [])]
+    return [(entry["path"], entry.get("hash", "md5-dos2unix")) for entry in entries if "md5" in entry]
 
 
 def _content(path: Path) -> bytes:
@@ -120,16 +149,14 @@ def _content(path: Path) -> bytes:
         raise BadInput(f"{path} cannot be read", found=error.strerror, hint="dvc repro") from error
 
 
-def _digest(path: Path) -> str | None:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        tree = [{"md5": _digest(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-        listing = json.dumps(tree, sort_keys=True).encode()
-        return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def _tree(folder: Path, kind: str) -> tree.Tree:
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not there", expected="a folder that dvc repro makes", hint="dvc repro")
+    return tree.read(folder, kind)
+
+
+def _changed(path: Path, what: str, expected: str, found: str) -> Refused:
+    return Refused(f"{path} {what}", expected=f"md5 {expected} ({LOCK})", found=f"md5 {found}", hint=REPRO)
 
 
 def _loaded(path: Path) -> dict[str, Any]:

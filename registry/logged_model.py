@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.tracking import KEY_TAG, Tracking, unless_it_exists, unless_it_is_gone
+from slipway import mlflow_errors
 
 MOST_PARAMS, LONGEST_PARAM = 100, 6000  # what MLflow takes: at a time, and characters of one
 
@@ -25,7 +26,11 @@ class Dataset:
 
 
 def prepare(tracking: Tracking, name: str, artifact_root: str | None) -> str:
-    """Make sure that the model and its experiment exist; return the experiment's id."""
+    """Make sure that the model and its experiment exist; return the experiment's id.
+
+    Raises:
+        BadInput: somebody deleted the experiment; MLflow keeps its name until it is restored or purged.
+    """
     location = f"{artifact_root.rstrip('/')}/{name}" if artifact_root else None
     with tracking.asking(f"prepare the experiment {name}"):
         unless_it_exists(tracking.client.create_registered_model, name)
@@ -33,6 +38,8 @@ def prepare(tracking: Tracking, name: str, artifact_root: str | None) -> str:
         if experiment is None:
             unless_it_exists(tracking.client.create_experiment, name, artifact_location=location)
             experiment = tracking.client.get_experiment_by_name(name)
+        if experiment.lifecycle_stage == "deleted":
+            raise mlflow_errors.deleted("experiment", experiment.experiment_id, tracking.where, name)
         return str(experiment.experiment_id)
 
 

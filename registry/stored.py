@@ -10,6 +10,7 @@ from pathlib import Path
 
 from registry.export import DIGEST_TAGS, fetch
 from registry.tracking import Tracking, Version
+from slipway import mlflow_errors
 from slipway.errors import Refused, Unavailable
 
 
@@ -23,6 +24,9 @@ def whole(tracking: Tracking, version: Version) -> tuple[bool | None, str]:
             return False, f"the artifact store has no {', '.join(lacks)} of version {version.number}"
         with tempfile.TemporaryDirectory(prefix="slipway-stored-") as folder:
             fetch(tracking, version, tuple(DIGEST_TAGS), Path(folder))
+        if tracking.deleted_run(version.run_id):  # `mlflow gc` takes its files with it
+            gone = mlflow_errors.deleted("run", version.run_id, tracking.where)
+            return False, f"{gone.thing}; {gone.hint}"
     except Refused as error:
         return False, f"{error.thing}: {error.found}"
     except Unavailable as error:

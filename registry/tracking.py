@@ -1,7 +1,8 @@
 """MLflow's registry: versions with their tags and aliases, and the files behind them.
 
 Every call that fails (a dead server, a refused credential, a full disk) comes
-out as Unavailable with the store's address, without credentials in it.
+out as Unavailable with the store's address, without credentials in it; what
+somebody deleted comes out as BadInput with the command that restores it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slipway import mlflow_errors
 from slipway.errors import SlipwayError, Unavailable
+from slipway.tracking_uri import without_credentials as without_credentials
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 KEY_TAG = "registration_key"
@@ -46,16 +48,16 @@ class Tracking:
 
     @contextlib.contextmanager
     def asking(self, what: str) -> Iterator[None]:
-        """Turn whatever goes wrong inside into Unavailable."""
+        """Turn whatever goes wrong inside into Unavailable; what somebody deleted in MLflow into BadInput."""
         try:
             yield
         except SlipwayError:
             raise
         except Exception as error:  # MLflow lets SQLAlchemy, requests, botocore and OSError through
-            raise Unavailable(
+            raise mlflow_errors.of_deleted(error, self.where) or Unavailable(
                 f"MLflow at {self.where} could not {what}",
                 found=without_credentials(_first_line(error)),
-                hint="see that MLFLOW_TRACKING_URI is right and the store is up, then run the same command again",
+                hint=mlflow_errors.hint(error),
             ) from error
 
     def versions(self, name: str) -> list[Version]:
@@ -152,6 +154,12 @@ class Tracking:
             search = functools.partial(self.client.search_logged_models, [experiment.experiment_id])
             return {one.model_id for one in _pages(search, None, 100)}
 
+    def deleted_run(self, run_id: str) -> bool:
+        """Say whether somebody deleted a run; one that MLflow does not know is not deleted but strange."""
+        with self.asking(f"look up the run {run_id}"):
+            run = unless_it_is_gone(self.client.get_run, run_id) if run_id else None
+            return run is not None and run.info.lifecycle_stage == "deleted"
+
     def knows_model(self, model_id: str) -> bool:
         """Say whether there is a row of a logged model, be it deleted."""
         rows = self.client._tracking_client.store  # the client itself cannot ask for deleted ones
@@ -172,11 +180,6 @@ def open_store(uri: str) -> Tracking:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         return Tracking(uri, mlflow.MlflowClient(uri))
-
-
-def without_credentials(text: str) -> str:
-    """Blank out user and password in every address of `text`."""
-    return re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
 
 
 def _pages(search: Any, where: str | None, size: int) -> list[Any]:

@@ -59,6 +59,14 @@ def explained(path: Path, error: ValidationError, model: type[BaseModel]) -> Bad
             found=str(first["loc"][-1]),
             hint=f"correct {key} in {path}",
         )
+    if first["type"] == "string_type" and key == "model.name":
+        # YAML takes a name such as no, on or 007 for false, true or a number.
+        return BadInput(
+            f"{path}: {key} is not text",
+            expected="a name in quotes where YAML takes it for something else",
+            found=found,
+            hint=f'quote it in {path}: name: "…"',
+        )
     if first["type"] == "missing":
         found = "nothing"
     return BadInput(

@@ -16,8 +16,10 @@ import yaml
 
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, SlipwayError
+from slipway.yaml_scalar import scalar
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")  # of a namespace too, with its environment behind it
+# Of a namespace too, with its environment behind it, and of a Service, which begins with a letter (RFC 1035).
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
 BETWEEN = "\n---\n"
 EMPTY = """\
 # Nothing is released here yet. `slipway stage` and a merged promotion replace this file, and it alone.
@@ -42,7 +44,7 @@ def add(gitops: Path, name: str, like: str) -> list[str]:
     if not NAME.fullmatch(name):
         raise BadInput(
             f"{name!r} cannot be a model's name",
-            expected="small letters, digits and hyphens, at most 42",
+            expected="small letters, digits and hyphens, at most 42, the first a letter: a Service is called so too",
             hint="make model NAME=another",
         )
     apps = gitops / "apps"
@@ -73,7 +75,10 @@ def _copy(source: Path, target: Path) -> list[str]:
 
 
 def _renamed(text: str, name: str, like: str) -> str:
-    return re.sub(rf"(?<![a-z0-9-]){re.escape(like)}(?![a-z0-9])", name, text)
+    before, after = r"(?P<before>^[ \t]*|[:\-,\[{]\s+|[\[{])(?P<quote>['\"]?)", r"(?P=quote)(?=[ \t]*(?:[,:\]}]|#|$))"
+    alone = before + re.escape(like) + after
+    quoted = re.sub(alone, lambda found: f"{found['before']}{scalar(name)}", text, flags=re.MULTILINE)
+    return re.sub(rf"(?<![a-z0-9-]){re.escape(like)}(?![a-z0-9])", name, quoted)
 
 
 def _beside(text: str, name: str, like: str) -> str:

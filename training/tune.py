@@ -15,7 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from slipway import mlflow_errors
 from slipway.errors import BadInput, Unavailable
+from slipway.tracking_uri import without_credentials
 from training.layout import PREPARED
 from training.params import Params
 from training.search import Result, search
@@ -59,6 +61,7 @@ class _Log:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._mlflow: Any = mlflow
         self._client = mlflow.MlflowClient(tracking_uri=where.tracking_uri)
+        self._where = without_credentials(where.tracking_uri)
         self._params = params
         self._scheduler = where.scheduler or "this machine"
 
@@ -95,11 +98,11 @@ class _Log:
         try:
             yield
         except self._mlflow.exceptions.MlflowException as error:
-            raise Unavailable(
+            raise mlflow_errors.of_deleted(error, self._where) or Unavailable(
                 "MLflow did not take the search's runs",
                 expected="a tracking server that answers",
                 found=str(error).splitlines()[0],
-                hint="check MLFLOW_TRACKING_URI, then run the same command again",
+                hint=mlflow_errors.hint(error),
             ) from error
 
 

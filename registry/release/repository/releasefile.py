@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from typing import Any
 
 import yaml
 
 from registry.tracking import Version
 from slipway.errors import BadInput
 from slipway.names import NAME
+from slipway.yaml_scalar import scalar
 
 FORMS = {
     "model": NAME,
@@ -44,6 +46,7 @@ commonAnnotations:
   slipway/golden-sha256: "{golden_sha256}"
   slipway/image-digest: {digest}
 """
+PLAIN = ("model", "image", "digest")  # the form has no quotes around them; who needs some gets them
 ANNOTATIONS = {
     "version": "slipway/model-version",
     "run_id": "slipway/run-id",
@@ -84,7 +87,7 @@ def render(release: Release) -> str:
                 found=value,
                 hint=f"slipway versions {release.model}, then register or package it anew",
             )
-    return TEXT.format(**values)
+    return TEXT.format(**values | {name: scalar(values[name]) for name in PLAIN})
 
 
 def parse(text: str, where: str) -> Release | None:
@@ -103,11 +106,11 @@ def parse(text: str, where: str) -> Release | None:
         return None
     try:
         image, annotations = found["images"][0], found["commonAnnotations"]
-        read = {name: str(annotations[key]) for name, key in ANNOTATIONS.items()}
+        read = {name: _text(annotations, key) for name, key in ANNOTATIONS.items()}
         release = Release(
-            model=str(annotations["slipway/model"]),
-            image=str(image["newName"]),
-            digest=str(image["digest"]),
+            model=_text(annotations, "slipway/model"),
+            image=_text(image, "newName"),
+            digest=_text(image, "digest"),
             version=int(read.pop("version")),
             **read,
         )
@@ -116,6 +119,12 @@ def parse(text: str, where: str) -> Release | None:
     if render(release) != text:
         raise _unreadable(where, "the same facts in another form, or more than these")
     return release
+
+
+def _text(values: dict[str, Any], key: str) -> str:
+    if not isinstance(values[key], str):  # `no` without quotes is no model's name but false
+        raise TypeError(f"{key} is {values[key]!r}, not text; quote it")
+    return str(values[key])
 
 
 def of_version(version: Version) -> Release:

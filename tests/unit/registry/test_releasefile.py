@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from registry.release.acts.rules import Facts, judge
 from registry.release.cluster.health import Health
@@ -22,6 +23,16 @@ def test_a_release_survives_its_file() -> None:
 def test_a_digest_of_digits_stays_a_string() -> None:
     digits = replace(RELEASE, git_commit="1" * 40, run_id="1e" + "0" * 30, data_md5="0" * 32)
     assert parse(render(digits), "file") == digits
+
+
+@pytest.mark.parametrize("name", ["no", "on", "007", "1e3", "null", "0x1f", "2026-01-01", "y", "0b1"])
+def test_a_name_that_yaml_could_take_for_something_else_stays_a_name(name: str) -> None:
+    release = replace(RELEASE, model=name)
+    text = render(release)
+    assert parse(text, "file") == release
+    assert yaml.safe_load(text)["images"][0]["name"] == name
+    with pytest.raises(BadInput, match="no release file"):
+        parse(text.replace(f'"{name}"', name), "file")
 
 
 @pytest.mark.parametrize("text", [NOTHING, NOTHING + "patches: []\n"])

@@ -59,12 +59,40 @@ def test_nothing_is_released_and_nothing_of_the_other_is_left(gitops: Path) -> N
             assert "released]" not in path.read_text()
 
 
+def strings(content: object, other: str, name: str) -> object:
+    """Return the content with each string renamed; what is no string stays."""
+    if isinstance(content, dict):
+        return {strings(key, other, name): strings(value, other, name) for key, value in content.items()}
+    if isinstance(content, list):
+        return [strings(each, other, name) for each in content]
+    return content.replace(other, name) if isinstance(content, str) else content
+
+
+@pytest.mark.parametrize("name", ["no", "on", "null", "y", "e1", "true", "inf"])
+def test_a_name_that_yaml_could_take_for_something_else_is_a_string_wherever_it_is_written(
+    gitops: Path, name: str
+) -> None:
+    add(gitops, name, "flight-delay")
+    for path in sorted((gitops / "apps/flight-delay").rglob("*.yaml")):
+        if path.parent.name != "release":
+            twin = gitops / "apps" / name / path.relative_to(gitops / "apps/flight-delay")
+            expected = strings(list(yaml.safe_load_all(path.read_text())), "flight-delay", name)
+            assert list(yaml.safe_load_all(twin.read_text())) == expected, path
+    applications = yaml.safe_load_all((gitops / "argocd/applications.yaml").read_text())
+    labels = [each["metadata"]["labels"]["slipway/model"] for each in applications if each]
+    assert sorted(labels) == sorted([name, "flight-delay"] * 2)
+    assert add(gitops, name, "flight-delay") == []
+
+
 def test_a_second_time_does_nothing(gitops: Path) -> None:
     assert add(gitops, "tides", "flight-delay")
     assert add(gitops, "tides", "flight-delay") == []
 
 
-@pytest.mark.parametrize(("name", "like"), [("Tides", "flight-delay"), ("tides-", "flight-delay"), ("tides", "waves")])
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [("Tides", "flight-delay"), ("tides-", "flight-delay"), ("007", "flight-delay"), ("tides", "waves")],
+)
 def test_what_cannot_be_is_refused(gitops: Path, name: str, like: str) -> None:
     with pytest.raises(BadInput):
         add(gitops, name, like)

@@ -30,6 +30,8 @@ def test_the_project_s_own_parameters_are_sound() -> None:
         ('to: "2013-08-31"', 'to: "2013-09-15"', ["prepare", "test rows must come later"]),
         ('from: "2013-01-01"', 'from: "2013-13-01"', ["prepare.train.from", "2013-13-01"]),
         ("name: flight-delay", "name: Flight Delay", ["model.name", "Flight Delay"]),
+        ("name: flight-delay", "name: no", ["model.name is not text", "False", "quote it"]),
+        ("name: flight-delay", "name: 007", ["model.name is not text", "7", "quote it"]),
         ("evaluate:\n", "evalute:\n", ["evalute", "evaluate (did you mean this?)"]),
         ("high: 0.2, log: true", "high: 0.2, log: maybe", ["tune.space", "log"]),
         ("{low: 100, high: 400}", "{low: 400, high: 100}", ["tune.space", "not above"]),
