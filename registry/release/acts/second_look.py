@@ -1,4 +1,4 @@
-"""What is looked at again right before a release moves: a judgement is as old as the request, and an image may be gone."""
+"""What is looked at again right before a release moves: a judgement ages, and an image may be gone."""
 
 from __future__ import annotations
 

@@ -148,8 +148,8 @@ def rollback(
     """Bring back what ENVIRONMENT ran before NAME's last release, now and without a request.
 
     The image that comes back must be in its registry. Rejects the version that
-    it takes out of production and moves the alias champion back. Run again, it completes what was cut off and does nothing
-    else; --to goes further back.
+    it takes out of production and moves the alias champion back. Run again, it
+    completes what was cut off and does nothing else; --to goes further back.
 
     Example:
 

@@ -123,7 +123,10 @@ def notifications(receiver: Receiver, tmp_path: Path) -> Iterator[None]:
 
 
 def test_what_others_have_in_argo_cds_notifications_stays(site: Site) -> None:
-    theirs = {"subscriptions": "- recipients: [them]\n  triggers: [theirs]\n", "service.webhook.team": "url: http://them\n"}
+    theirs = {
+        "subscriptions": "- recipients: [them]\n  triggers: [theirs]\n",
+        "service.webhook.team": "url: http://them\n",
+    }
     name = ["-n", "argocd", "configmap", "argocd-notifications-cm"]
     kubectl("apply", "-k", str(site.work / "gitops/argocd"))
     kubectl("-n", "argocd", "patch", *name[2:], "--type=merge", "-p", json.dumps({"data": theirs}))

@@ -61,7 +61,7 @@ def test_a_rollback_to_an_image_that_is_gone_is_refused_before_anything_is_writt
         desk.release(number)
     with desk.acting(**GONE) as context:
         before = context.clone.head
-        with pytest.raises(Refused, match="no longer in its registry[^$]*--allow-missing-image"):
+        with pytest.raises(Refused, match=r"no longer in its registry[^$]*--allow-missing-image"):
             rollback(context, NAME, reason="late")
         assert context.clone.head == before
     assert "rejected" not in desk.tags(2)
