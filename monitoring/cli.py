@@ -16,13 +16,16 @@ import click
 import rich_click
 
 from slipway.errors import BadInput
+from slipway.table import WIDE, Column, Listing, show
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from monitoring.drift import Judged
     from monitoring.journal import Window
 
+COLUMNS = (
+    Column("column", wraps=True), Column("state"), Column("index"), Column("limit"), Column("within the reference", 2),
+    Column("missing then", 1), Column("missing now"),
+)  # fmt: skip
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -51,6 +54,7 @@ class Rules:
     default=Path(),
     help="The folder with model/, data/ and reports/.  [default: this one]",
 )
+@WIDE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drift(
     name: str | None,
@@ -60,6 +64,7 @@ def drift(
     minimum_rows: int,
     ignore: tuple[str, ...],
     root: Path,
+    wide: bool,
     as_json: bool,
 ) -> None:
     """Compare what NAME is asked and answers with the rows on which it was judged.
@@ -82,7 +87,7 @@ def drift(
     if span[0] >= to:
         raise BadInput("the window is empty", expected="--since before --until", found=f"{span[0]} and {to}")
     window, judged = _compared(url, name, root, span, Rules(threshold, minimum_rows, ignore))
-    _show(span, window, judged, as_json)
+    _show(span, window, judged, wide, as_json)
     sys.exit(4 if any(one.drifted for one in judged) else 0)
 
 
@@ -121,27 +126,23 @@ def _moment(text: str, now: datetime) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged], as_json: bool) -> None:
+def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged], wide: bool, as_json: bool) -> None:
     drifted = [one.name for one in judged if one.drifted]
     if as_json:
         columns = [asdict(one) | {"drifted": one.drifted} for one in judged]
         said = {"model": window.model, "since": span[0].isoformat(), "until": span[1].isoformat()}
         print(json.dumps(said | {"rows": window.rows, "versions": window.versions, "columns": columns}, indent=2))
         return
-    from rich.console import Console
-
-    Console(soft_wrap=True).print(_table(judged))
+    show(_table(judged, wide))
     versions = ", ".join(f"version {version}: {rows}" for version, rows in sorted(window.versions.items()))
     print(f"{window.rows} rows of {window.model} since {span[0]:%Y-%m-%d %H:%M} UTC ({versions})")
     print(f"drift: {', '.join(drifted)}" if drifted else "no drift")
 
 
-def _table(judged: list[Judged]) -> Table:
-    from rich.table import Table
-
-    table = Table("column", "index", "limit", "within the reference", "missing then", "missing now", "")
+def _table(judged: list[Judged], wide: bool) -> Listing:
+    rows = []
     for one in sorted(judged, key=lambda each: each.limit - each.index):
         shares = (f"{one.missing_before:.1%}", f"{one.missing_now:.1%}")
         numbers = (f"{one.index:.3f}", f"{one.limit:.3f}", f"{one.within:.3f}")
-        table.add_row(one.name, *numbers, *shares, "drift" if one.drifted else "")
-    return table
+        rows.append([one.name, "drift" if one.drifted else "", *numbers, *shares])
+    return Listing(COLUMNS, rows, wide)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import rich_click
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.names import checked
+from slipway.table import WIDE, Column, Listing, show
 from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from registry.tracking import Version
     from registry.verdict import Verdict
 
+VERSIONS = (
+    Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column("ROC AUC", 1), Column("created"),
+    Column("commit", 2), Column("run", 3),
+)  # fmt: skip
+RULES = (Column("rule"), Column("outcome"), Column("measured"), Column("limit"), Column("reason", wraps=True))
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
 
@@ -57,8 +63,9 @@ def register(root: Path, allow_dirty: bool, as_json: bool) -> None:
 @click.command(cls=rich_click.RichCommand)
 @click.argument("name", required=False)
 @FOLDER
+@WIDE
 @AS_JSON
-def versions(name: str | None, root: Path, as_json: bool) -> None:
+def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     """List a model's registered versions, newest first, or every model's.
 
     Example:
@@ -74,14 +81,7 @@ def versions(name: str | None, root: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(listed, indent=2))
         return
-    table = Table("model", "version", "verdict", "aliases", "commit", "ROC AUC", "created")
-    for one in listed:
-        passed = one["verdict"] == "passed"
-        area = "" if one["roc_auc"] is None else f"{one['roc_auc']:.4f}"
-        commit = (one["git_commit"] or "")[:8] + (" + changes" if one["git_dirty"] else "")
-        cells = (one["model"], one["version"], MARKS[passed], ", ".join(one["aliases"]), commit, area, one["created"])
-        table.add_row(*cells)
-    Console().print(table)
+    show(Listing(VERSIONS, map(_cells, listed), wide))
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -107,6 +107,14 @@ def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> 
         print(json.dumps(manifest, indent=2))
     else:
         print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+
+
+def _cells(listed: dict[str, Any]) -> list[str | Text]:
+    area = "" if listed["roc_auc"] is None else f"{listed['roc_auc']:.4f}"
+    commit = (listed["git_commit"] or "")[:12] + (" + changes" if listed["git_dirty"] else "")
+    verdict = Text.from_markup(MARKS[listed["verdict"] == "passed"])
+    aliases, created = ", ".join(listed["aliases"]), listed["created"][:16]
+    return [listed["model"], listed["version"], verdict, aliases, area, created, commit, listed["run_id"] or ""]
 
 
 def _artifact_root(root: Path) -> str | None:
@@ -148,7 +156,7 @@ def _registration(done: Registration) -> dict[str, Any]:
 def _print_registration(done: Registration) -> None:
     console = Console(soft_wrap=True)
     if done.verdict:
-        console.print(_table(done.verdict))
+        show(_table(done.verdict))
     what = "registered" if done.created else "already registered, nothing to do"
     verdict = MARKS[done.version.tags.get("verdict") == "passed"]
     aliases = ", ".join(f"@{alias}" for alias in done.version.aliases)
@@ -157,9 +165,9 @@ def _print_registration(done: Registration) -> None:
         console.print(f"  reasons: {done.version.tags.get('verdict_reasons', 'unknown')}", markup=False)
 
 
-def _table(verdict: Verdict) -> Table:
-    table = Table("rule", "", "measured", "limit", "reason")
+def _table(verdict: Verdict) -> Listing:
+    rows: list[list[str | Text]] = []
     for rule in verdict.rules:
         numbers = ["" if value is None else f"{value:.6g}" for value in (rule.measured, rule.limit)]
-        table.add_row(rule.name, MARKS[rule.passed], *numbers, rule.reason)
-    return table
+        rows.append([rule.name, Text.from_markup(MARKS[rule.passed]), *numbers, rule.reason])
+    return Listing(RULES, rows)

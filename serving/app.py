@@ -116,7 +116,7 @@ class Application:
             body = gzip.compress(body, 1, mtime=0)
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         headers.append((b"content-length", b"%d" % len(body)))
-        if self.parts.draining:
+        if self.parts.draining or not self.parts.role.keeps():
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

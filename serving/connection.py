@@ -167,6 +167,12 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.refuse(refusals.TOO_SLOW)
 
+    def end_idle(self, seconds: float) -> None:
+        """End the connection if nothing has come on it for `seconds` since its last answer."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        if answered and self.phase == IDLE and not self.ended and self.loop.time() - self.since >= seconds:
+            self._end(None)
+
     def evict(self) -> None:
         """Close at once, whatever was still to be said."""
         self.ended = True

@@ -25,6 +25,7 @@ from serving.limits import Limiter
 from serving.logs import RequestLog
 from serving.metrics import Metrics, Reading
 from serving.model import Model
+from serving.role import Role
 from serving.settings import Settings
 from serving.shedding import Shedder
 from serving.tasks import Tasks
@@ -57,6 +58,7 @@ class Parts:
     database_breaker: Breaker
     log: RequestLog
     document: bytes
+    role: Role
     keys: KeySet | None = None
     authenticator: Authenticator | None = None
     cache: Cache | None = None
@@ -130,6 +132,7 @@ def build(settings: Settings, trial: probe.Trial | None = None) -> Parts:
     parts = Parts(
         settings, served, Reader(served.schema, settings.max_rows), metrics, distributions, shedder, limiter,
         redis_breaker, database_breaker, RequestLog(), openapi.document(served, settings),
+        Role(settings.role_file),
     )  # fmt: skip
     _add_auth(parts)
     _add_cache(parts)

@@ -19,7 +19,7 @@ from typing import Any
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from serving import connection, descriptors, listener, logs, pickles, requestlog, sweep
+from serving import connection, descriptors, listener, logs, pickles, requestlog, role, sweep
 from serving.app import Application
 from serving.parts import Parts, build
 from serving.probe import Trial
@@ -80,7 +80,9 @@ class DrainingServer(uvicorn.Server):
         logger.warning("draining for %g s", seconds)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: stop when drained."""
+        """Ten times a second: hand back idle connections where none is kept, stop when drained."""
+        if not self._parts.role.keeps():
+            role.close_idle(self.server_state.connections)
         if time.monotonic() >= self._drained_at:
             self.should_exit = True
         return await super().on_tick(counter)

@@ -68,6 +68,10 @@ class Settings:
     deadline_seconds: float = _setting(2.0, "a request that waited longer is shed with 503, not computed")
     keep_alive_seconds: int = _setting(75, "how long an idle connection stays open")
     drain_seconds: float = _setting(5.0, "time between SIGTERM and closing the listener; readiness fails meanwhile")
+    role_file: str = _setting(
+        "",
+        "file that holds `active` while the Service sends traffic here; else no connection is kept; empty: keep them",
+    )
 
     cache_entries: int = _setting(0, "answers kept in the process; 0 is off")
     cache_redis: str = _setting("off", "share answers through Redis", choices=("on", "off"))

@@ -10,9 +10,11 @@ import click
 import rich_click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from slipway.table import Column, Listing
 from slipway.tracking_uri import tracking_uri
+
+BEST = (Column("candidate"), Column("log loss"), Column("ROC AUC"), Column("hyperparameters", wraps=True))
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -46,12 +48,13 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"best": vars(best), "results": [vars(r) for r in results], "patch": change}, indent=2))
         return
-    table = Table("candidate", "log loss", "ROC AUC", "hyperparameters", title="best five")
+    rows = []
     for result in results[:5]:
         settings = ", ".join(f"{key}={value}" for key, value in result.candidate.items())
         name = "now" if result.number == 0 else str(result.number)
-        table.add_row(name, f"{result.log_loss:.5f}", f"{result.roc_auc:.4f}", settings)
-    console.print(table)
+        rows.append([name, f"{result.log_loss:.5f}", f"{result.roc_auc:.4f}", settings])
+    console.print("best five")
+    console.print(Listing(BEST, rows), soft_wrap=True)
     print(change, end="")
     if not change:
         console.print("params.yaml has the best of them already")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.second_look import still_good
 from registry.release.forge.forge import Request
 from registry.release.repository.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
 from registry.release.repository.history import history
@@ -59,7 +60,8 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
 
     Raises:
         BadInput: no request is open.
-        Refused: the request is the approver's own, stale, rejected, or changed since it was looked at.
+        Refused: the request is the approver's own, stale, rejected, or changed since it was looked at; its image is
+            gone, or staging is no longer healthy.
     """
     request = waiting(context, name)
     if request is None:
@@ -80,6 +82,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
                 "the request changed while it was looked at", found=sha or "no branch", hint=f"slipway diff {name}"
             )
         release = _checked(context, name, sha, version)
+        still_good(context, release)
         path = clone.path(name, PRODUCTION)
         said = context.message(
             f"Approve {name} {version} for production",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.second_look import can_come_back
 from registry.release.repository.commits import PRODUCTION, REVERT, ROLLBACK
 from registry.release.repository.history import Entry, history, rejected
 from registry.release.repository.manifests import Clone
@@ -22,11 +23,12 @@ from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What the environment runs again; `commit` is None where it did so already."""
+    """What the environment runs again; `commit` is None where it did so already, `warning` what nobody could check."""
 
     release: Release
     rejected: int | None
     commit: str | None
+    warning: str | None = None
 
 
 def rollback(
@@ -36,14 +38,16 @@ def rollback(
     reason: str = "",
     to: int | None = None,
     action: str = ROLLBACK,
+    allow_missing: bool = False,
 ) -> RolledBack:
     """Bring back the release before, or version `to`; a rejected version never comes back.
 
-    A second call finds the rollback done. `action` is REVERT where a failed analysis asks, not a person.
+    A second call finds the rollback done. `action` is REVERT where a failed analysis asks, not a person: what it
+    goes back to never stopped running, so its image is not asked for.
 
     Raises:
         BadInput: there is nothing to go back to, or the environment never ran version `to`.
-        Refused: version `to` was rejected, or the environment moved meanwhile.
+        Refused: version `to` was rejected, its image is gone (unless `allow_missing`), or the environment moved.
         Unavailable: MLflow or the audit record did not follow; the environment is back all the same.
     """
     entries = history(context.clone, name, environment)
@@ -61,6 +65,7 @@ def rollback(
         _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
         return RolledBack(now, current.rejects, None)
     target = _target(context, name, entries, now, to)
+    warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None
     more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}
     path, subject = context.clone.path(name, environment), f"Roll {name} in {environment} back to {target.version}"
 
@@ -77,7 +82,7 @@ def rollback(
     commit = step(context.clone, make)
     number = now.version if more else None
     _follow(context, target, number, commit or "", environment, action, reason)
-    return RolledBack(target, number, commit)
+    return RolledBack(target, number, commit, warning)
 
 
 def _target(context: Context, name: str, entries: list[Entry], now: Release, to: int | None) -> Release:

@@ -22,12 +22,13 @@ class Staged:
     before: Release | None
 
 
-def stage(context: Context, name: str, reference: str, reason: str = "") -> Staged:
+def stage(context: Context, name: str, reference: str, reason: str = "", allow_failed: bool = False) -> Staged:
     """Make version `reference` (a number or @alias) of `name` what staging runs.
 
     Raises:
         BadInput: no such version, no image of it, or no manifests of the model.
-        Refused: the version was rejected, or the branch does not take the commit.
+        Refused: the version was rejected, the gate did not pass it (unless `allow_failed`), or the branch does not
+            take the commit.
     """
     context.say("asking MLflow")
     version = find(context.open_tracking(), name, reference)
@@ -37,6 +38,14 @@ def stage(context: Context, name: str, reference: str, reason: str = "") -> Stag
             expected="a version that nobody rejected",
             found=version.tags["rejected"],
             hint="register a new version",
+        )
+    verdict = version.tags.get("verdict", "none")
+    if verdict != "passed" and not allow_failed:
+        raise Refused(
+            f"the gate did not pass {name} version {version.number}",
+            expected="the verdict passed, since nothing else can go on to production",
+            found=f"{verdict} {version.tags.get('verdict_reasons', '')}".strip(),
+            hint=f"slipway stage {name} {version.number} --allow-failed, to try it in staging all the same",
         )
     release = of_version(version)
     text, path = render(release), context.clone.path(name, STAGING)

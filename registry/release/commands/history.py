@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, settings
 from slipway.errors import Refused
 from slipway.names import checked
+from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
     from registry.release.repository.history import Entry
@@ -26,9 +25,17 @@ if TYPE_CHECKING:
 @click.option("--verify", "verify", is_flag=True, help="Check the signature of every commit that touched production.")
 @click.option("--since", metavar="COMMIT", help="With --verify: the commit from which on everything is signed.")
 @FOLDER
+@WIDE
 @AS_JSON
 def history(
-    name: str, environment: str, limit: int | None, verify: bool, since: str | None, root: Path, as_json: bool
+    name: str,
+    environment: str,
+    limit: int | None,
+    verify: bool,
+    since: str | None,
+    root: Path,
+    wide: bool,
+    as_json: bool,
 ) -> None:
     """List what ENVIRONMENT has run of NAME, newest first, from Git alone.
 
@@ -44,6 +51,7 @@ def history(
     from registry.release.commands.opening import opened
     from registry.release.repository.history import history as run
     from registry.release.repository.signers import verify as check
+    from registry.release.views.table import releases
 
     with opened(settings(root)) as clone:
         entries = run(clone, checked(name), environment, limit)
@@ -54,7 +62,7 @@ def history(
             json.dumps({"model": name, "environment": environment, "releases": rows, "problems": problems}, indent=2)
         )
     else:
-        Console(soft_wrap=True).print(_table(entries))
+        show(releases(entries, wide))
     if problems:
         raise Refused(
             f"the history of {name} in production does not verify",
@@ -110,15 +118,3 @@ def _row(entry: Entry) -> dict[str, Any]:
         "rejects": entry.rejects,
         "problem": entry.problem,
     }
-
-
-def _table(entries: list[Entry]) -> Table:
-    table = Table("when", "version", "action", "asked by", "approved by", "digest", "commit")
-    for column in (0, 5, 6):
-        table.columns[column].no_wrap = True
-    for row in map(_row, entries):
-        version = str(row["version"] or row["problem"] or "none")
-        when, digest = row["when"][:16], (row["digest"] or "").removeprefix("sha256:")[:12]
-        cells = (when, version, row["action"] or "", row["asked"], row["approver"] or "", digest)
-        table.add_row(*(cell.replace("[", r"\[") for cell in cells), row["commit"][:12])
-    return table

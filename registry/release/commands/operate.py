@@ -16,6 +16,7 @@ from rich.console import Console
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, acting, cluster, show
 from slipway.names import checked
+from slipway.table import WIDE
 
 if TYPE_CHECKING:
     from registry.release.views.status import Status
@@ -27,8 +28,9 @@ ENVIRONMENT = click.argument("environment", default="production", type=click.Cho
 @click.argument("name", required=False)
 @click.option("--watch", is_flag=True, help="Look again every 2 seconds until Ctrl-C.")
 @FOLDER
+@WIDE
 @AS_JSON
-def status(name: str | None, watch: bool, root: Path, as_json: bool) -> None:
+def status(name: str | None, watch: bool, root: Path, wide: bool, as_json: bool) -> None:
     """Show Git, MLflow and the cluster side by side, and where they differ.
 
     Exit codes: 0 they agree · 4 they differ · 5 one of them cannot be asked.
@@ -44,12 +46,12 @@ def status(name: str | None, watch: bool, root: Path, as_json: bool) -> None:
     with acting(root) as context:
         found = run(context, cluster, wanted)
         if watch and not as_json:
-            _watch(lambda: (context.clone.fetch(), run(context, cluster, wanted))[1])
+            _watch(lambda: table((context.clone.fetch(), run(context, cluster, wanted))[1], wide))
             return
     if as_json:
         print(json.dumps([_plain(one) for one in found], indent=2, default=str))
     else:
-        Console().print(table(found))
+        Console(soft_wrap=True, highlight=False).print(table(found, wide))
     sys.exit(4 if any(one.differences for one in found) else 0)
 
 
@@ -127,13 +129,12 @@ def _steer(word: str, name: str, environment: str, root: Path, as_json: bool) ->
 def _watch(look: Any) -> None:
     from rich.live import Live
 
-    from registry.release.views.table import table
     from slipway.errors import SlipwayError
 
     with Live(refresh_per_second=2) as live:
         while True:
             try:
-                live.update(table(look()))
+                live.update(look())
             except SlipwayError as error:
                 live.update(str(error))
             time.sleep(2)

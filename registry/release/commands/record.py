@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from registry.options import AS_JSON, FOLDER
 from registry.release.commands.process import COMMAND, settings
 from slipway.names import checked
+from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
     from registry.release.record.audit import Entry
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     "--head", "heads", multiple=True, metavar="SEQUENCE:HASH", help="One more head noted before, for --verify."
 )
 @FOLDER
+@WIDE
 @AS_JSON
-def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, as_json: bool) -> None:
+def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wide: bool, as_json: bool) -> None:
     """List who did what to NAME, when and why, oldest first, or to every model.
 
     --verify looks whether the rows follow from each other, and asks Git: every
@@ -54,7 +55,7 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, as
     if as_json:
         print(json.dumps(said, indent=2))
         return
-    Console().print(entries(found))
+    show(entries(found, wide))
     whole = f"; {len(every)} rows follow from each other" if verify else ""
     print(f"head {head or 'none'}{whole}")
 

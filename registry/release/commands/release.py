@@ -25,13 +25,14 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 @COMMAND()
 @click.argument("name")
 @click.argument("version")
+@click.option("--allow-failed", is_flag=True, help="Try a version that the gate did not pass.")
 @REASON
 @FOLDER
 @AS_JSON
-def stage(name: str, version: str, reason: str, root: Path, as_json: bool) -> None:
+def stage(name: str, version: str, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
     """Make VERSION (a number or @alias) of NAME what staging runs, by one commit.
 
-    The version needs an image. Staging the same version again does nothing.
+    The version needs an image and the gate's verdict passed. Staging the same version again does nothing.
 
     Example:
 
@@ -40,7 +41,7 @@ def stage(name: str, version: str, reason: str, root: Path, as_json: bool) -> No
     from registry.release.acts.stage import stage as run
 
     with acting(root) as context:
-        done = run(context, checked(name), version, reason)
+        done = run(context, checked(name), version, reason, allow_failed)
     what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
     text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}"
     show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
@@ -137,15 +138,18 @@ def reject(name: str, version: str, reason: str, root: Path, as_json: bool) -> N
 @click.argument("name")
 @click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
 @click.option("--to", type=click.IntRange(min=1), help="A version that ran there earlier; default the release before.")
+@click.option("--allow-missing-image", "missing", is_flag=True, help="Go back although the registry lacks the image.")
 @WHY
 @FOLDER
 @AS_JSON
-def rollback(name: str, environment: str, to: int | None, reason: str, root: Path, as_json: bool) -> None:
+def rollback(
+    name: str, environment: str, to: int | None, missing: bool, reason: str, root: Path, as_json: bool
+) -> None:
     """Bring back what ENVIRONMENT ran before NAME's last release, now and without a request.
 
-    Rejects the version that it takes out of production and moves the alias
-    champion back. Run again, it completes what was cut off and does nothing
-    else; --to goes further back.
+    The image that comes back must be in its registry. Rejects the version that
+    it takes out of production and moves the alias champion back. Run again, it
+    completes what was cut off and does nothing else; --to goes further back.
 
     Example:
 
@@ -154,7 +158,9 @@ def rollback(name: str, environment: str, to: int | None, reason: str, root: Pat
     from registry.release.acts.rollback import rollback as run
 
     with acting(root) as context:
-        done = run(context, checked(name), environment, reason, to)
+        done = run(context, checked(name), environment, reason, to, allow_missing=missing)
+    if done.warning:
+        click.echo(f"warning: {done.warning}", err=True)
     what = f"commit {done.commit[:12]}" if done.commit else "it was already; --to VERSION goes further back"
     gone = f"; version {done.rejected} is rejected" if done.rejected else ""
     text = f"{name} in {environment} is back at version {done.release.version}{gone}  {what}"

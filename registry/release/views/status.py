@@ -7,7 +7,7 @@ Kubernetes what runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.release.acts.context import Context
 from registry.release.acts.wishes import REFUSED, REJECTED
@@ -35,10 +35,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two of the three disagree, and what to type."""
+    """Where two of the three disagree, and what to type; `environment` is whose row differs, None for neither's."""
 
     said: str
     hint: str
+    environment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def compare(
     model: str, places: list[Place], requests: tuple[Request, ...], versions: tuple[Version, ...]
 ) -> list[Difference]:
     """Return where Git, MLflow and the cluster disagree about a model; nothing where all is one."""
-    found = [one for place in places for one in (_runs(model, place), _registered(model, place, versions)) if one]
+    asked = [(place, one) for place in places for one in (_runs(model, place), _registered(model, place, versions))]
+    found = [replace(one, environment=place.environment) for place, one in asked if one]
     by_name = {place.environment: place.release for place in places}
     wish = _wish(by_name[PRODUCTION], requests, versions)
     waiting = [_request(model, one, by_name[STAGING]) for one in requests]
@@ -153,7 +155,8 @@ def _unfinished(model: str, where: str, release: Release, rollout: Rollout) -> D
     if rollout.aborted:
         return Difference(
             f"version {release.version} was aborted by somebody; {runs}",
-            f"slipway rollback {model} {where} --reason …, or kubectl argo rollouts retry rollout {model}",
+            f"slipway rollback {model} {where} --reason …, "
+            f"or kubectl argo rollouts -n {rollout.namespace} retry rollout {model}",
         )
     text = f"version {release.version} is on its way in {where}: {rollout.phase} {rollout.message}".strip()
     return Difference(f"{text}; {runs}", f"slipway status {model} --watch")
@@ -189,7 +192,7 @@ def _wish(
         return None
     refused = f": {champion.tags[REFUSED]}" if champion and REFUSED in champion.tags else ""
     text = f"champion is {_version(wanted)}, production releases {_version(has)}{refused}"
-    return Difference(text, "slipway reconcile --once")
+    return Difference(text, "slipway reconcile --once", PRODUCTION)
 
 
 def _request(model: str, request: Request, staging: Release | None) -> Difference:

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from registry.release.record.audit import Entry
+from registry.release.repository.history import Entry as Step
 from registry.release.views.status import Place, Status
 from registry.release.views.trace import Trace
 from registry.tracking import CHAMPION
+from slipway.table import Column, Listing
+
+STATUS = (
+    Column("model", 1), Column("environment"), Column("Git"), Column("MLflow", 2), Column("cluster", wraps=True),
+    Column("state"), Column("digest", 3),
+)  # fmt: skip
+AUDIT = (
+    Column("#"), Column("when"), Column("who", wraps=True), Column("what"), Column("model", 1), Column("version"),
+    Column("to"), Column("why", 2, wraps=True), Column("from", 3),
+)  # fmt: skip
+HISTORY = (
+    Column("when"), Column("version"), Column("action"), Column("by", wraps=True), Column("digest"),
+    Column("asked by", 1, wraps=True), Column("commit", 2),
+)  # fmt: skip
+MINUTES, DIGITS = 16, 12  # of a time in ISO 8601; of a digest or a commit
 
 
-def table(found: list[Status]) -> Group:
+def table(found: list[Status], wide: bool = False) -> Group:
     """Return the three sides of each model, and the differences below in words."""
-    rows = Table("model", "environment", "Git", "MLflow", "cluster", "")
-    for one in found:
-        for place in (one.staging, one.production):
-            rows.add_row(
-                one.model, place.environment, _git(place), _mlflow(one, place), _runs(place), _mark(one, place)
-            )
+    several = len({one.model for one in found}) > 1
+    rows: list[list[str | Text]] = [
+        [one.model, place.environment, _git(place), _mlflow(one, place), _runs(place), _mark(one, place),
+         _short(place.release.digest if place.release else None)]
+        for one in found for place in (one.staging, one.production)
+    ]  # fmt: skip
+    columns = [replace(column, rank=0) if several and column.name == "model" else column for column in STATUS]
     said = [
         Text.from_markup(f"[yellow]{escape(one.model)}[/]: {escape(each.said)}\n  next: {escape(each.hint)}")
         for one in found
         for each in one.differences
     ]
-    return Group(rows, *(said or [Text("Git, MLflow and the cluster agree.", style="green")]))
+    agreed = Text("Git, MLflow and the cluster agree.", style="green")
+    return Group(Listing(columns, rows, wide), *(said or [agreed]))
 
 
 def walk(found: Trace) -> str:
@@ -49,17 +69,33 @@ def walk(found: Trace) -> str:
     return "\n".join(lines + [f"not asked: {one}" for one in found.missing])
 
 
-def entries(found: list[Entry]) -> Table:
+def entries(found: list[Entry], wide: bool = False) -> Listing:
     """Return the audit record as a table."""
-    rows = Table("#", "when", "who", "what", "model", "from", "to", "why")
+    several = len({one.model for one in found}) > 1
+    columns = [replace(column, rank=0) if several and column.name == "model" else column for column in AUDIT]
+    cells = [
+        (str(one.sequence), one.at[: None if wide else MINUTES], _person(one.actor, wide), one.action, one.model,
+         str(one.version), _short(one.target, wide), one.reason, _short(one.source, wide))
+        for one in found
+    ]  # fmt: skip
+    return Listing(columns, cells, wide)
+
+
+def releases(found: list[Step], wide: bool = False) -> Listing:
+    """Return what an environment has run as a table; `by` is who approved it, else who did it."""
+    rows = []
     for one in found:
-        cells = (one.action, f"{one.model} {one.version}", _short(one.source), _short(one.target), one.reason)
-        rows.add_row(str(one.sequence), one.at[:19], *(escape(cell) for cell in (one.actor, *cells)))
-    return rows
+        release, commit = one.release, one.commit
+        version = str(release.version) if release else one.problem or "none"
+        by, asked = one.approver or str(one.asked), str(one.asked)
+        people = [_person(by, wide), _short(release.digest if release else None, wide), _person(asked, wide)]
+        when, sha = commit.when[: None if wide else MINUTES], commit.sha[: None if wide else DIGITS]
+        rows.append([when, version, commit.action or "", *people, sha])
+    return Listing(HISTORY, rows, wide)
 
 
 def _git(place: Place) -> str:
-    return f"version {place.release.version}  {_short(place.release.digest)}" if place.release else "nothing released"
+    return f"version {place.release.version}" if place.release else "nothing"
 
 
 def _mlflow(one: Status, place: Place) -> str:
@@ -82,10 +118,16 @@ def _runs(place: Place) -> str:
     return runs + (f"; {place.rollout.version} waits" if waits and place.rollout.version else "")
 
 
-def _mark(one: Status, place: Place) -> str:
-    differs = any(each.said.startswith(place.environment) or place.environment in each.said for each in one.differences)
-    return "[yellow]differs[/]" if differs else "[green]ok[/]"
+def _mark(one: Status, place: Place) -> Text:
+    differs = any(each.environment == place.environment for each in one.differences)
+    return Text("differs", style="yellow") if differs else Text("ok", style="green")
 
 
-def _short(digest: str | None) -> str:
-    return digest[:19] if digest else ""
+def _person(actor: str, wide: bool) -> str:
+    """Return a person's address, which is who they are; --wide gives the name as well."""
+    address = re.search(r"<(.+)>$", actor)
+    return address[1] if address and not wide else actor
+
+
+def _short(digest: str | None, wide: bool = False) -> str:
+    return digest or "" if wide or not (digest or "").startswith("sha256:") else (digest or "")[7 : 7 + DIGITS]

@@ -122,6 +122,24 @@ def notifications(receiver: Receiver, tmp_path: Path) -> Iterator[None]:
     kubectl("-n", "argocd", "patch", "secret", "argocd-notifications-secret", "--type=merge", "-p", json.dumps(undo))
 
 
+def test_what_others_have_in_argo_cds_notifications_stays(site: Site) -> None:
+    theirs = {
+        "subscriptions": "- recipients: [them]\n  triggers: [theirs]\n",
+        "service.webhook.team": "url: http://them\n",
+    }
+    name = ["-n", "argocd", "configmap", "argocd-notifications-cm"]
+    kubectl("apply", "-k", str(site.work / "gitops/argocd"))
+    kubectl("-n", "argocd", "patch", *name[2:], "--type=merge", "-p", json.dumps({"data": theirs}))
+    try:
+        kubectl("apply", "-k", str(site.work / "gitops/argocd"))
+        data = get(*name)["data"]
+        assert {key: data[key] for key in theirs} == theirs
+        assert "trigger.slipway-waits" in data
+    finally:
+        undo = {"data": dict.fromkeys(theirs)}
+        kubectl("-n", "argocd", "patch", *name[2:], "--type=merge", "-p", json.dumps(undo))
+
+
 @pytest.mark.usefixtures("notifications")
 def test_people_are_told_of_what_waits_and_of_what_cannot_be_read(
     production: Site, built: Images, receiver: Receiver

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.fixtures.images import ROOT
 from tests.integration.gitops.conftest import FIXTURE, NEXT, release, rendered
@@ -24,8 +25,8 @@ EXPLAINED = {
     "Rollout/flight-delay.spec.template.spec.containers[0].resources.requests.cpu": "guaranteed in production",
     "Rollout/flight-delay.spec.template.spec.containers[0].resources.requests.memory": "guaranteed in production",
     "Rollout/flight-delay.spec.template.spec.containers[0].resources.limits.cpu": "guaranteed in production",
-    "Rollout/flight-delay.spec.template.spec.containers[0].env[1].name": "the spool's folder is the pod's",
-    "Rollout/flight-delay.spec.template.spec.containers[0].env[1].valueFrom.fieldRef.fieldPath": "the same",
+    "Rollout/flight-delay.spec.template.spec.containers[0].env[2].name": "the spool's folder is the pod's",
+    "Rollout/flight-delay.spec.template.spec.containers[0].env[2].valueFrom.fieldRef.fieldPath": "the same",
     "Rollout/flight-delay.spec.template.spec.volumes[1].emptyDir.sizeLimit": "the spool outlives its pod in production",
     "Rollout/flight-delay.spec.template.spec.volumes[1].persistentVolumeClaim.claimName": "the same",
     "HorizontalPodAutoscaler/flight-delay.spec.minReplicas": "production survives a lost pod",
@@ -152,3 +153,15 @@ def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
         return (time.perf_counter() - started) / models
 
     assert seconds(20) < 2 * seconds(1)
+
+
+def test_argo_cds_shared_configmap_gets_keys_of_this_project_alone() -> None:
+    built = subprocess.run(["kustomize", "build", ROOT / "gitops/argocd"], capture_output=True, text=True, check=True)
+    objects = list(yaml.safe_load_all(built.stdout))
+    data = next(one["data"] for one in objects if one["metadata"]["name"] == "argocd-notifications-cm")
+    assert all(key.split(".")[-1].startswith("slipway") for key in data), sorted(data)
+    begins = "notifications.argoproj.io/subscribe."
+    applications = [one["metadata"] for one in objects if one["kind"] == "Application"]
+    for meta in applications:
+        told = {key.removeprefix(begins) for key in meta["annotations"] if key.startswith(begins)}
+        assert told == {f"{key.removeprefix('trigger.')}.slipway" for key in data if key.startswith("trigger.")}

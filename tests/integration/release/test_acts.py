@@ -72,7 +72,7 @@ def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(d
     desk.version("failed")
     desk.version()
     with desk.acting() as context:
-        stage(context, "tiny", "1")
+        stage(context, "tiny", "1", allow_failed=True)
         with pytest.raises(Refused, match="verdict: the gate said failed"):
             promote(context, "tiny", "1")
         with pytest.raises(Refused, match="staged: staging's release file is version 1"):

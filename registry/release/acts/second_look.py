@@ -1,0 +1,53 @@
+"""What is looked at again right before a release moves: a judgement ages, and an image may be gone."""
+
+from __future__ import annotations
+
+from registry.release.acts.context import Context
+from registry.release.repository.commits import STAGING
+from registry.release.repository.releasefile import Release
+from slipway.errors import Refused
+
+
+def still_good(context: Context, release: Release) -> None:
+    """See that what was judged when the request was opened still holds at its approval.
+
+    Raises:
+        Refused: the image is not in its registry, or staging, where it still runs this release, is not healthy.
+    """
+    name, version = release.model, release.version
+    there, reason = context.in_registry(release.image, release.digest)
+    if there is not True:
+        raise Refused(
+            f"the image of {name} version {version} cannot be found",
+            expected=f"{release.image} with {release.digest}",
+            found=reason,
+            hint=f"push the image again, or slipway reject {name} {version} --reason …",
+        )
+    if context.clone.release(name, STAGING) != release:
+        return  # staging has moved on: what it runs says nothing of this release
+    health = context.health(name, STAGING, release.digest)
+    if health.seconds is None:
+        raise Refused(
+            f"{name} version {version} is no longer healthy in staging",
+            expected="a healthy rollout of the version that is approved",
+            found=health.said,
+            hint=f"slipway status {name}, then approve when staging is healthy again",
+        )
+
+
+def can_come_back(context: Context, release: Release, allow_missing: bool) -> str | None:
+    """See that the image of a rollback's target is there; return a warning where nobody could say.
+
+    Raises:
+        Refused: the registry no longer has the image, and nobody allowed for that.
+    """
+    there, reason = context.in_registry(release.image, release.digest)
+    if there is False and not allow_missing:
+        raise Refused(
+            f"the image of {release.model} version {release.version} is no longer in its registry",
+            expected=f"{release.image} with {release.digest}",
+            found=reason,
+            hint="name another version by --to VERSION, push the image again, or, where its pods still run, "
+            "add --allow-missing-image",
+        )
+    return None if there else f"the image of version {release.version} was not found: {reason}"
