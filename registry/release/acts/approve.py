@@ -18,7 +18,7 @@ from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release
 from registry.release.repository.requests import commit_of, stale, tip
-from registry.release.repository.signers import Signature, counts, own_signature, signature
+from registry.release.repository.signatures import Signature, counts, own_signature, signature
 from slipway.errors import BadInput, Refused
 
 
