@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.same import same_stores
 from registry.release.forge.forge import Request
 from registry.release.repository.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
 from registry.release.repository.history import history
@@ -61,6 +62,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
         BadInput: no request is open.
         Refused: the request is the approver's own, stale, rejected, or changed since it was looked at.
     """
+    same_stores(context, name)
     request = waiting(context, name)
     if request is None:
         return _approved_before(context, name)

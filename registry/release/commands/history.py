@@ -107,9 +107,14 @@ def _row(entry: Entry) -> dict[str, Any]:
         "digest": release.digest if release else None,
         "asked": str(entry.asked),
         "approver": entry.approver,
+        "own": entry.own,
         "rejects": entry.rejects,
         "problem": entry.problem,
     }
+
+
+def _approval(row: dict[str, Any]) -> str:
+    return "nobody else" if row["own"] else row["approver"] or ""
 
 
 def _table(entries: list[Entry]) -> Table:
@@ -119,6 +124,6 @@ def _table(entries: list[Entry]) -> Table:
     for row in map(_row, entries):
         version = str(row["version"] or row["problem"] or "none")
         when, digest = row["when"][:16], (row["digest"] or "").removeprefix("sha256:")[:12]
-        cells = (when, version, row["action"] or "", row["asked"], row["approver"] or "", digest)
+        cells = (when, version, row["action"] or "", row["asked"], _approval(row), digest)
         table.add_row(*(cell.replace("[", r"\[") for cell in cells), row["commit"][:12])
     return table

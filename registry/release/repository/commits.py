@@ -14,6 +14,7 @@ from slipway.errors import BadInput
 
 STAGE, PROMOTE, ROLLBACK, REVERT = "stage", "promote", "rollback", "revert"
 APPROVE = "approve"  # what the audit record calls the merge of a promotion
+OWN = "unapproved"  # and the merge of one's own request, which nobody else approved
 STAGING, PRODUCTION = "staging", "production"
 ENVIRONMENTS = (STAGING, PRODUCTION)
 AUDIT_HEAD = r"(0|[1-9][0-9]{0,17}):[0-9a-f]{64}"
