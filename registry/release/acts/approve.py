@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.same import same_stores
 from registry.release.acts.second_look import still_good
 from registry.release.forge.forge import Request
 from registry.release.repository.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
@@ -19,7 +20,7 @@ from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release
 from registry.release.repository.requests import commit_of, stale, tip
-from registry.release.repository.signers import Signature, counts, own_signature, signature
+from registry.release.repository.signatures import Signature, counts, own_signature, signature
 from slipway.errors import BadInput, Refused
 
 
@@ -63,6 +64,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
         Refused: the request is the approver's own, stale, rejected, or changed since it was looked at; its image is
             gone, or staging is no longer healthy.
     """
+    same_stores(context, name)
     request = waiting(context, name)
     if request is None:
         return _approved_before(context, name)

@@ -26,7 +26,7 @@ class Context:
     """Git, forge, MLflow, audit record, and the questions asked of cluster, image registry and artifact store.
 
     `health(model, environment, digest)`, `in_registry(image, digest)` and `in_store(tracking, version)`
-    answer with the reason when they cannot tell.
+    answer with the reason when they cannot tell. `lost_head` is an entry of the audit record that is known to be lost.
     """
 
     clone: Clone
@@ -38,6 +38,7 @@ class Context:
     in_store: Callable[[Tracking, Version], tuple[bool | None, str]]
     bake_seconds: float
     say: Callable[[str], None] = lambda _: None
+    lost_head: str | None = None
 
     @property
     def actor(self) -> Actor:

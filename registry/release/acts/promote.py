@@ -12,6 +12,7 @@ from registry.release.acts import wishes
 from registry.release.acts.body import body
 from registry.release.acts.context import Context
 from registry.release.acts.rules import Facts, judge
+from registry.release.acts.same import same_stores
 from registry.release.acts.stage import overlaid
 from registry.release.forge.forge import Request, branch_of, of_branch
 from registry.release.repository import history
@@ -45,6 +46,7 @@ def promote(
         Unavailable: Git, MLflow or the forge failed; the same command completes it.
     """
     context.say("asking MLflow")
+    same_stores(context, name)
     tracking = context.open_tracking()
     version = find(tracking, name, reference)
     candidate = of_version(version)

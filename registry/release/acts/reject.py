@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from registry.export import find
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.same import same_stores
 from registry.release.repository.commits import PRODUCTION
 from registry.tracking import CHAMPION, Version
 from slipway.errors import Refused
@@ -31,6 +32,7 @@ def reject(context: Context, name: str, reference: str, reason: str) -> Rejected
         BadInput: no such version.
         Refused: production runs it.
     """
+    same_stores(context, name)
     tracking = context.open_tracking()
     version = find(tracking, name, reference)
     runs = context.clone.release(name, PRODUCTION)

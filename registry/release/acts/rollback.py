@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.same import same_stores
 from registry.release.acts.second_look import can_come_back
 from registry.release.repository.commits import PRODUCTION, REVERT, ROLLBACK
 from registry.release.repository.history import Entry, history, rejected
@@ -23,11 +24,16 @@ from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What the environment runs again; `commit` is None where it did so already, `warning` what nobody could check."""
+    """What the environment runs again; `commit` is None where it did so already.
+
+    `rejected` is the version that was tagged, `untagged` the one that MLflow does not have, so that nothing was;
+    `warning` is what nobody could check.
+    """
 
     release: Release
     rejected: int | None
     commit: str | None
+    untagged: int | None = None
     warning: str | None = None
 
 
@@ -51,6 +57,7 @@ def rollback(
         Unavailable: MLflow or the audit record did not follow; the environment is back all the same.
     """
     entries = history(context.clone, name, environment)
+    same_stores(context, name, urgent=True)
     current = entries[0] if entries else None
     if current is None or current.release is None:
         raise BadInput(
@@ -62,8 +69,8 @@ def rollback(
     done = current.commit.action in (ROLLBACK, REVERT) if to is None else now.version == to
     if done:
         last, why = current.commit, current.commit.reason or reason
-        _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
-        return RolledBack(now, current.rejects, None)
+        tagged = _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
+        return _told(now, current.rejects, tagged, None)
     target = _target(context, name, entries, now, to)
     warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None
     more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}
@@ -81,8 +88,14 @@ def rollback(
 
     commit = step(context.clone, make)
     number = now.version if more else None
-    _follow(context, target, number, commit or "", environment, action, reason)
-    return RolledBack(target, number, commit, warning)
+    tagged = _follow(context, target, number, commit or "", environment, action, reason)
+    return _told(target, number, tagged, commit, warning)
+
+
+def _told(
+    release: Release, gone: int | None, tagged: bool, commit: str | None, warning: str | None = None
+) -> RolledBack:
+    return RolledBack(release, gone if tagged else None, commit, None if tagged else gone, warning)
 
 
 def _target(context: Context, name: str, entries: list[Entry], now: Release, to: int | None) -> Release:
@@ -111,14 +124,16 @@ def _target(context: Context, name: str, entries: list[Entry], now: Release, to:
 
 def _follow(
     context: Context, target: Release, gone: int | None, commit: str, environment: str, action: str, reason: str
-) -> None:
-    """Do what comes after the commit; each part whether or not the others worked."""
+) -> bool:
+    """Do what comes after the commit, each part whether or not the others worked; say whether a version was tagged."""
+    tagged = False
 
     def marks() -> None:
+        nonlocal tagged
         if gone is None:
             return
         tracking = context.open_tracking()
-        wishes.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
+        tagged = wishes.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
         there = wishes.champion(tracking, target.model)
         if there is not None and there.number == gone:
             wishes.move_champion(tracking, target.model, target.version)
@@ -139,3 +154,4 @@ def _follow(
             found="; ".join(failed),
             hint="run the same command again; it makes no second commit",
         )
+    return tagged

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from registry.release.acts.context import Context
 from registry.release.acts.placed import placed
+from registry.release.acts.same import same_stores
 from registry.release.cluster.analysis import analyse
 from registry.release.cluster.api import Cluster
 from registry.release.cluster.rollouts import Analysis
@@ -22,6 +23,7 @@ def smoke(context: Context, open_cluster: Callable[[], Cluster], name: str, envi
         Refused: the analysis said no.
         Unavailable: the cluster does not answer, or the analysis does not end.
     """
+    same_stores(context, name)
     namespace, release = placed(context, name, environment, "one to judge")
     cluster = open_cluster()
     rollout = cluster.rollout(namespace, name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from registry.export import find
 from registry.release.acts.context import Context
+from registry.release.acts.same import same_stores
 from registry.release.repository.commits import STAGE, STAGING
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
@@ -31,6 +32,7 @@ def stage(context: Context, name: str, reference: str, reason: str = "", allow_f
             take the commit.
     """
     context.say("asking MLflow")
+    same_stores(context, name)
     version = find(context.open_tracking(), name, reference)
     if "rejected" in version.tags:
         raise Refused(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from registry.release.acts.context import Context
 from registry.release.acts.placed import placed
+from registry.release.acts.same import same_stores
 from registry.release.cluster.api import Cluster
 from registry.release.cluster.rollouts import Rollout
 
@@ -17,6 +18,7 @@ def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name
         BadInput: no such environment, or nothing there to resume or abort.
         Unavailable: the cluster or the audit record does not answer.
     """
+    same_stores(context, name)
     namespace, release = placed(context, name, environment, "one on its way")
     cluster = open_cluster()
     before = cluster.rollout(namespace, name)

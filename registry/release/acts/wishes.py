@@ -18,11 +18,12 @@ def rejected(tracking: Tracking, name: str) -> dict[int, str]:
     return {one.number: one.tags[REJECTED] for one in tracking.versions(name) if REJECTED in one.tags}
 
 
-def reject(tracking: Tracking, name: str, number: int, reason: str) -> None:
-    """Tag a version as rejected; the first reason stays. A version that was deleted is left alone."""
+def reject(tracking: Tracking, name: str, number: int, reason: str) -> bool:
+    """Tag a version as rejected, and say whether it is; the first reason stays. One that was deleted is left alone."""
     there = next((one for one in tracking.versions(name) if one.number == number), None)
     if there is not None and REJECTED not in there.tags:
         tracking.tag_version(name, number, REJECTED, (reason or "no reason given")[:LONGEST_TAG])
+    return there is not None
 
 
 def refuse(tracking: Tracking, version: Version, reason: str | None) -> None:

@@ -115,6 +115,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "digest": release.digest if release else None,
         "asked": str(entry.asked),
         "approver": entry.approver,
+        "own": entry.own,
         "rejects": entry.rejects,
         "problem": entry.problem,
     }

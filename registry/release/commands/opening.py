@@ -60,6 +60,7 @@ def acting(
             in_store=stored.whole,
             bake_seconds=settings.bake_seconds,
             say=say,
+            lost_head=settings.audit_lost,
         )
 
 

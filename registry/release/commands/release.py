@@ -163,6 +163,7 @@ def rollback(
         click.echo(f"warning: {done.warning}", err=True)
     what = f"commit {done.commit[:12]}" if done.commit else "it was already; --to VERSION goes further back"
     gone = f"; version {done.rejected} is rejected" if done.rejected else ""
+    gone += f"; MLflow has no version {done.untagged} to reject, Git alone keeps it away" if done.untagged else ""
     text = f"{name} in {environment} is back at version {done.release.version}{gone}  {what}"
     show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
 

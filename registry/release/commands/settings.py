@@ -26,6 +26,7 @@ class Settings:
     allowed_signers: Path | None
     forge: str
     audit_url: str
+    audit_lost: str | None
     bake_seconds: float
     actor: Actor
     state: Path
@@ -72,6 +73,7 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
         allowed_signers=Path(signers).resolve() if signers else None,
         forge=forge,
         audit_url=get("SLIPWAY_AUDIT_URL") or f"sqlite:///{top / 'var/audit.db'}",
+        audit_lost=get("SLIPWAY_AUDIT_LOST") or None,
         bake_seconds=_seconds(get("SLIPWAY_BAKE_SECONDS") or "600"),
         actor=actor(get("SLIPWAY_ACTOR") or _git_user(top)),
         state=top / "var/release",

@@ -15,12 +15,14 @@ from registry.release.acts import wishes
 from registry.release.acts.context import Context
 from registry.release.acts.reject import record as record_rejection
 from registry.release.acts.rollback import rollback
+from registry.release.acts.same import same_record, same_stores
 from registry.release.cluster.api import Cluster
 from registry.release.cluster.placement import namespaces
 from registry.release.promoter.wish import Outcome, wish
 from registry.release.repository.commits import (
     APPROVE,
     ENVIRONMENTS,
+    OWN,
     PRODUCTION,
     PROMOTE,
     REVERT,
@@ -52,6 +54,7 @@ def reconcile(context: Context, open_cluster: OpenCluster, models: list[str] | N
         Unavailable: Git does not answer.
     """
     context.clone.fetch()
+    same_record(context)
     known = context.clone.models()
     wanted = known if models is None else [one for one in models if one in known]
     return [_one(context, open_cluster, model) for model in wanted]
@@ -60,6 +63,7 @@ def reconcile(context: Context, open_cluster: OpenCluster, models: list[str] | N
 def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
     found: list[Outcome] = []
     try:
+        same_stores(context, model)
         tracking = context.open_tracking()
         found += _unrecorded(context, model)
         found += _unfinished(context, tracking, model)
@@ -81,15 +85,16 @@ def _unrecorded(context: Context, model: str) -> list[Outcome]:
         for key in [one for one in reversed(told) if one in missing]:  # oldest first
             one, action = told[key], key.partition(":")[0]
             assert one.release is not None  # noqa: S101 - `past`
-            who = one.approver or str(one.commit.author)
-            context.record_release(action, one.release, one.commit.sha, each, one.commit.reason, who)
+            who = str(one.commit.author) if one.own else one.approver or str(one.commit.author)
+            reason = f"{who} asked for it and merged it; nobody else approved" if one.own else one.commit.reason
+            context.record_release(action, one.release, one.commit.sha, each, reason, who)
             found.append(Outcome("recorded", one.release.version, f"{action} in {each} by {who}"))
     return found
 
 
 def _record_key(entry: Entry, environment: str) -> str | None:
     merged = environment == PRODUCTION and entry.commit.action in (PROMOTE, None) and entry.approver
-    return f"{APPROVE}:{entry.commit.sha}" if merged else entry.commit.record_key
+    return f"{OWN if entry.own else APPROVE}:{entry.commit.sha}" if merged else entry.commit.record_key
 
 
 def _unfinished(context: Context, tracking: Tracking, model: str) -> list[Outcome]:

@@ -67,6 +67,11 @@ class Audit:
 
     engine: sa.Engine
 
+    @property
+    def where(self) -> str:
+        """The record's address for people."""
+        return self.engine.url.render_as_string(hide_password=True)
+
     def record(
         self,
         *,
@@ -124,6 +129,15 @@ class Audit:
             last = connection.execute(wanted).first()
         return f"{last[0]}:{last[1]}" if last else f"0:{GENESIS}"
 
+    def holds(self, head: str) -> bool:
+        """Say whether the record has the entry of a `SEQUENCE:HASH`; the head of an empty record is in every one."""
+        number, _, known = head.partition(":")
+        if number == "0":
+            return known == GENESIS
+        with self._connected() as connection:
+            found = connection.scalar(sa.select(AUDIT.c.hash).where(AUDIT.c.sequence == int(number)))
+        return bool(found == known)
+
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
         # One writer at a time: the whole transaction holds the lock, so a sequence has no gap and no fork.
@@ -134,7 +148,7 @@ class Audit:
         except sa.exc.SQLAlchemyError as error:
             said = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
             raise Unavailable(
-                f"the audit record at {self.engine.url.render_as_string(hide_password=True)} did not answer",
+                f"the audit record at {self.where} did not answer",
                 found=without_credentials(said[0]),
                 hint="see that SLIPWAY_AUDIT_URL is right, then run the same command again: it completes what it began",
             ) from error

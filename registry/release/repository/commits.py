@@ -14,6 +14,7 @@ from slipway.errors import BadInput
 
 STAGE, PROMOTE, ROLLBACK, REVERT = "stage", "promote", "rollback", "revert"
 APPROVE = "approve"  # what the audit record calls the merge of a promotion
+OWN = "unapproved"  # and the merge of one's own request, which nobody else approved
 STAGING, PRODUCTION = "staging", "production"
 ENVIRONMENTS = (STAGING, PRODUCTION)
 AUDIT_HEAD = r"(0|[1-9][0-9]{0,17}):[0-9a-f]{64}"
@@ -45,7 +46,11 @@ class Actor:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit with the trailers of its message; `when` is the committer's time, ISO 8601."""
+    """A commit with the trailers of its message; `when` is the committer's time, ISO 8601.
+
+    A trailer that is there twice with different values is in `contradicts` and not in `trailers`:
+    nobody can tell which one counts.
+    """
 
     sha: str
     parents: tuple[str, ...]
@@ -54,6 +59,7 @@ class Commit:
     when: str
     subject: str
     trailers: dict[str, str] = field(default_factory=dict)
+    contradicts: tuple[str, ...] = ()
 
     @property
     def action(self) -> str | None:
@@ -127,21 +133,35 @@ def message(subject: str, action: str, release: Release, reason: str = "", **mor
     return f"{_line(subject)}\n\n" + "".join(f"{key}: {value}\n" for key, value in trailers.items())
 
 
-LOG_FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce%x1f%cI%x1f%s%x1f%(trailers:only,unfold)"
+# NUL is the one byte that no name, subject or trailer can hold: whatever else divides fields, an author can write.
+FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ce", "%cI", "%s", "%(trailers:only,unfold)")
+LOG_FORMAT = "%x00".join(FIELDS)
 
 
 def read_log(text: str) -> list[Commit]:
     """Read what `git log -z --format=LOG_FORMAT` wrote."""
-    return [_commit(record) for record in text.split("\0") if record.strip()]
+    fields = text.split("\0")
+    return [_commit(fields[at : at + len(FIELDS)]) for at in range(0, len(fields) - len(FIELDS) + 1, len(FIELDS))]
 
 
-def _commit(record: str) -> Commit:
-    sha, parents, an, ae, cn, ce, when, subject, trailers = record.lstrip("\n").split("\x1f", 8)
-    pairs = [line.partition(": ") for line in trailers.splitlines() if ": " in line]
-    said = {key: value.strip() for key, _, value in pairs}
-    return Commit(sha, tuple(parents.split()), Actor(an, ae), Actor(cn, ce), when, subject, said)
+def _commit(fields: list[str]) -> Commit:
+    sha, parents, an, ae, cn, ce, when, subject, trailers = fields
+    # A line ends where Git ends it, not at one of the ten characters that Python takes for one.
+    pairs = [line.partition(": ") for line in trailers.split("\n") if ": " in line]
+    values: dict[str, set[str]] = {}
+    for key, _, value in pairs:
+        values.setdefault(_spelt(key), set()).add(value.strip())
+    agreed = {key: value for key, (value, *others) in values.items() if not others}
+    contradicts = tuple(sorted(set(values) - set(agreed)))
+    people = Actor(an, ae), Actor(cn, ce)
+    return Commit(sha.strip(), tuple(parents.split()), *people, when, _line(subject), agreed, contradicts)
+
+
+def _spelt(key: str) -> str:
+    parts = key.strip().split("-")
+    return "-".join(part.capitalize() for part in parts) if parts[0].lower() == "slipway" else key.strip()
 
 
 def _line(text: str) -> str:
     clean = text.encode(errors="replace").decode()  # what came in as no UTF-8
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", clean).split())
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", clean).split())

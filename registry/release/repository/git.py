@@ -23,6 +23,8 @@ CONFIG = (
     "protocol.ext.allow=never",
     "advice.detachedHead=false",
     "core.quotePath=false",
+    "log.showSignature=false",
+    "log.follow=false",
 )
 # How the remote is reached and the user's own settings; every other GIT_* may be of a repository around us.
 KEPT = {"GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_SSL_CAINFO", "GIT_CONFIG_NOSYSTEM"}
@@ -91,4 +93,4 @@ class Git:
 def _environment() -> dict[str, str]:
     # Whoever calls may stand inside a hook or a rebase.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in KEPT}
-    return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}

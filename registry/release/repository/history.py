@@ -29,6 +29,11 @@ class Entry:
         return named or (str(self.commit.author) if len(self.commit.parents) > 1 else None)
 
     @property
+    def own(self) -> bool:
+        """Say whether who asked merged it as well, by their addresses: nobody approved it then."""
+        return len(self.commit.parents) > 1 and self.asked.key == self.commit.author.key
+
+    @property
     def rejects(self) -> int | None:
         """The version that this step took away for good."""
         said = self.commit.trailers.get("Slipway-Rejects", "")

@@ -16,6 +16,7 @@ from registry.release.cluster.placement import namespaces
 from registry.release.cluster.rollouts import DEGRADED, PAUSED, Application, Rollout
 from registry.release.forge.forge import Request, of_branch
 from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, STAGING
+from registry.release.repository.history import history
 from registry.release.repository.push import branches
 from registry.release.repository.releasefile import Release
 from registry.tracking import CHAMPION, Version
@@ -92,7 +93,8 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
         staging, production = places = [place(model, each) for each in ENVIRONMENTS]
         requests = tuple(context.forge.open_requests(model)) if model in asked else ()
         mine = tuple(versions.get(model, []))
-        found.append(Status(model, staging, production, requests, mine, tuple(compare(model, places, requests, mine))))
+        differences = [*compare(model, places, requests, mine), *_people(context, model, production.release)]
+        found.append(Status(model, staging, production, requests, mine, tuple(differences)))
     return found
 
 
@@ -129,6 +131,15 @@ def _runs(model: str, place: Place) -> Difference | None:
     if rollout.active == release.digest and rollout.phase != DEGRADED:
         return None if rollout.judged else _unjudged(model, where, release)
     return _unfinished(model, where, release, rollout)
+
+
+def _people(context: Context, model: str, release: Release | None) -> list[Difference]:
+    """Say that who asked for what production releases merged it as well."""
+    newest = next(iter(history(context.clone, model, PRODUCTION, 1)), None) if release else None
+    if release is None or newest is None or not newest.own:
+        return []
+    said = f"production releases version {release.version}, asked for and approved by the same person, {newest.asked}"
+    return [Difference(said, f"slipway history {model} --verify, then let somebody else look at it or roll back")]
 
 
 def _held(application: Application | None) -> str:

@@ -111,6 +111,10 @@ class Site:
     def tags(self, version: int) -> dict[str, str]:
         return next(one.tags for one in self.tracking().versions(MODEL) if one.number == version)
 
+    def commits(self) -> list[str]:
+        words = ["git", "rev-list", "main"]
+        return subprocess.run(words, cwd=self.remote, capture_output=True, text=True, check=True).stdout.split()
+
     def requests(self) -> list[str]:
         words = ["git", "for-each-ref", "--format=%(refname:short)", "refs/heads/release"]
         return subprocess.run(words, cwd=self.remote, capture_output=True, text=True, check=True).stdout.split()

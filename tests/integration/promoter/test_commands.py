@@ -268,3 +268,49 @@ def test_a_loop_outlives_a_git_that_is_away(site: Any, tmp_path: Path) -> None:
 def test_every_command_of_the_release_path_is_typed_here() -> None:
     assert sorted({*DONE, *(one[0] for one in FAILED)}) == OWN
     assert {one[2] for one in FAILED} == {3, 4, 5}
+
+
+WRITES = {
+    "stage": ["tiny", "2"],
+    "promote": ["tiny", "2"],
+    "approve": ["tiny", "--as", EVE, "--yes"],
+    "reject": ["tiny", "2", "--reason", "x"],
+    "rollback": ["tiny", "--reason", "x"],
+    "resume": ["tiny"],
+    "abort": ["tiny"],
+    "smoke": ["tiny"],
+    "reconcile": ["tiny", "--once"],
+}
+
+
+def test_a_second_machine_with_empty_stores_of_its_own_is_refused_with_the_address_to_set(
+    site: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first, second = typing_at(site, tmp_path / "one"), typing_at(site, tmp_path / "two")
+    assert first("stage", "tiny", "2").code == 0
+    assert first("stage", "tiny", "4").code == 0
+    head = site.commits()
+    for name, words in WRITES.items():
+        done = second(name, *words, SLIPWAY_AUDIT_URL="")
+        assert done.code == 4, (name, done.out, done.err)
+        assert "SLIPWAY_AUDIT_URL" in done.err, name
+    for name in ("rollback", "reject", "stage"):
+        done = second(name, *WRITES[name], MLFLOW_TRACKING_URI="")
+        assert done.code == 4, (name, done.out, done.err)
+        assert "MLFLOW_TRACKING_URI" in done.err, name
+    assert site.commits() == head
+    assert [one.action for one in site.audit.entries()] == ["stage", "stage"]
+    assert second("audit", "--verify").code == 0
+    lost = f"1:{site.audit.entries()[0].hash}"
+    assert second("stage", "tiny", "2", SLIPWAY_AUDIT_URL="", SLIPWAY_AUDIT_LOST=lost).code == 0
+
+
+def test_a_rollback_never_says_rejected_where_no_version_was_tagged(site: Any, types: Types) -> None:
+    site.put("production", 2)
+    site.tracking().delete_version("tiny", 2)
+    done = types("rollback", "tiny", "--reason", "slow")
+    assert done.code == 0, done.err
+    assert "is rejected" not in done.out
+    assert "MLflow has no version 2 to reject" in done.out

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from registry.release.acts.approve import approve
+from registry.release.acts.promote import promote
 from registry.release.acts.stage import stage
 from registry.release.promoter.reconcile import reconcile
 from registry.release.record.audit import Audit, verify
 from registry.release.repository.commits import actor
 from registry.release.repository.git import Done as Said
 from registry.release.repository.git import Git
+from registry.release.repository.signers import verify as verify_history
 from registry.release.views.noted import unrecorded
 from registry.release.views.status import status
 from registry.tracking import Tracking
@@ -311,3 +314,25 @@ def test_killed_at_every_step_the_next_pass_completes_it(
     if begin is refused:
         assert "promotion_refused" in site.tags(4)
     assert verify(site.audit.entries()) == []
+
+
+def test_a_merge_of_ones_own_request_by_plain_git_is_called_that_everywhere(site: Any, tmp_path: Path) -> None:
+    site.put("staging", 2)
+    with site.context() as context:
+        promote(context, "tiny", "2")
+    work, bot = tmp_path / "by-hand", ("-c", "user.name=Bot", "-c", "user.email=bot@example.org")
+    subprocess.run(["git", "clone", "-q", str(site.remote), str(work)], check=True)
+    for words in (("merge", "-q", "--no-ff", "-m", "Approve", "origin/release/tiny/2"), ("push", "-q")):
+        subprocess.run(["git", "-C", str(work), *bot, *words], check=True)
+    site.stand.rollout("production", site.release(2).digest, 2)
+    assert "recorded" in kinds(site)
+    entry = site.audit.entries()[-1]
+    assert (entry.action, entry.version) == ("unapproved", 2)
+    assert entry.reason == "Bot <bot@example.org> asked for it and merged it; nobody else approved"
+    assert "recorded" not in kinds(site)
+    with site.context() as context:
+        (found,) = status(context, site.cluster, "tiny")
+        said = "asked for and approved by the same person, Bot <bot@example.org>"
+        assert any(said in one.said for one in found.differences)
+        assert any(said in one for one in verify_history(context.clone, "tiny"))
+        assert unrecorded(context.clone, site.audit.entries()) == []

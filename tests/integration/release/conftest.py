@@ -207,15 +207,35 @@ def make_remote() -> Callable[..., Path]:
     return bare
 
 
+@pytest.fixture(scope="session")
+def make_desk(store: Any) -> Callable[[Path], Desk]:
+    """Make a desk at a folder, on the store of this worker as it is."""
+
+    def make(folder: Path) -> Desk:
+        (folder / "signers").touch()
+        return Desk(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_keys() -> Callable[[Path], dict[str, str]]:
+    """Make three SSH keys in a folder by ssh-keygen; the list of allowed signers there has all but that of eve."""
+
+    def make(folder: Path) -> dict[str, str]:
+        made: dict[str, str] = {}
+        lines = []
+        for name in ("ada", "bot", "eve"):
+            path = folder / f"key-{name}"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
+            lines += [f"{name}@example.org {path.with_suffix('.pub').read_text().strip()}"] if name != "eve" else []
+            made[name] = str(path)
+        (folder / "signers").write_text("\n".join(lines) + "\n")
+        return made
+
+    return make
+
+
 @pytest.fixture
-def keys(desk: Any) -> dict[str, str]:
-    """Three SSH keys; the list of allowed signers has all but that of eve."""
-    made: dict[str, str] = {}
-    lines = []
-    for name in ("ada", "bot", "eve"):
-        path = desk.folder / f"key-{name}"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
-        lines += [f"{name}@example.org {path.with_suffix('.pub').read_text().strip()}"] if name != "eve" else []
-        made[name] = str(path)
-    (desk.folder / "signers").write_text("\n".join(lines) + "\n")
-    return made
+def keys(desk: Any, make_keys: Callable[[Path], dict[str, str]]) -> dict[str, str]:
+    return make_keys(desk.folder)

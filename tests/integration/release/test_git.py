@@ -10,7 +10,8 @@ from registry.release.acts.approve import approve
 from registry.release.acts.promote import promote
 from registry.release.acts.stage import stage
 from registry.release.repository.commits import Actor
-from registry.release.repository.signers import signature, verify
+from registry.release.repository.signatures import signature
+from registry.release.repository.signers import verify
 from slipway.errors import Refused
 
 ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))

@@ -17,7 +17,8 @@ from registry.release.acts.promote import promote
 from registry.release.acts.rollback import rollback
 from registry.release.acts.stage import stage
 from registry.release.repository.commits import Actor
-from registry.release.repository.signers import signature, verify
+from registry.release.repository.signatures import signature
+from registry.release.repository.signers import verify
 from slipway.errors import Refused
 
 pytestmark = pytest.mark.long

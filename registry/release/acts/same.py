@@ -1,0 +1,64 @@
+"""Whether this machine uses the registry and the audit record that Git names, before anything is written.
+
+Both have a default on the machine's own disk, empty on a new one: an act there would be nowhere on record.
+"""
+
+from __future__ import annotations
+
+from registry.release.acts.context import Context
+from registry.release.repository.commits import ENVIRONMENTS
+from registry.release.repository.heads import newest
+from slipway.errors import Refused, Unavailable
+
+
+def same_stores(context: Context, name: str | None = None, *, urgent: bool = False) -> None:
+    """See that record and registry are those of whoever released before; of the registry only what `name` tells.
+
+    An urgent act goes on where one of them does not answer, and never where another one answers.
+
+    Raises:
+        Refused: the record lacks what commits have noted, or the registry has none of the versions that Git releases.
+        Unavailable: one of them does not answer.
+    """
+    for look in (lambda: same_record(context), lambda: _same_registry(context, name)):
+        try:
+            look()
+        except Unavailable:
+            if not urgent:
+                raise
+
+
+def same_record(context: Context) -> None:
+    """See that the audit record has the newest entry that a commit noted.
+
+    Raises:
+        Refused: it has not.
+        Unavailable: the record does not answer.
+    """
+    head = newest(context.clone)
+    if head is None or head == context.lost_head or context.audit.holds(head):
+        return
+    raise Refused(
+        f"the audit record at {context.audit.where} is not the one that {context.clone.where} names",
+        expected=f"a record with entry {head}, which a commit has noted",
+        found=f"a record whose head is {context.audit.head()}",
+        hint="export SLIPWAY_AUDIT_URL=… with the address of the record that the others use; "
+        f"where that entry is lost for good: export SLIPWAY_AUDIT_LOST={head}",
+    )
+
+
+def _same_registry(context: Context, name: str | None) -> None:
+    releases = [context.clone.release(name, each) for each in ENVIRONMENTS] if name in context.clone.models() else []
+    wanted = {(one.version, one.run_id) for one in releases if one is not None}
+    if not wanted or name is None:
+        return
+    tracking = context.open_tracking()
+    if wanted & {(one.number, one.run_id) for one in tracking.versions(name)}:
+        return
+    named = ", ".join(f"{version} of run {run[:12]}" for version, run in sorted(wanted))
+    raise Refused(
+        f"MLflow at {tracking.where} has none of the versions of {name} that Git releases",
+        expected=f"version {named}",
+        found="another registry, or one from which they were deleted",
+        hint="export MLFLOW_TRACKING_URI=… with the address of the registry that the others use",
+    )
