@@ -29,6 +29,9 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         self.in_flight = Gauge("slipway_in_flight", "Requests in flight.", registry=self.registry)
         self.rows = Counter("slipway_predicted_rows", "Rows predicted.", registry=self.registry)
+        self.not_finite = Counter(
+            "slipway_not_finite", "Requests for which the model gave no finite number.", registry=self.registry
+        )
         self.refused = Counter(
             "slipway_shed", "Requests shed, by why: concurrency, deadline, spool.", ["reason"], registry=self.registry
         )
