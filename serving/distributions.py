@@ -78,7 +78,7 @@ class Distributions:
                 present = column[~np.isnan(column)]
                 places = np.searchsorted(edges, present, side="left")
                 self._counts[index] += np.bincount(places, minlength=len(edges) + 1)
-                self._sums[index] += float(present.sum())
+                self._sums[index] += float(present.sum(dtype=np.float64))
                 self._missing[index] += len(column) - len(present)
             strings = np.concatenate([w[1] for w in waiting])
             for index, name in enumerate(self._schema.inputs.categorical):

@@ -12,17 +12,21 @@ import math
 import re
 from typing import Any, NoReturn
 
+from serving import bounds
 from serving.problem import Fault, Problem
 from serving.schema import Feature
 
 # What a string may hold: no control character, so that it can be stored and logged as text.
 PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
+SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_FAULTS = 20
 LONGEST_FOUND = 60
+# What stands for a limit that a feature does not have: the numbers that the model can get.
+LEAST, MOST = "-3.4e38", "3.4e38"
 
 
-def rows(body: bytes, features: tuple[Feature, ...], max_rows: int) -> list[dict[str, Any]]:
-    """Parse the body and return its rows, not yet measured.
+def rows(body: bytes, features: tuple[Feature, ...], max_rows: int) -> tuple[list[dict[str, Any]], bool]:
+    """Parse the body and return its rows, not yet measured, and whether it is by rows.
 
     Raises:
         Problem: 400 not JSON, 422 not rows or columns.
@@ -30,17 +34,17 @@ def rows(body: bytes, features: tuple[Feature, ...], max_rows: int) -> list[dict
     content = _parse(body)
     if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= {"rows", "columns"}:
         _refuse("", 'an object with "rows" (a list of objects) or "columns" (an object of lists)', content)
-    if "columns" in content:
+    by_rows = "rows" in content
+    if not by_rows:
         content = {"rows": _transposed(content["columns"], {f.name for f in features})}
     found = content["rows"]
     if not isinstance(found, list) or not 1 <= len(found) <= max_rows:
-        _refuse(
-            "rows", f"a list of 1 to {max_rows} objects", f"{len(found)} rows" if isinstance(found, list) else found
-        )
+        text = f"{len(found)} rows" if isinstance(found, list) else shown(found)
+        _refused("rows", f"a list of 1 to {max_rows} objects", text)
     for index, row in enumerate(found):
         if not isinstance(row, dict):
             _refuse(f"rows[{index}]", "an object", row)
-    return found
+    return found, by_rows
 
 
 def find(given: list[dict[str, Any]], features: tuple[Feature, ...], longest: int) -> list[Fault]:
@@ -49,9 +53,7 @@ def find(given: list[dict[str, Any]], features: tuple[Feature, ...], longest: in
     found: list[Fault] = []
     for index, row in enumerate(given):
         where = f"rows[{index}]"
-        found += [
-            Fault(f"{where}.{name[:LONGEST_FOUND]}", "no such field", "a value") for name in row if name not in names
-        ]
+        found += [Fault(f"{where}.{named(name)}", "no such field", "a value") for name in row if name not in names]
         for feature in features:
             expected = _fault(row, feature, longest)
             if expected:
@@ -64,8 +66,17 @@ def find(given: list[dict[str, Any]], features: tuple[Feature, ...], longest: in
 
 def shown(value: Any) -> str:
     """Write a found value for an error, cut to a readable length."""
-    text = json.dumps(value, ensure_ascii=True, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=True, default=str)
+    except RecursionError:
+        return "a value that is nested too deep"
     return text if len(text) <= LONGEST_FOUND else text[:LONGEST_FOUND] + "…"
+
+
+def named(name: str) -> str:
+    """Write a name that a client made up, cut, and without what cannot be encoded or printed."""
+    cut = name[:LONGEST_FOUND]
+    return cut if cut.isprintable() else cut.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def expected(feature: Feature) -> str:
@@ -74,7 +85,7 @@ def expected(feature: Feature) -> str:
         listed = feature.categories if feature.unknown == "refuse" else None
         text = "one of " + ", ".join(listed) if listed else "a string without control characters"
     else:
-        text = f"{feature.type} from {_bound(feature.minimum)} to {_bound(feature.maximum)}"
+        text = f"{feature.type} from {_bound(feature.minimum, LEAST)} to {_bound(feature.maximum, MOST)}"
     return text + (", or null" if feature.missing == "accept" else "")
 
 
@@ -102,12 +113,12 @@ def _good_number(value: Any, feature: Feature) -> bool:
         return False
     if feature.type == "integer" and value != int(value):
         return False
-    low = feature.minimum is None or value >= feature.minimum
-    return low and (feature.maximum is None or value <= feature.maximum)
+    low, high = bounds.of(feature)
+    return low <= value <= high
 
 
-def _bound(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
+def _bound(value: float | None, none: str) -> str:
+    return none if value is None else f"{value:.15g}"
 
 
 def _parse(body: bytes) -> Any:
@@ -124,8 +135,29 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        _refuse(twice[:LONGEST_FOUND], "each key once", "the key twice")
+        _refused(named(twice), "each key once", "the key twice")
     return content
+
+
+def refuse_twice(body: bytes) -> None:
+    """Refuse JSON with a key that is there twice, or with text that is no Unicode.
+
+    Raises:
+        Problem: 400 not JSON, 422 such a key or text.
+    """
+    _refuse_surrogates(_parse(body))
+
+
+def _refuse_surrogates(content: Any) -> None:
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and SURROGATE.search(value):
+            _refuse("", "text without half a surrogate pair", value)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -137,17 +169,20 @@ def _transposed(columns: Any, names: set[str]) -> list[dict[str, Any]]:
         _refuse("columns", "an object of lists", columns)
     for name, column in columns.items():
         if name not in names:
-            _refuse(f"columns.{name[:LONGEST_FOUND]}", "no such field", "a value")
+            _refused(f"columns.{named(name)}", "no such field", "a value")
         if not isinstance(column, list):
             _refuse(f"columns.{name}", "a list", column)
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1:
-        _refuse("columns", "lists of one length", f"lengths {sorted(lengths)[:5]}")
+        _refused("columns", "lists of one length", f"lengths {sorted(lengths)[:5]}")
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _refuse(field: str, wanted: str, found: Any) -> NoReturn:
-    text = found if isinstance(found, str) else shown(found)
+    _refused(field, wanted, shown(found))
+
+
+def _refused(field: str, wanted: str, text: str) -> NoReturn:
     raise Problem(
         422, f"{field or 'the body'}: expected {wanted}", kind="invalid-input", faults=[Fault(field, wanted, text)]
     )

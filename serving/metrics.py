@@ -31,6 +31,9 @@ class Metrics:
             "slipway_in_flight", "Predictions in flight, from the moment their body is there.", registry=self.registry
         )
         self.rows = Counter("slipway_predicted_rows", "Rows predicted.", registry=self.registry)
+        self.not_finite = Counter(
+            "slipway_not_finite", "Requests for which the model gave no finite number.", registry=self.registry
+        )
         self.refused = Counter(
             "slipway_shed",
             "What was shed, by why: concurrency, deadline, spool; arriving, caller; connections, descriptors.",

@@ -8,9 +8,9 @@ import msgspec
 
 from serving.model import OUTPUT, Model
 from serving.problem import TITLES
+from serving.rowtypes import LONGEST_STRING
 from serving.schema import Feature
 from serving.settings import Settings
-from serving.validation import LONGEST_STRING
 
 # Nothing that JSON can express about a string of printable characters but this.
 PRINTABLE = "^[^\\u0000-\\u001f\\u007f]*$"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from serving import tensors
+from serving import faults, tensors
 from serving.message import JSON, Answer, Request
 from serving.model import OUTPUT
 from serving.predict import Predictor
@@ -48,6 +48,15 @@ class _Inference(msgspec.Struct):
     id: str | None = None
     outputs: list[_Output] | None = None
     parameters: dict[str, Any] = {}
+
+
+def _colons(inference: _Inference) -> int:
+    """Count the keys of a request without a key that is there twice or not known, and with values of no strings."""
+    tops = (inference.id, inference.outputs, inference.parameters or None)
+    count = 1 + sum(top is not None for top in tops) + len(inference.parameters)
+    for tensor in inference.inputs:
+        count += 3 + (tensor.data is not None) + bool(tensor.parameters) + len(tensor.parameters)
+    return count + sum(1 + bool(o.parameters) + len(o.parameters) for o in inference.outputs or [])
 
 
 class OpenInference:
@@ -106,11 +115,16 @@ class OpenInference:
         if length is not None and not (length.isdigit() and len(length) < 10 and int(length) <= len(body)):
             raise Problem(400, "Inference-Header-Content-Length does not fit the body", kind="bad-length")
         split = len(body) if length is None else int(length)
+        head = body[:split]
         try:
-            return self._decoder.decode(memoryview(body)[:split]), memoryview(body)[split:]
+            inference = self._decoder.decode(head)
+            if b"\\" in head or head.count(b":") != _colons(inference):
+                faults.refuse_twice(head)
+            return inference, memoryview(body)[split:]
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
             raise tensors.fault("", "an inference request of the Open Inference Protocol", str(error)[:200]) from None
         except (msgspec.DecodeError, RecursionError) as error:
+            faults.refuse_twice(head)  # JSON that only this parser cannot read, such as half a surrogate pair
             raise Problem(400, f"the body is not JSON: {error}", kind="not-json") from None
 
     def _arrays(self, inference: _Inference, binary: memoryview) -> dict[str, np.ndarray]:
@@ -128,9 +142,9 @@ class OpenInference:
             if size is None:
                 arrays[tensor.name] = tensors.from_json(tensor.name, tensor.data, datatype, rows, width)
                 continue
-            if not isinstance(size, int) or not 0 <= size <= len(binary):
+            if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(binary):
                 raise tensors.fault(tensor.name, "binary_data_size within the body", str(size)[:60])
-            arrays[tensor.name] = tensors.from_binary(tensor.name, binary[:size], datatype, rows, width)
+            arrays[tensor.name] = tensors.from_binary(tensor.name, binary[:size], tensor.datatype, rows, width)
             binary = binary[size:]
         if len(binary):
             raise tensors.fault("", "no bytes after the last tensor", f"{len(binary)} bytes")
@@ -142,8 +156,6 @@ class OpenInference:
         most = self._parts.settings.max_rows
         if tensor.datatype not in (datatype, "FP64" if datatype == "FP32" else datatype):
             raise tensors.fault(tensor.name, f"datatype {datatype}", tensor.datatype[:60])
-        if tensor.datatype != datatype and tensor.data is None:
-            raise tensors.fault(tensor.name, f"binary datatype {datatype}", tensor.datatype[:60])
         if len(tensor.shape) != 2 or tensor.shape[1] != width or not 1 <= tensor.shape[0] <= most:
             raise tensors.fault(tensor.name, f"shape [1 to {most}, {width}]", str(tensor.shape)[:60])
         return tensor.shape[0]
@@ -152,9 +164,9 @@ class OpenInference:
         rows = len(next(iter(arrays.values())))
         numeric = arrays.get("numeric", np.empty((rows, 0), np.float32))
         categorical = arrays.get("categorical", np.empty((rows, 0), object))
-        faults: list[Fault] = tensors.measure(numeric, categorical, self._limits)
-        if faults:
-            raise Problem(422, f"{len(faults)} fault(s) in {rows} row(s)", kind="invalid-input", faults=faults)
+        found: list[Fault] = tensors.measure(numeric, categorical, self._limits)
+        if found:
+            raise Problem(422, f"{len(found)} fault(s) in {rows} row(s)", kind="invalid-input", faults=found)
         return Batch(numeric, categorical, by_rows=False)
 
     def _answer(self, request: Request, inference: _Inference, values: np.ndarray) -> Answer:

@@ -82,7 +82,7 @@ class Predictor:
         scores = await parts.cache.get(key) if parts.cache is not None and key is not None else None
         if scores is None:
             parts.shedder.check(request.arrived)
-            scores = (await self._probabilities(batch))[:, 1]
+            scores = self._finite((await self._probabilities(batch))[:, 1])
             if parts.cache is not None and key is not None:
                 parts.cache.put(key, scores)
         parts.distributions.add(batch.numeric, batch.categorical, scores)
@@ -122,6 +122,13 @@ class Predictor:
             return run(batch.numeric, batch.categorical)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, run, batch.numeric, batch.categorical)
+
+    def _finite(self, scores: np.ndarray) -> np.ndarray:
+        if np.isfinite(scores).all():
+            return scores
+        self.parts.metrics.not_finite.inc()
+        row = int(np.argmin(np.isfinite(scores)))
+        raise Problem(500, f"the model gave no finite number for rows[{row}]", kind="not-finite")
 
     def _check_head(self, headers: dict[bytes, bytes], media_types: tuple[bytes, ...]) -> None:
         media_type = headers.get(b"content-type", b"")

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from serving import faults
+from serving import bounds, faults
 from serving.problem import Fault, Problem
+from serving.rowtypes import LONGEST_STRING
 from serving.schema import Feature, Schema
-from serving.validation import LONGEST_STRING
 
 FEW_ROWS = 16
 MOST = float(np.finfo(np.float32).max)
+NUMBERS = {"FP32": "<f4", "FP64": "<f8"}
 
 
 def fault(field: str, expected: str, found: str) -> Problem:
@@ -36,17 +37,25 @@ def from_json(name: str, data: list[Any] | None, datatype: str, rows: int, width
     if datatype == "BYTES":
         return np.array([value or "" for value in flat], object).reshape(rows, width)
     try:
-        return np.array(flat, np.float32).reshape(rows, width)
+        return as_single(np.array(flat, np.float64)).reshape(rows, width)
     except OverflowError:
         raise fault(name, "numbers that fit 32 bits", "a number too large") from None
 
 
+def as_single(values: np.ndarray) -> np.ndarray:
+    """Round to float32; what is too large becomes infinite, which no contract takes."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
 def from_binary(name: str, data: memoryview, datatype: str, rows: int, width: int) -> np.ndarray:
-    """Lay binary data out as `(rows, width)`: little-endian float32, or strings after their uint32 lengths."""
-    if datatype == "FP32":
-        if len(data) != rows * width * 4:
-            raise fault(name, f"{rows * width * 4} bytes", f"{len(data)} bytes")
-        return np.frombuffer(data, "<f4").reshape(rows, width)
+    """Lay binary data out as `(rows, width)`: little-endian floats, or strings after their uint32 lengths."""
+    if datatype in NUMBERS:
+        kind = np.dtype(NUMBERS[datatype])
+        if len(data) != rows * width * kind.itemsize:
+            raise fault(name, f"{rows * width * kind.itemsize} bytes", f"{len(data)} bytes")
+        found = np.frombuffer(data, kind).reshape(rows, width)
+        return found if datatype == "FP32" else as_single(found)
     content = bytes(data)
     values = _even_strings(content, rows, width)
     return values if values is not None else _strings(name, content, rows, width)
@@ -109,8 +118,8 @@ class Limits:
         return cls(
             numbers,
             features[width:],
-            np.array([-MOST if f.minimum is None else f.minimum for f in numbers], np.float32),
-            np.array([MOST if f.maximum is None else f.maximum for f in numbers], np.float32),
+            np.array([bounds.single(f.minimum, -MOST) for f in numbers], np.float32),
+            np.array([bounds.single(f.maximum, MOST) for f in numbers], np.float32),
             np.array([f.missing != "refuse" for f in numbers], bool),
             tuple(index for index, f in enumerate(numbers) if f.type == "integer"),
         )
@@ -144,9 +153,9 @@ def _bad_number(column: np.ndarray, feature: Feature) -> int | None:
     if feature.missing == "refuse":
         bad |= missing
     if feature.minimum is not None:
-        bad |= column < np.float32(feature.minimum)
+        bad |= column < bounds.single(feature.minimum, -MOST)
     if feature.maximum is not None:
-        bad |= column > np.float32(feature.maximum)
+        bad |= column > bounds.single(feature.maximum, MOST)
     if feature.type == "integer":
         bad |= ~missing & (column != np.floor(column))
     return int(np.argmax(bad)) if bad.any() else None

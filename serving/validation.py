@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from serving import faults
+from serving import faults, rowtypes
 from serving.problem import Problem
-from serving.schema import Feature, Schema
+from serving.rowtypes import LONGEST_STRING
+from serving.schema import Schema
 
-# A string outside `categories` that the model accepts: long enough for any code, never an essay.
-LONGEST_STRING = 128
+UNSET = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,11 @@ class Reader:
         self.max_rows = max_rows
         self._features = schema.ordered()
         self._width = len(schema.inputs.numeric)
-        self._decoder = msgspec.json.Decoder(_request_type(self._features, max_rows))
-        self._fillable = tuple(f.missing == "accept" for f in self._features)
+        # Most requests leave nothing out: that is read without a look at each value.
+        self._decoder = rowtypes.decoder(self._features, max_rows, all_given=True)
+        self._with_gaps = rowtypes.decoder(self._features, max_rows, all_given=False)
+        self._colons = [1 + f.name.count(":") for f in self._features]
+        self._colons_a_row = sum(self._colons)
 
     def read(self, body: bytes) -> Batch:
         """Turn a request's body into a batch.
@@ -55,38 +58,59 @@ class Reader:
         Raises:
             Problem: 400 not JSON, 422 the contract is broken; every fault is named.
         """
-        if b"\\" in body or b"\x7f" in body:  # an escape may hide a control character or a key's other spelling
+        # An escape may hide a control character or a key's other spelling.
+        if self._decoder is None or b"\\" in body or b"\x7f" in body:
             return self._thorough(body)
-        try:
-            request = self._decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        request, gaps = self._decoded(body)
+        if request is None:
             return self._thorough(body)
-        if request.rows is not msgspec.UNSET and request.columns is msgspec.UNSET:
-            return self._from_rows([astuple(row) for row in request.rows], body)
-        if request.columns is not msgspec.UNSET and request.rows is msgspec.UNSET:
-            return self._from_columns(astuple(request.columns), body)
+        if request.rows is not UNSET and request.columns is UNSET:
+            return self._from_rows([astuple(row) for row in request.rows], body, gaps)
+        if request.columns is not UNSET and request.rows is UNSET:
+            return self._from_columns(astuple(request.columns), body, gaps)
         return self._thorough(body)
 
-    def _from_rows(self, rows: list[tuple[Any, ...]], body: bytes) -> Batch:
-        # No string holds a colon unless a category does: more colons than values may mean a key said twice.
-        if body.count(b":") != 1 + len(rows) * len(self._features):
-            present = sum(1 for row in rows for value in row if value is not None and value == value)
-            if body.count(b":") > 1 + present:
-                return self._thorough(body)
+    def _decoded(self, body: bytes) -> tuple[Any, bool]:
+        """Return the request, None where only the thorough reader can say, and whether it leaves features out."""
+        for decoder in (self._decoder, self._with_gaps):
+            try:
+                return decoder.decode(body), decoder is self._with_gaps
+            except msgspec.ValidationError:
+                continue  # a value is wrong or left out
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                break
+        return None, False
+
+    def _from_rows(self, rows: list[tuple[Any, ...]], body: bytes, gaps: bool) -> Batch:
+        colons = body.count(b":")
+        if gaps or colons != 1 + len(rows) * self._colons_a_row:
+            if colons != 1 + sum(self._colons_of(row, row) for row in rows):
+                return self._thorough(body)  # a key is there twice
+            rows = [tuple(None if value is UNSET else value for value in row) for row in rows]
         width = self._width
         numbers = [row[:width] for row in rows]
         return Batch(_matrix(numbers, width), _strings([row[width:] for row in rows]))
 
-    def _from_columns(self, columns: tuple[Any, ...], body: bytes) -> Batch:
-        lengths = {len(c) for c in columns if c is not None}
-        given = sum(c is not None for c in columns)
-        if len(lengths) != 1 or body.count(b":") > 2 + given:
+    def _colons_of(self, given: tuple[Any, ...], values: Any) -> int:
+        """Count the colons that keys and strings account for: one more in the body is a key that is there twice."""
+        keys = sum(count for count, value in zip(self._colons, given, strict=True) if value is not UNSET)
+        return keys + sum(value.count(":") for value in values if isinstance(value, str))
+
+    def _from_columns(self, columns: tuple[Any, ...], body: bytes, gaps: bool) -> Batch:
+        lists = [column for column in columns if column is not None and column is not UNSET]
+        lengths = {len(column) for column in lists}
+        if len(lengths) != 1:
             return self._thorough(body)
+        colons = body.count(b":") - 1
+        if (gaps or colons != self._colons_a_row) and colons != self._colons_of(
+            columns, itertools.chain.from_iterable(lists)
+        ):
+            return self._thorough(body)  # a key is there twice
         count = lengths.pop()
         numeric = np.full((count, self._width), np.nan, np.float32)
         categorical = np.full((count, len(columns) - self._width), "", object)
         for index, column in enumerate(columns):
-            if column is None:
+            if column is None or column is UNSET:
                 continue
             if index < self._width:
                 numeric[:, index] = column
@@ -95,17 +119,13 @@ class Reader:
         return Batch(numeric, categorical, by_rows=False)
 
     def _thorough(self, body: bytes) -> Batch:
-        rows = faults.rows(body, self._features, self.max_rows)
+        rows, by_rows = faults.rows(body, self._features, self.max_rows)
         found = faults.find(rows, self._features, LONGEST_STRING)
         if found:
             raise Problem(422, f"{len(found)} fault(s) in {len(rows)} row(s)", kind="invalid-input", faults=found)
         values = [[row.get(f.name) for f in self._features] for row in rows]
         numeric = np.array([row[: self._width] for row in values], np.float32).reshape(len(rows), self._width)
-        return Batch(numeric, _strings([tuple(row[self._width :]) for row in values]), _asks_by_rows(body))
-
-
-def _asks_by_rows(body: bytes) -> bool:
-    return "rows" in msgspec.json.decode(body)
+        return Batch(numeric, _strings([tuple(row[self._width :]) for row in values]), by_rows)
 
 
 def _matrix(rows: list[tuple[Any, ...]], width: int) -> np.ndarray:
@@ -122,42 +142,3 @@ def _strings(rows: list[tuple[Any, ...]]) -> np.ndarray:
     if any(None in row for row in rows):
         table[table == None] = ""  # noqa: E711 - element by element
     return table
-
-
-def _request_type(features: tuple[Feature, ...], max_rows: int) -> Any:
-    row = msgspec.defstruct("Row", [_field(f) for f in features], kw_only=True, forbid_unknown_fields=True, gc=False)
-    columns = msgspec.defstruct(
-        "Columns", [_column(f, max_rows) for f in features], kw_only=True, forbid_unknown_fields=True
-    )
-    rows = Annotated[list[row], msgspec.Meta(min_length=1, max_length=max_rows)]  # type: ignore[valid-type]
-    return msgspec.defstruct(
-        "Request",
-        [("rows", rows | msgspec.UnsetType, msgspec.UNSET), ("columns", columns | msgspec.UnsetType, msgspec.UNSET)],
-        forbid_unknown_fields=True,
-    )
-
-
-def _value(feature: Feature) -> Any:
-    if feature.type == "string":
-        if feature.unknown == "refuse" and feature.categories:
-            return Literal[feature.categories]
-        return Annotated[str, msgspec.Meta(max_length=LONGEST_STRING)]
-    low, high = feature.minimum, feature.maximum
-    if feature.type == "integer":
-        whole = msgspec.Meta(ge=None if low is None else int(low), le=None if high is None else int(high))
-        return Annotated[int, whole] if low is not None or high is not None else Annotated[int, msgspec.Meta()]
-    return Annotated[float, msgspec.Meta(ge=low, le=high)]
-
-
-def _field(feature: Feature) -> tuple[Any, ...]:
-    if feature.missing == "refuse":
-        return (feature.name, _value(feature))
-    absent = None if feature.type == "string" else float("nan")
-    return (feature.name, _value(feature) | None, absent)
-
-
-def _column(feature: Feature, max_rows: int) -> tuple[Any, ...]:
-    length = msgspec.Meta(min_length=1, max_length=max_rows)
-    if feature.missing == "refuse":
-        return (feature.name, Annotated[list[_value(feature)], length])  # type: ignore[misc]
-    return (feature.name, Annotated[list[_value(feature) | None], length] | None, None)  # type: ignore[misc]

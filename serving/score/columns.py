@@ -13,12 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving import faults
+from serving import bounds, faults
+from serving.rowtypes import LONGEST_STRING
 from serving.schema import Feature, Schema
-from serving.validation import LONGEST_STRING
 from slipway.errors import BadInput
-
-LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,11 @@ def check(found: pa.Schema, contract: Schema, where: str) -> tuple[str, ...]:
     Raises:
         BadInput: a column that may not be missing is not there, or is of another type.
     """
+    if found.names.count("row_id") > 1:
+        raise BadInput(
+            f"{where}: several columns are called row_id", expected="one", found=str(found.names.count("row_id")),
+            hint="rename all but one, then run the same command again",
+        )  # fmt: skip
     present = []
     for feature in contract.ordered():
         count = len(found.get_all_field_indices(feature.name))
@@ -104,8 +107,7 @@ def _numbers(column: pa.Array) -> np.ndarray:
 
 
 def _good_numbers(values: np.ndarray, feature: Feature) -> np.ndarray:
-    low = -LARGEST_FLOAT32 if feature.minimum is None else max(feature.minimum, -LARGEST_FLOAT32)
-    high = LARGEST_FLOAT32 if feature.maximum is None else min(feature.maximum, LARGEST_FLOAT32)
+    low, high = bounds.of(feature)
     fine = (values >= low) & (values <= high)
     if feature.type == "integer":
         fine &= values == np.trunc(values)

@@ -94,12 +94,15 @@ def _score_batch(batch: pa.RecordBatch, loaded: Model, schema: pa.Schema, first_
     elif laid.good.any():
         probability[laid.good] = loaded.probabilities(laid.numeric[laid.good], laid.categorical[laid.good])[:, 1]
     reasons: list[str | None] = [None] * batch.num_rows
+    lost = ~np.isfinite(probability)
+    for index in np.flatnonzero(lost):
+        reasons[index] = "the model gives no finite number for this row"
     features = batch.select([name for name in batch.schema.names if name in _names(loaded)])
     for index in np.flatnonzero(~laid.good):
         reasons[index] = columns.reason(features.slice(index, 1).to_pylist()[0], loaded.schema)
     numbers = np.arange(first_row, first_row + batch.num_rows)
     key = batch.column("row_id") if schema.names[0] == "row_id" else pa.array(numbers)
-    scores = pa.array(probability, mask=~laid.good)
+    scores = pa.array(probability, mask=~laid.good | lost)
     version = pa.repeat(loaded.version, batch.num_rows)
     return pa.record_batch([key, scores, version, pa.array(reasons, pa.string())], schema=schema)
 

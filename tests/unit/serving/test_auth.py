@@ -290,7 +290,7 @@ def test_a27_roles_are_found_where_providers_put_them(keyset: KeySet, path: str,
     with pytest.raises(Problem, match=f"the token needs the role operate in the claim {path}: it holds .*predict"):
         require(principal, "operate")
     elsewhere = asyncio.run(Authenticator(keyset, "slipway", "slipway", "none.such").principal(header))
-    with pytest.raises(Problem, match="role predict in the claim none.such: there is no such claim"):
+    with pytest.raises(Problem, match=r"role predict in the claim none\.such: there is no such claim"):
         require(elsewhere, "predict")
 
 
