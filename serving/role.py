@@ -10,10 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from serving.connection import BoundedProtocol
+from typing import Any
 
 ACTIVE = "active"
 LOOK_SECONDS = 0.5
@@ -42,7 +39,7 @@ class Role:
             return False
 
 
-def close_idle(connections: Iterable[BoundedProtocol], seconds: float = IDLE_SECONDS) -> None:
-    """End the connections on which nobody has asked anything for `seconds` since the last answer."""
+def close_idle(connections: Iterable[Any], seconds: float = IDLE_SECONDS) -> None:
+    """End those of `serving.connection` on which nobody has asked anything for `seconds` since the last answer."""
     for one in list(connections):
         one.end_idle(seconds)

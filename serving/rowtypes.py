@@ -36,7 +36,7 @@ def decoder(features: tuple[Feature, ...], max_rows: int, *, all_given: bool) ->
     row = _struct("Row", [_optional(_value(f), f, all_given) for f in features], names)
     lists = [_optional(Annotated[list[_cell(f)], length], f, all_given) for f in features]
     columns = _struct("Columns", lists, names)
-    rows = Annotated[list[row], length]  # type: ignore[valid-type]
+    rows: Any = Annotated[list[row], length]  # type: ignore[valid-type]
     request = msgspec.defstruct(
         "Request",
         [("rows", rows | msgspec.UnsetType, msgspec.UNSET), ("columns", columns | msgspec.UnsetType, msgspec.UNSET)],

@@ -5,6 +5,8 @@ Both have a default on the machine's own disk, empty on a new one: an act there 
 
 from __future__ import annotations
 
+from functools import partial
+
 from registry.release.acts.context import Context
 from registry.release.repository.commits import ENVIRONMENTS
 from registry.release.repository.heads import newest
@@ -20,9 +22,9 @@ def same_stores(context: Context, name: str | None = None, *, urgent: bool = Fal
         Refused: the record lacks what commits have noted, or the registry has none of the versions that Git releases.
         Unavailable: one of them does not answer.
     """
-    for look in (lambda: same_record(context), lambda: _same_registry(context, name)):
+    for look in (same_record, partial(_same_registry, name=name)):
         try:
-            look()
+            look(context)
         except Unavailable:
             if not urgent:
                 raise

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from serving import tensors
+from serving.journal.record import Documents
 from serving.openinference import OpenInference
 from serving.problem import Problem
 from serving.schema import Feature, Inputs, Output, Schema
@@ -56,7 +56,8 @@ def test_a28_any_name_that_a_table_has_is_read(name: str | None, missing: Any) -
             assert batch.categorical.tolist() == [["v:w"] * len(contract.inputs.categorical)] * 2
     assert status(reader, json.dumps({"rows": [row | {"other": 1}]}).encode()) == 422
     batch = reader.read(json.dumps({"rows": [row]}).encode())
-    assert json.loads(tensors.document(batch.numeric, batch.categorical, contract))["columns"].keys() == row.keys()
+    written = Documents(contract).write(batch.numeric, batch.categorical)
+    assert json.loads(written)["rows"][0].keys() == row.keys()
 
 
 TWO = schema_of(Feature("a", "number", "accept"), Feature("b", "number", "accept"), Feature("c", "string", "accept"))
@@ -197,7 +198,7 @@ def test_a28_a_number_past_float32_is_refused_by_every_reader(kind: Any, text: s
 
 def test_a28_enormous_integers_and_what_is_not_finite_are_refused() -> None:
     for kind in ("number", "integer"):
-        contract = schema_of(Feature("x", kind, "refuse"))  # type: ignore[arg-type]
+        contract = schema_of(Feature("x", kind, "refuse"))
         for text in ("1" + "0" * 400, "-1" + "0" * 4000):
             assert status(Reader(contract, 10), f'{{"rows":[{{"x":{text}}}]}}'.encode()) == 422
             assert status(Reader(contract, 10), f'{{"columns":{{"x":[{text}]}}}}'.encode()) == 422
@@ -216,7 +217,7 @@ def test_a28_an_integer_past_64_bits_that_float32_holds_passes_and_can_be_journa
     contract = schema_of(Feature("x", "integer", "refuse"))
     batch = Reader(contract, 10).read(f'{{"rows":[{{"x":{text}}}]}}'.encode())
     assert batch.numeric[0, 0] == np.float32(int(text))
-    assert json.loads(batch.document)["rows"]
+    assert json.loads(Documents(contract).write(batch.numeric, batch.categorical))["rows"]
 
 
 def test_a28_a_file_with_two_columns_of_one_name_is_refused() -> None:
