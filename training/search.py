@@ -16,11 +16,10 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from slipway.errors import BadInput
 from slipway.scores import resample, scores
-from training import pipeline
+from training import pipeline, threads
 from training.layout import LABEL
 from training.params import Params, Range, Tune
 
@@ -101,7 +100,7 @@ def _score(
     params: Params, number: int, candidate: Candidate, rows: pd.DataFrame, train: Mask, test: Mask
 ) -> tuple[int, float, float]:
     learn, check = rows[train], rows[test]
-    with threadpool_limits(1):
+    with threads.limited(1):
         model = pipeline.build(params.train, candidate).fit(pipeline.frame(learn), learn[LABEL].to_numpy())
         probability = pipeline.positive(model, check)
     label = check[LABEL].to_numpy()

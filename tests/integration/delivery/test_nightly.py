@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 
 
 TIERS = {
-    "long": ("test_make_secrets", "make browser", "Tests that take minutes"),
+    "long": ("test_make_secrets", "make long-tools", "Tests that take minutes"),
     "whole": (
         "test_security_refuses",
         "make test-nightly",

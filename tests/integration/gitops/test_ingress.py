@@ -88,7 +88,7 @@ def valid(config: Path) -> bool:
 
 @pytest.fixture
 def ingress(gitops: Path) -> dict[str, Any]:
-    assert shutil.which("haproxy"), "haproxy is not on PATH; next: make ingress-tools"
+    assert shutil.which("haproxy"), "haproxy is not on PATH; next: sudo make long-tools"
     return rendered(gitops, "production")["Ingress/flight-delay"]
 
 

@@ -89,6 +89,7 @@ def test_a_push_that_the_server_refuses_is_reported_once(desk: Any) -> None:
         assert stage(context, "tiny", "1").commit
 
 
+@pytest.mark.long  # needs ssh-keygen
 def test_every_step_is_signed_and_the_history_verifies(desk: Any, keys: dict[str, str], in_git: Any) -> None:
     desk.version()
     root = in_git(desk.remote, "rev-parse", "main")
@@ -135,6 +136,7 @@ def test_the_same_key_under_another_name_approves_nothing(desk: Any, keys: dict[
         assert approve(context, "tiny").created
 
 
+@pytest.mark.long  # needs ssh-keygen
 def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(desk: Any, keys: dict[str, str]) -> None:
     desk.version()
     with desk.acting() as context:
@@ -164,6 +166,7 @@ def test_where_keys_are_listed_a_request_by_another_key_is_not_approved_nor_by_a
         assert approve(context, "tiny").created
 
 
+@pytest.mark.long  # needs ssh-keygen
 def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_signed(
     desk: Any, keys: dict[str, str], in_git: Any
 ) -> None:
@@ -184,6 +187,7 @@ def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_sig
     assert said == ["approved with the key that asked for it", "released without an approval"]
 
 
+@pytest.mark.long  # needs ssh-keygen
 @pytest.mark.parametrize(("key", "said"), [(None, "not signed"), ("ada", "their own")])
 def test_every_commit_of_a_request_is_looked_at_not_its_tip_alone(
     desk: Any, keys: dict[str, str], key: str | None, said: str
