@@ -33,10 +33,10 @@ def decoder(features: tuple[Feature, ...], max_rows: int, *, all_given: bool) ->
         return None
     names = {f"f{index}": feature.name for index, feature in enumerate(features)}
     length = msgspec.Meta(min_length=1, max_length=max_rows)
-    row = _struct("Row", [_optional(_value(f), f, all_given) for f in features], names)
+    row: Any = _struct("Row", [_optional(_value(f), f, all_given) for f in features], names)
     lists = [_optional(Annotated[list[_cell(f)], length], f, all_given) for f in features]
     columns = _struct("Columns", lists, names)
-    rows: Any = Annotated[list[row], length]  # type: ignore[valid-type]
+    rows: Any = Annotated[list[row], length]
     request = msgspec.defstruct(
         "Request",
         [("rows", rows | msgspec.UnsetType, msgspec.UNSET), ("columns", columns | msgspec.UnsetType, msgspec.UNSET)],

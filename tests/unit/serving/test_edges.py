@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from serving import tensors
 from serving.journal.record import Documents
 from serving.openinference import OpenInference
 from serving.problem import Problem
