@@ -55,7 +55,9 @@ class Operations:
     async def ready(self, request: Request) -> Answer:  # noqa: ARG002 - a handler
         """Ready when the model gave a right answer and the stores are joined, until draining begins."""
         if (reason := self.parts.not_ready()) is not None:
-            raise Problem(503, reason, kind="draining" if self.parts.draining else "not-ready")
+            if self.parts.draining:
+                raise Problem(503, reason, kind="draining")
+            raise Problem(503, reason, kind="not-ready")
         self._stores()
         return Answer(200, b'{"status":"ready"}')
 

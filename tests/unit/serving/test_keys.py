@@ -111,7 +111,11 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 @pytest.fixture
 def hung() -> Iterator[Behaviour]:
     ended = threading.Event()
-    yield lambda _: ended.wait(20) and None
+
+    def wait(_: BaseHTTPRequestHandler) -> None:
+        ended.wait(20)
+
+    yield wait
     ended.set()
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving import bounds, faults
+from serving.rowtypes import LONGEST_STRING
 from serving.schema import Feature, Inputs, Output, Schema
 from serving.score import columns
-from serving.validation import LONGEST_STRING
 from slipway.errors import BadInput
 
 CONTRACT = Schema(
