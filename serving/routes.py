@@ -63,7 +63,9 @@ class Operations:
     async def ready(self, request: Request) -> Answer:  # noqa: ARG002 - a handler
         """Ready when the model gave a right answer, the stores are joined and rows are safe, until draining."""
         if (reason := self.parts.not_ready()) is not None:
-            raise Problem(503, reason, kind="draining" if self.parts.draining else "not-ready")
+            if self.parts.draining:
+                raise Problem(503, reason, kind="draining")
+            raise Problem(503, reason, kind="not-ready")
         stores, spool = self._stores(), self.parts.spool
         trouble = spool.trouble if spool is not None else None
         if trouble is None and stores.writer is not None:

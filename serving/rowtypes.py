@@ -34,7 +34,7 @@ def decoder(features: tuple[Feature, ...], max_rows: int, *, all_given: bool) ->
     names = {f"f{index}": feature.name for index, feature in enumerate(features)}
     length = msgspec.Meta(min_length=1, max_length=max_rows)
     row: Any = _struct("Row", [_optional(_value(f), f, all_given) for f in features], names)
-    lists = [_optional(Annotated[list[_cell(f)], length], f, all_given) for f in features]
+    lists = [_optional(Annotated[list[_cell(f)], length], f, all_given) for f in features]  # type: ignore[misc]
     columns = _struct("Columns", lists, names)
     rows: Any = Annotated[list[row], length]
     request = msgspec.defstruct(

@@ -112,10 +112,10 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 def hung() -> Iterator[Behaviour]:
     ended = threading.Event()
 
-    def hang(_: BaseHTTPRequestHandler) -> None:
+    def wait(_: BaseHTTPRequestHandler) -> None:
         ended.wait(20)
 
-    yield hang
+    yield wait
     ended.set()
 
 

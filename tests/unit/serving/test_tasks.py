@@ -53,13 +53,14 @@ def test_a27_a_task_that_fails_is_counted_and_goes_on(fault: BaseException, capl
     assert "background task job failed" in caplog.text
 
 
+def cancel() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
 def test_a27_a_task_that_somebody_cancels_is_started_again() -> None:
     async def check() -> None:
-        def cancel() -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            task.cancel()
-
         kept, job = Tasks(), Job(None, cancel)
         kept.keep("job", job, patience_seconds=5)
         await until(lambda: job.passes >= 4)
