@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from registry.baselines import Advantage, Baseline
 from registry.candidate import Candidate
 from registry.gate import Evidence, Rows, Strings
 from registry.inspection import Scored
@@ -27,7 +28,7 @@ def assemble(candidate: Candidate, scored: Scored) -> Evidence:
         rows=_rows(candidate, scored),
         validation=_flag(candidate.json("validation.json").get("success")),
         parity=_flag(candidate.json("parity.json").get("passed")),
-        baselines={name: _flag(found.get("beaten")) for name, found in (baselines or {}).items()},
+        baselines={name: _baseline(found) for name, found in (baselines or {}).items()},
         size_bytes=len(candidate.model["model.onnx"]),
         latency_p99_ms=scored.latency_p99_ms,
     )
@@ -70,6 +71,21 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _strings(table: pa.Table, name: str) -> Strings:
     return np.array([str(value) for value in _column(table, name).to_pylist()], dtype=object)
+
+
+def _baseline(reported: Any) -> Baseline:
+    reported = reported if isinstance(reported, dict) else {}
+    gains = reported.get("difference")
+    gains = gains if isinstance(gains, dict) else {}
+    known = {metric: gain for metric, gain in gains.items() if isinstance(gain, dict)}
+    advantages = {
+        metric: Advantage(_number(gain.get("value")), _number(gain.get("low"))) for metric, gain in known.items()
+    }
+    return Baseline(_flag(reported.get("beaten")), advantages)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _flag(value: Any) -> bool | None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from registry import baselines
+from registry.baselines import Baseline
 from registry.noninferiority import advantages
 from registry.verdict import Rule, Verdict, at_least, at_most, flag
 from slipway.scores import Floats, Resamples, resample, scores
@@ -57,7 +59,7 @@ class Evidence:
     rows: Rows
     validation: bool | None
     parity: bool | None
-    baselines: Mapping[str, bool | None]
+    baselines: Mapping[str, Baseline]
     size_bytes: int | None
     latency_p99_ms: float | None
 
@@ -74,7 +76,7 @@ def judge(evidence: Evidence, champion: Champion | None, gate: Gate) -> Verdict:
             flag("validation", evidence.validation, "every expectation on the data was met"),
             flag("parity", evidence.parity, "ONNX and scikit-learn agree"),
             _reported(rows),
-            *_baselines(evidence.baselines),
+            *baselines.rules(evidence.baselines, gate.baselines, len(rows.row_id), int(rows.label.sum())),
             *_absolute(rows, gate),
             *(_slice(name, values, rows, gate) for name, values in sorted(rows.slices.items())),
             at_most("size_bytes", evidence.size_bytes, gate.size_bytes),
@@ -114,13 +116,6 @@ def _reported(rows: Rows) -> Rule:
         return Rule(name, False, "no reported prediction for each row, in the order of the rows")
     gap = float(np.max(np.abs(rows.reported - rows.probability)))
     return at_most(name, gap, SAME_PROBABILITY, "largest gap to what evaluate reported")
-
-
-def _baselines(beaten: Mapping[str, bool | None]) -> Iterable[Rule]:
-    if not beaten:
-        yield Rule("baselines", False, "no baseline was judged")
-    for name, better in sorted(beaten.items()):
-        yield flag(f"baselines.{name}", better, "the model is better beyond doubt")
 
 
 def _absolute(rows: Rows, gate: Gate) -> Iterable[Rule]:

@@ -46,17 +46,30 @@ def start_scoring(folder: Path, rows: Path, result: Path) -> Running:
     return Running(_start(*words), model, result)
 
 
+def refuse_own_rows(folder: Path) -> None:
+    """Send `folder`/golden.json through the reader of the server.
+
+    Raises:
+        BadInput: the contract refuses a row that the model was trained on: every server would refuse the model.
+    """
+    contract, golden = folder / "schema.json", folder / "golden.json"
+    _refuse_error(_finish(Running(_start("serving.golden", str(contract), str(golden)), golden, golden)))
+
+
 def scored(running: Running) -> Scored:
     """Wait for the scores.
 
     Raises:
         BadInput: the graph was refused, crashed, or never answered.
     """
-    said = _finish(running)
-    if "error" in said:
-        raise BadInput(said["thing"], expected=said["expected"], found=said["found"], hint=said["next"])
+    _refuse_error(_finish(running))
     with np.load(running.result, allow_pickle=False) as found:
         return Scored(found["probability"].astype(np.float64), float(found["latency_p99_ms"]))
+
+
+def _refuse_error(answer: dict[str, str]) -> None:
+    if "error" in answer:
+        raise BadInput(answer["thing"], expected=answer["expected"], found=answer["found"], hint=answer["next"])
 
 
 def _start(*words: str) -> subprocess.Popen[str]:

@@ -140,11 +140,15 @@ def _kinds(stage: dict[str, Any]) -> list[tuple[str, str]]:
     return [(entry["path"], entry.get("hash", "md5-dos2unix")) for entry in entries if "md5" in entry]
 
 
+# A `dvc exp run` that was killed leaves the reports deleted: they are in Git and in DVC's cache.
+RESTORE = "dvc checkout && git checkout -- reports, or dvc repro"
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise BadInput(f"{path} is not there", expected="an output of dvc repro", hint="dvc repro") from error
+        raise BadInput(f"{path} is not there", expected="an output of dvc repro", hint=RESTORE) from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read", found=error.strerror, hint="dvc repro") from error
 

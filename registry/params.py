@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -58,6 +58,16 @@ class Slices(Section):
     roc_auc: float = Field(ge=0, le=1)
 
 
+class Margins(Section):
+    """How much worse than a baseline is still acceptable."""
+
+    log_loss: float = Field(ge=0)
+    roc_auc: float = Field(ge=0, lt=0.5)
+
+
+Standard = Literal["beaten", "better", "not_worse"] | Margins
+
+
 class Gate(Section):
     """Every limit of the judgement."""
 
@@ -66,6 +76,7 @@ class Gate(Section):
     seed: int = Field(ge=0)
     minimum: Minimum
     non_inferiority: NonInferiority
+    baselines: dict[str, Standard] = Field(default_factory=dict)
     floors: Floors
     slices: Slices
     calibration_error: float = Field(gt=0, le=1)

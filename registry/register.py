@@ -74,6 +74,7 @@ def register(
             if there is None:
                 say("scoring and judging")
                 scored = inspection.scored(scoring)
+                inspection.refuse_own_rows(folder / "model")
                 champion = _champion(tracking, candidate, folder)
                 verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
                 judged = Judged(verdict, _metrics(candidate, scored), trusted)

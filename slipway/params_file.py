@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from slipway import strict_yaml
 from slipway.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = strict_yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadInput(
             f"{path} is not there",
@@ -35,7 +36,7 @@ def read(path: Path) -> dict[str, Any]:
             hint="type the command in the model's folder, or git checkout params.yaml",
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not YAML", found=" ".join(str(error).split()), hint=f"mend {path}") from error
+        raise BadInput(f"{path} is not YAML", found=" ".join(str(error).split()), hint=f"fix {path}") from error
     if not isinstance(content, dict):
         raise BadInput(
             f"{path} holds no sections",
@@ -46,15 +47,15 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def explained(path: Path, error: ValidationError, model: type[BaseModel]) -> BadInput:
-    """Return what `model` found wrong in `path` as an error that names the key."""
+def explained(path: Path, error: ValidationError, model: type[BaseModel], noun: str = "parameter") -> BadInput:
+    """Return what `model` found wrong in `path` as an error that names the key; `noun` is what a key is called."""
     # A typo makes two errors, the key that is not there and the one that is: tell of the latter.
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     found = repr(first["input"])
     if first["type"] == "extra_forbidden":
         return BadInput(
-            f"{path}: {key} is no parameter",
+            f"{path}: {key} is no {noun}",
             expected=_nearest(model, first["loc"]),
             found=str(first["loc"][-1]),
             hint=f"correct {key} in {path}",
@@ -80,12 +81,23 @@ def explained(path: Path, error: ValidationError, model: type[BaseModel]) -> Bad
 def _nearest(model: Any, location: tuple[int | str, ...]) -> str:
     section = model
     for part in location[:-1]:
-        field = section.model_fields.get(part) or _by_alias(section, str(part))
-        section = field.annotation
+        section = _within(section, part)
+        if section is None:
+            return "no such key here"
+    if not hasattr(section, "model_fields"):
+        return "no such key here"
     known = [field.alias or name for name, field in section.model_fields.items()]
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"{near[0]} (did you mean this?)" if near else "one of " + ", ".join(known)
 
 
-def _by_alias(section: Any, alias: str) -> Any:
-    return next(f for f in section.model_fields.values() if f.alias == alias)
+def _within(annotation: Any, part: int | str) -> Any:
+    """Step from a section, or a mapping or list of sections, to what one of its keys holds."""
+    if hasattr(annotation, "model_fields"):
+        fields = annotation.model_fields
+        field = fields.get(part) or next((f for f in fields.values() if f.alias == part), None)
+        annotation = field.annotation if field else None
+        named = [one for one in get_args(annotation) if hasattr(one, "model_fields")]
+        return named[0] if named and get_origin(annotation) is not dict else annotation
+    held = get_args(annotation)
+    return held[-1] if held else None

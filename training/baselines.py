@@ -29,5 +29,5 @@ def climatology(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
 
 def logistic_regression(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
     """Fit a plain logistic regression on the same features, `(n_test,) float64`."""
-    model = pipeline.build(LOGISTIC).fit(pipeline.frame(train), train[LABEL].to_numpy())
+    model = pipeline.fit(pipeline.build(LOGISTIC), train, train[LABEL].to_numpy())
     return pipeline.positive(model, test)

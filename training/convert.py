@@ -15,9 +15,12 @@ import skops.io
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
 from slipway.errors import BadInput
+from training import gaussian
+from training.exact import form
 from training.graph import OUTPUT
 from training.pipeline import CATEGORICAL, NUMERIC
 
@@ -41,10 +44,7 @@ def to_onnx(model: Pipeline) -> bytes:
     inputs = [(name, kind([None, len(columns)])) for name, kind, columns in kinds if columns]
     estimator = model.named_steps["estimator"]
     try:
-        graph = convert_sklearn(
-            model, name=GRAPH_NAME, initial_types=inputs, target_opset=OPSET, options={id(estimator): {"zipmap": False}}
-        )
-        graph = select_model_inputs_outputs(graph, outputs=[OUTPUT])
+        graph = _converted(model, inputs)
         _settle(graph)
     except Exception as error:  # skl2onnx raises RuntimeError, NameError and its own, by converter
         raise BadInput(
@@ -55,6 +55,19 @@ def to_onnx(model: Pipeline) -> bytes:
         ) from error
     content: bytes = graph.SerializeToString(deterministic=True)
     return content
+
+
+def _converted(model: Pipeline, inputs: list[tuple[str, Any]]) -> onnx.ModelProto:
+    estimator = model.named_steps["estimator"]
+    if isinstance(estimator, GaussianNB):
+        graph: onnx.ModelProto = convert_sklearn(model[:-1], name=GRAPH_NAME, initial_types=inputs, target_opset=OPSET)
+        gaussian.append(graph, estimator, OUTPUT)
+        return graph
+    exact = form(model)
+    options = {id(exact.named_steps["estimator"]): {"zipmap": False}}
+    graph = convert_sklearn(exact, name=GRAPH_NAME, initial_types=inputs, target_opset=OPSET, options=options)
+    chosen: onnx.ModelProto = select_model_inputs_outputs(graph, outputs=[OUTPUT])
+    return chosen
 
 
 def to_skops(model: Pipeline) -> bytes:

@@ -19,7 +19,7 @@ import skops.io
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
 from slipway.scores import Resamples, advantage, interval, resample, scores
-from training import baselines, curves, graph, parity, pipeline, problem, report, slices, threads
+from training import baselines, curves, graph, parity, pipeline, probing, problem, report, slices, threads
 from training.layout import LABEL, MODEL, PREPARED, REPORTS
 from training.params import Params, load
 from training.stage import run
@@ -50,8 +50,7 @@ def evaluate(params: Params, train: pd.DataFrame, test: pd.DataFrame, onnx: byte
     label = test[LABEL].to_numpy()
     session = graph.session(onnx)
     ours = graph.predict(session, test).astype(np.float64)
-    agreed = parity.compare(label, ours, pipeline.positive(_trained(kept), test))
-    parity.refuse_broken(agreed)
+    agreed = _agreed(test, ours, session, _trained(kept))
     _say("climatology and logistic regression, to be beaten")
     named = {
         "climatology": baselines.climatology(train, test),
@@ -114,9 +113,29 @@ def _metrics(
 def _predictions(test: pd.DataFrame, ours: np.ndarray, named: dict[str, np.ndarray]) -> pd.DataFrame:
     columns: dict[str, Any] = {"row_id": test["row_id"], "block": test["block"], "label": test[LABEL].astype(np.int8)}
     columns["probability"] = ours.astype(np.float32)
-    columns |= {f"slice_{name}": values for name, values in problem.slices(test).items()}
+    columns |= {f"slice_{name}": values for name, values in slices.named(test).items()}
     columns |= {f"baseline_{name}": values for name, values in named.items()}
     return pd.DataFrame(columns)
+
+
+def _agreed(test: pd.DataFrame, ours: np.ndarray, session: Any, model: Any) -> dict[str, Any]:
+    """Compare the graph with the Pipeline on the test rows, then on rows that callers will send."""
+
+    def served(rows: pd.DataFrame) -> np.ndarray:
+        return graph.predict(session, rows).astype(np.float64)
+
+    def trained(rows: pd.DataFrame) -> np.ndarray:
+        return pipeline.positive(model, rows)
+
+    theirs = trained(test)
+    found = parity.compare(test[LABEL].to_numpy(), ours, theirs)
+    if not found["passed"]:
+        why = probing.cause(test, served, trained, int(np.argmax(np.abs(ours - theirs))))
+        parity.refuse_broken(found, why.cause, why.hint)
+    asked = probing.asked(test, served, trained)
+    found |= {"asked_max_difference": asked.largest, "passed": asked.largest <= parity.MAX_DIFFERENCE}
+    parity.refuse_broken(found, asked.cause)
+    return found
 
 
 def _trained(kept: bytes) -> Any:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import great_expectations.expectations as gxe
+import numpy as np
 import pandas as pd
 
-from training import features
+from training import declared, features
 
 Table = dict[str, Any]
 Expectation = Any
@@ -62,6 +63,33 @@ def shared_rows(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame,
     return both, [gxe.ExpectTableRowCountToEqual(value=0)]
 
 
+def unreadable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
+    """List the values that the server would refuse to read whatever their range, and expect none.
+
+    A fraction where the contract has whole numbers; a string too long or with control characters; nothing, or the
+    empty string, where a value must be.
+    """
+    found = [_unread(frame, feature) for feature in features.FEATURES if feature.name in frame]
+    return pd.concat(found, ignore_index=True), [gxe.ExpectTableRowCountToEqual(value=0)]
+
+
+def _unread(frame: pd.DataFrame, feature: features.Feature) -> pd.DataFrame:
+    values = frame[feature.name]
+    missing = values.isna()
+    if feature.type == "string":
+        text = values.astype("str").fillna("")
+        missing |= text == ""
+        good = (text.str.len() <= declared.LONGEST_STRING) & text.str.fullmatch(declared.PRINTABLE.strip("^$"))
+        expected = f"at most {declared.LONGEST_STRING} characters, no control character"
+    else:
+        number = pd.to_numeric(values, errors="coerce").astype(np.float64)
+        good = (number == np.floor(number)) if feature.type == "integer" else number.notna()
+        expected = "a whole number" if feature.type == "integer" else "a number"
+    bad = (~good & ~missing) | (missing & (feature.missing == "refuse"))
+    shown = {"row_id": frame["row_id"], "feature": feature.name, "value": values.astype("str"), "expected": expected}
+    return pd.DataFrame(shown).loc[bad]
+
+
 def _of_column(name: str, rules: dict[str, Any], frames: dict[str, pd.DataFrame]) -> list[Expectation]:
     mostly = rules.get("mostly", 1.0)
     notes = {"notes": f"unit: {rules['unit']}"} if rules.get("unit") else {}
@@ -70,8 +98,8 @@ def _of_column(name: str, rules: dict[str, Any], frames: dict[str, pd.DataFrame]
     ]
     if "type" in rules:
         expected.append(gxe.ExpectColumnValuesToBeOfType(column=name, type_=rules["type"]))
-    if "min" in rules:
-        low, high = rules["min"], rules["max"]
+    if "min" in rules or "max" in rules:
+        low, high = _limits(rules)
         expected.append(
             gxe.ExpectColumnValuesToBeBetween(column=name, min_value=low, max_value=high, mostly=mostly, **notes)
         )
@@ -79,6 +107,15 @@ def _of_column(name: str, rules: dict[str, Any], frames: dict[str, pd.DataFrame]
         allowed = _values(rules["in"], frames)
         expected.append(gxe.ExpectColumnValuesToBeInSet(column=name, value_set=allowed, mostly=mostly, **notes))
     return expected
+
+
+def _limits(rules: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the limits as the column holds them: 6.981 in float32 is 6.98099994659, and not below itself."""
+    limits = (rules.get("min"), rules.get("max"))
+    if rules.get("type") != "float32":
+        return limits
+    low, high = (None if limit is None else float(np.float32(limit)) for limit in limits)
+    return low, high
 
 
 def _values(reference: str | list[Any], frames: dict[str, pd.DataFrame]) -> list[Any]:
@@ -97,4 +134,7 @@ def _unique(key: list[str]) -> Expectation:
 def _of_feature(feature: features.Feature) -> dict[str, Any]:
     if feature.type == "string":
         return {"type": "str"}
-    return {"type": "float32", "unit": feature.unit, "min": feature.minimum, "max": feature.maximum}
+    # A feature without a limit still has to be finite.
+    low = -declared.LARGEST if feature.minimum is None else feature.minimum
+    high = declared.LARGEST if feature.maximum is None else feature.maximum
+    return {"type": "float32", "unit": feature.unit, "min": low, "max": high}

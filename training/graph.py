@@ -1,6 +1,7 @@
 """How the ONNX graph is asked: its inputs and output, as docs/reference/artifact.md has them.
 
 Apart from convert.py, so that a stage that only asks does not import the converter.
+Refuses a graph that ONNX Runtime cannot open or run.
 """
 
 from __future__ import annotations
@@ -9,24 +10,55 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 
-from training.pipeline import CATEGORICAL, NUMERIC
+from slipway.errors import BadInput
+from training.pipeline import CATEGORICAL, NUMERIC, frame
 
 OUTPUT = "probabilities"
+ROWS_AT_ONCE = 20_000  # a column a category, dense inside the graph, must not grow with the table
 
 
 def session(content: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """Open a graph from its bytes."""
+    """Open a graph from its bytes.
+
+    Raises:
+        BadInput: ONNX Runtime cannot open it.
+    """
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime raises its own kinds, one a status code, under no common class
+        raise _refusal("cannot be opened by ONNX Runtime", error) from error
 
 
 def predict(graph: onnxruntime.InferenceSession, rows: pd.DataFrame) -> np.ndarray:
-    """Return the graph's probability of the positive class, `(n_rows,) float32`."""
+    """Return the graph's probability of the positive class, `(n_rows,) float32`.
+
+    Raises:
+        BadInput: ONNX Runtime cannot run it on these rows.
+    """
+    given = frame(rows)
+    parts = [_part(graph, given.iloc[start : start + ROWS_AT_ONCE]) for start in range(0, len(given), ROWS_AT_ONCE)]
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def _part(graph: onnxruntime.InferenceSession, given: pd.DataFrame) -> np.ndarray:
     inputs = {}
     if NUMERIC:
-        inputs["numeric"] = np.ascontiguousarray(rows[NUMERIC].to_numpy(np.float32))
+        inputs["numeric"] = np.ascontiguousarray(given[NUMERIC].to_numpy(np.float32))
     if CATEGORICAL:
-        inputs["categorical"] = rows[CATEGORICAL].fillna("").to_numpy(object)
-    return np.asarray(graph.run([OUTPUT], inputs)[0][:, 1])
+        inputs["categorical"] = given[CATEGORICAL].to_numpy(object)
+    try:
+        return np.asarray(graph.run([OUTPUT], inputs)[0][:, 1])
+    except Exception as error:  # as above
+        raise _refusal("cannot be run by ONNX Runtime", error) from error
+
+
+def _refusal(what: str, error: Exception) -> BadInput:
+    return BadInput(
+        f"model.onnx {what}",
+        expected="a graph that answers every row",
+        found=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+        hint="choose another train.estimator in params.yaml",
+    )

@@ -1,35 +1,36 @@
 """The scikit-learn Pipeline: preprocessing and estimator, chosen by name in params.yaml.
 
 Columns are addressed by position, numeric ones first, so that the ONNX graph
-takes one float matrix and one string matrix. Refuses an estimator that does
-not exist, gives no probabilities, or does not have the hyperparameters named.
+takes one float matrix and one string matrix. What the Pipeline is trained on is
+what every reader sends: float32, and the empty string for a missing string.
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.utils import get_tags
 
 from slipway.errors import BadInput
-from training import features
+from training import estimators, features
 from training.params import Train
 
 NUMERIC = [feature.name for feature in features.NUMERIC]
 CATEGORICAL = [feature.name for feature in features.CATEGORICAL]
+# What a missing string is to the graph, to every reader, and so to the encoder (docs/reference/artifact.md).
+MISSING = ""
 # Trees split on the order of a code; everything else needs a column a category.
 TREE_MODULES = ("sklearn.ensemble", "sklearn.tree")
-CLASSIFIER_MODULES = ["ensemble", "linear_model", "tree", "naive_bayes", "neighbors", "neural_network", "svm"]
-CLASSIFIER_MODULES += ["discriminant_analysis", "gaussian_process", "semi_supervised", "calibration", "dummy"]
+# Others keep what they were fitted on, and the converter cannot write that when it is sparse.
+SPARSE_MODULES = ("sklearn.linear_model",)
+LARGEST_DENSE_BYTES = 4 << 30
 
 
 def build(train: Train, overrides: dict[str, Any] | None = None) -> Pipeline:
@@ -38,24 +39,26 @@ def build(train: Train, overrides: dict[str, Any] | None = None) -> Pipeline:
     Raises:
         BadInput: no such estimator, no probabilities, or a hyperparameter it does not have.
     """
-    estimator_class = _find(train.estimator)
-    chosen = train.hyperparameters.get(train.estimator, {}) | (overrides or {})
-    _refuse_unknown(train.estimator, chosen, estimator_class().get_params())
-    estimator = estimator_class(**chosen)
-    if "random_state" in estimator.get_params():
-        estimator.set_params(random_state=train.seed)
-    if not hasattr(estimator, "predict_proba"):
-        raise BadInput(
-            f"train.estimator {train.estimator} gives no probabilities",
-            expected="a classifier with predict_proba",
-            hint="choose another estimator in params.yaml, or set probability: true if it has that",
-        )
+    estimator = estimators.make(train, overrides)
     return Pipeline([("preprocess", _preprocess(estimator)), ("estimator", estimator)])
 
 
+def fit(model: Pipeline, rows: pd.DataFrame, label: np.ndarray) -> Pipeline:
+    """Fit a Pipeline that `build` made on prepared rows.
+
+    Raises:
+        BadInput: a hyperparameter's value is not valid, or a column a category would not fit in memory.
+    """
+    given = frame(rows)
+    _refuse_wide(model, given)
+    return estimators.fit(model, given, label)
+
+
 def frame(rows: pd.DataFrame) -> pd.DataFrame:
-    """Order the columns as the Pipeline expects them: numeric, then categorical."""
-    return rows[NUMERIC + CATEGORICAL]
+    """Order the columns as the Pipeline expects them, numeric then categorical, with the values that the graph sees."""
+    columns: dict[str, Any] = {name: rows[name].astype(np.float32) for name in NUMERIC}
+    columns |= {name: rows[name].astype("str").fillna(MISSING) for name in CATEGORICAL}
+    return pd.DataFrame(columns, index=rows.index)
 
 
 def positive(model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
@@ -67,51 +70,34 @@ def _preprocess(estimator: BaseEstimator) -> ColumnTransformer:
     numeric, categorical = range(len(NUMERIC)), range(len(NUMERIC), len(NUMERIC) + len(CATEGORICAL))
     on_numbers: Any = SimpleImputer(strategy="median", keep_empty_features=True)
     on_categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
+    sparse = False
     if _splits_on_missing(estimator):
         on_numbers = "passthrough"
     elif not type(estimator).__module__.startswith(TREE_MODULES):
+        sparse = type(estimator).__module__.startswith(SPARSE_MODULES) and get_tags(estimator).input_tags.sparse
         on_numbers = make_pipeline(on_numbers, StandardScaler())
-        on_categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+        on_categories = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=np.float32)
     parts = [("numeric", on_numbers, list(numeric)), ("categorical", on_categories, list(categorical))]
-    return ColumnTransformer([part for part in parts if part[2]])
+    # A dense matrix with a column a category grows with rows times categories, a sparse one with the rows.
+    return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=1.0 if sparse else 0.3)
+
+
+def _refuse_wide(model: Pipeline, rows: pd.DataFrame) -> None:
+    encoders = {name: step for name, step, _ in model.named_steps["preprocess"].transformers}
+    encoder = encoders.get("categorical")
+    if not isinstance(encoder, OneHotEncoder) or encoder.sparse_output:
+        return
+    widths = rows[CATEGORICAL].nunique()
+    needed = 8 * len(rows) * (int(widths.sum()) + len(NUMERIC))
+    if needed > LARGEST_DENSE_BYTES:
+        raise BadInput(
+            f"`{widths.idxmax()}` has too many categories for {type(model.named_steps['estimator']).__name__}",
+            expected=f"at most {LARGEST_DENSE_BYTES / 1e9:.1f} GB for a column a category",
+            found=f"{widths.max():,} categories in {len(rows):,} rows: {needed / 1e9:.1f} GB",
+            hint="group rare categories in prepare, or choose HistGradientBoostingClassifier or LogisticRegression",
+        )
 
 
 def _splits_on_missing(estimator: BaseEstimator) -> bool:
     # Only histogram boosting: other trees accept NaN too, but their ONNX form loses the direction.
     return "hist_gradient_boosting" in type(estimator).__module__
-
-
-def _find(name: str) -> Any:
-    # Not sklearn.utils.all_estimators: it imports all of scikit-learn, and fails when two threads ask at once.
-    for module in CLASSIFIER_MODULES:
-        found = getattr(importlib.import_module(f"sklearn.{module}"), name, None)
-        if isinstance(found, type) and issubclass(found, ClassifierMixin):
-            return found
-    known = {
-        each
-        for module in CLASSIFIER_MODULES
-        for each, kind in vars(importlib.import_module(f"sklearn.{module}")).items()
-        if isinstance(kind, type) and issubclass(kind, ClassifierMixin) and kind is not ClassifierMixin
-    }
-    raise BadInput(
-        f"train.estimator {name} is not a scikit-learn classifier",
-        expected=_nearest(name, known),
-        found=name,
-        hint="correct train.estimator in params.yaml",
-    )
-
-
-def _refuse_unknown(estimator: str, chosen: dict[str, Any], known: dict[str, Any]) -> None:
-    for name in chosen:
-        if name not in known:
-            raise BadInput(
-                f"train.hyperparameters.{estimator}.{name} is no hyperparameter of {estimator}",
-                expected=_nearest(name, known),
-                found=name,
-                hint="correct it in params.yaml",
-            )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"{near[0]} (did you mean this?)" if near else "one of " + ", ".join(sorted(known))

@@ -12,6 +12,8 @@ from training.features import CATEGORICAL, FEATURES, NUMERIC, Feature
 from training.params import Params
 
 GOLDEN_ROWS = 16
+# schema.json is read at every start, shown on a page and counted by category in the metrics.
+MOST_CATEGORIES = 1000
 
 
 def contract(params: Params, train: pd.DataFrame) -> dict[str, Any]:
@@ -32,6 +34,16 @@ def contract(params: Params, train: pd.DataFrame) -> dict[str, Any]:
         | words["output"],
         "target": words["target"],
     }
+
+
+def warnings(described: dict[str, Any]) -> list[str]:
+    """Name the columns that look like text rather than categories, for people."""
+    return [
+        f"`{feature['name']}` has {MOST_CATEGORIES + feature['categories_left_out']:,} categories; schema.json lists "
+        f"the {MOST_CATEGORIES:,} most frequent. Is it a category? If not, leave it out or group it in prepare"
+        for feature in described["features"]
+        if "categories_left_out" in feature
+    ]
 
 
 def golden(rows: pd.DataFrame, probabilities: np.ndarray) -> dict[str, Any]:
@@ -59,15 +71,25 @@ def _feature(feature: Feature, seen: pd.Series[Any]) -> dict[str, Any]:
     }
     if feature.type == "string":
         # A new category is news, not an error: the graph has a code for it.
+        listed, left_out = _categories(seen)
         return described | {
-            "categories": sorted(seen.dropna().unique()),
+            "categories": listed,
+            **({"categories_left_out": left_out} if left_out else {}),
             "unknown": "accept",
             "missing": feature.missing,
         }
     return described | {"minimum": feature.minimum, "maximum": feature.maximum, "missing": feature.missing}
 
 
+def _categories(seen: pd.Series[Any]) -> tuple[list[str], int]:
+    """List the categories in order, the most frequent where there are many, and count those left out."""
+    counts = seen.dropna().astype("str").value_counts()
+    counts = counts[counts.index != ""]  # the empty string is a missing value
+    listed = sorted(counts.index, key=lambda name: (-counts[name], name))[:MOST_CATEGORIES]
+    return sorted(listed), len(counts) - len(listed)
+
+
 def _plain(value: Any, kind: str) -> Any:
-    if pd.isna(value):
+    if pd.isna(value) or value == "":
         return None
     return str(value) if kind == "string" else int(value) if kind == "integer" else float(value)

@@ -101,7 +101,7 @@ def _score(
 ) -> tuple[int, float, float]:
     learn, check = rows[train], rows[test]
     with threads.limited(1):
-        model = pipeline.build(params.train, candidate).fit(pipeline.frame(learn), learn[LABEL].to_numpy())
+        model = pipeline.fit(pipeline.build(params.train, candidate), learn, learn[LABEL].to_numpy())
         probability = pipeline.positive(model, check)
     label = check[LABEL].to_numpy()
     found = scores(label, probability, resample(np.zeros(len(label)), 0, seed=0))

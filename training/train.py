@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
-from training import convert, graph, pipeline, schema, threads
+from training import convert, declared, graph, pipeline, schema, threads
 from training.layout import LABEL, MODEL, PREPARED
 from training.params import Params, load
 from training.stage import run
@@ -26,7 +26,7 @@ def fit(params: Params, rows: pd.DataFrame) -> Pipeline:
     """Fit the Pipeline of params.yaml on prepared rows.
 
     Raises:
-        BadInput: the label has one class, or the estimator cannot be made.
+        BadInput: the label has one class, or the estimator cannot be made or fitted.
     """
     model = pipeline.build(params.train)
     classes = sorted(rows[LABEL].unique())
@@ -38,7 +38,7 @@ def fit(params: Params, rows: pd.DataFrame) -> Pipeline:
             hint="correct prepare in params.yaml",
         )
     with threads.limited(params.train.threads):
-        return model.fit(pipeline.frame(rows), rows[LABEL].to_numpy())
+        return pipeline.fit(model, rows, rows[LABEL].to_numpy())
 
 
 def save(params: Params, model: Pipeline, rows: pd.DataFrame, target: Path = MODEL) -> None:
@@ -47,15 +47,19 @@ def save(params: Params, model: Pipeline, rows: pd.DataFrame, target: Path = MOD
     kept = convert.to_skops(model)
     chosen = rows.iloc[schema.golden_positions(len(rows))]
     golden = schema.golden(chosen, graph.predict(graph.session(onnx), chosen))
+    described = schema.contract(params, rows)
+    for warning in schema.warnings(described):
+        print(f"train: warning: {warning}", flush=True)
     write_bytes(target / "model.onnx", onnx)
     write_bytes(target / "model.skops", kept)
-    write_json(target / "schema.json", schema.contract(params, rows))
+    write_json(target / "schema.json", described)
     write_json(target / "golden.json", golden)
 
 
 def main() -> None:
     """Train the model that params.yaml describes."""
     params = load()
+    declared.refuse_wrong()
     rows = pd.read_parquet(PREPARED / "train.parquet")
     print(f"train: {params.train.estimator} on {len(rows):,} rows, {params.train.threads} threads", flush=True)
     started = time.monotonic()

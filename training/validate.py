@@ -19,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import yaml
 
 from slipway.atomic import write_json
 from slipway.errors import BadInput
+from training import contract, declared
 from training.layout import REPORTS
 from training.stage import run
 
@@ -48,7 +48,7 @@ class Outcome:
     samples: list[dict[str, Any]]
 
 
-def validate(contract: dict[str, Any], docs: Path | None = None) -> list[Outcome]:
+def validate(rules: dict[str, Any], docs: Path | None = None) -> list[Outcome]:
     """Check every table of the contract; build the Data Docs under `docs`.
 
     Raises:
@@ -64,7 +64,7 @@ def validate(contract: dict[str, Any], docs: Path | None = None) -> list[Outcome
         context.add_data_docs_site(site_name="slipway", site_config=_site(docs))
     source = context.data_sources.add_pandas("slipway")
     outcomes: list[Outcome] = []
-    for name, frame, expected in _checks(contract):
+    for name, frame, expected in _checks(rules):
         suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expected))
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
@@ -89,15 +89,17 @@ def as_json(outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _checks(contract: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, list[Any]]]:
+def _checks(rules: dict[str, Any]) -> Iterator[tuple[str, pd.DataFrame, list[Any]]]:
     from training import expectations
 
-    tables = contract["tables"]
+    tables = rules["tables"]
     frames = {name: _frame(Path(table["path"])) for name, table in tables.items()}
     for name, table in tables.items():
         yield name, frames[name], expectations.of_table(table, frames, frames[name])
         if "per_month" in table and "month" in frames[name]:
             yield f"{name} per month", *expectations.per_month(table, frames[name])
+        if table.get("features") and "row_id" in frames[name]:
+            yield f"{name} as the server reads it", *expectations.unreadable(frames[name])
         if other := table.get("shares_no_rows_with"):
             yield f"{name} rows also in {other}", *expectations.shared_rows(frames[name], frames[other])
 
@@ -128,13 +130,13 @@ def _outcome(table: str, frame: pd.DataFrame, result: Any) -> Outcome:
         subject=subject,
         success=bool(result.success),
         expected=_plain(expected),
-        observed=_plain(result.result.get("observed_value", _exception(result))),
+        observed=_plain(_observed(result)),
         share=None if percent is None else round(percent / 100, 9),
-        samples=[] if result.success else _samples(frame, column, result.result),
+        samples=[] if result.success else _samples(frame, column, config.type, result.result),
     )
 
 
-def _samples(frame: pd.DataFrame, column: str | None, result: dict[str, Any]) -> list[dict[str, Any]]:
+def _samples(frame: pd.DataFrame, column: str | None, kind: str, result: dict[str, Any]) -> list[dict[str, Any]]:
     """Find rows that broke the expectation; asking the library for them costs minutes on a large table."""
     values = result.get("partial_unexpected_list", [])
     if column in frame and values:
@@ -142,8 +144,16 @@ def _samples(frame: pd.DataFrame, column: str | None, result: dict[str, Any]) ->
     elif values and isinstance(values[0], dict):
         rows = frame.merge(pd.DataFrame(values[:1]), how="inner")
     else:  # a frame that must be empty is its own sample; a count or a mean has none
-        rows = frame if result.get("observed_value") == len(frame) < SAMPLES * 1000 else frame.head(0)
+        rows = frame if kind == "expect_table_row_count_to_equal" else frame.head(0)
     return [_plain(row) for row in rows.head(SAMPLES).to_dict(orient="records")]
+
+
+def _observed(result: Any) -> Any:
+    """Say what was found: the measured value, else a few of the values that broke it, else why there is none."""
+    values = result.result.get("partial_unexpected_list") or []
+    if "observed_value" in result.result or not values:
+        return result.result.get("observed_value", _exception(result))
+    return values[:SAMPLES]
 
 
 def _exception(result: Any) -> str | None:
@@ -188,7 +198,8 @@ def _refuse(failed: list[Outcome]) -> None:
 def main() -> None:
     """Validate the raw and the prepared data."""
     warnings.filterwarnings("ignore", module="great_expectations")
-    outcomes = validate(yaml.safe_load(CONTRACT.read_text(encoding="utf-8")), DATA_DOCS)
+    declared.refuse_wrong()
+    outcomes = validate(contract.load(CONTRACT), DATA_DOCS)
     write_json(RESULT, as_json(outcomes))
     print(f"validate: pages for people -> {DATA_DOCS / 'index.html'}")
     failed = [outcome for outcome in outcomes if not outcome.success]

@@ -58,6 +58,20 @@ def _endless_tree() -> bytes:
     return content
 
 
+def _refused_by_its_own_contract(root: Path) -> None:
+    path = root / "model/schema.json"
+    contract = json.loads(path.read_text())
+    contract["features"][0]["maximum"] = 0.8
+    path.write_text(json.dumps(contract))
+
+
+def _fraction(root: Path) -> None:
+    path = root / "model/schema.json"
+    contract = json.loads(path.read_text())
+    contract["features"][1]["type"] = "integer"
+    path.write_text(json.dumps(contract))
+
+
 def _other_contract(root: Path) -> None:
     path = root / "model/schema.json"
     path.write_text(path.read_text().replace("tiny", "huge"))
@@ -68,6 +82,8 @@ def _other_contract(root: Path) -> None:
     [
         (_pickle, "model.onnx is refused"),
         (_crash, "model.onnx is refused"),
+        (_refused_by_its_own_contract, r"refuses a golden row: rows\[0\]\.distance"),
+        (_fraction, r"refuses a golden row: rows\[0\]\.temp"),
         (_foreign_type, r"subprocess\.Popen"),
         (_no_zip, "model.skops is refused"),
         (_other_contract, "contract of another model"),
@@ -89,6 +105,14 @@ def test_a_missing_output_is_named(root: Path, store: Any, file: str) -> None:
     (root / file).unlink()
     with pytest.raises(BadInput, match=file):
         store.register(root, allow_dirty=True)
+
+
+def test_what_to_type_after_a_killed_experiment_is_said(root: Path, store: Any) -> None:
+    for path in (root / "reports").iterdir():
+        path.unlink()
+    with pytest.raises(BadInput) as caught:
+        store.register(root)
+    assert "git checkout -- reports" in str(caught.value.hint)
 
 
 def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root: Path, store: Any) -> None:

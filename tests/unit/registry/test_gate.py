@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry.baselines import Advantage, Baseline, fitting
 from registry.gate import Champion, Evidence, Rows, judge
 from registry.params import Gate
 from registry.verdict import Rule, Verdict
@@ -26,6 +27,13 @@ GATE: dict[str, Any] = {
     "size_bytes": 1000,
     "latency_p99_ms": 5.0,
 }
+
+
+def reported(value: float, low: float, beaten: bool | None = None) -> Baseline:
+    return Baseline(beaten, {metric: Advantage(value, low) for metric in ("log_loss", "roc_auc")})
+
+
+BEATEN = reported(0.1, 0.05, beaten=True)
 
 
 def gate(**changes: Any) -> Gate:
@@ -51,7 +59,7 @@ def evidence(**changes: Any) -> Evidence:
         "rows": rows(),
         "validation": True,
         "parity": True,
-        "baselines": {"climatology": True},
+        "baselines": {"climatology": BEATEN},
         "size_bytes": 900,
         "latency_p99_ms": 0.1,
     }
@@ -101,8 +109,8 @@ def test_a_much_better_champion_is_not_followed() -> None:
         ({"parity": False}, "parity"),
         ({"parity": None}, "parity"),
         ({"baselines": {}}, "baselines"),
-        ({"baselines": {"climatology": False}}, "baselines.climatology"),
-        ({"baselines": {"climatology": None}}, "baselines.climatology"),
+        ({"baselines": {"climatology": reported(0.0, -0.01)}}, "baselines.climatology.better"),
+        ({"baselines": {"climatology": reported(0.1, -0.03)}}, "baselines.climatology.roc_auc"),
         ({"size_bytes": 1001}, "size_bytes"),
         ({"size_bytes": None}, "size_bytes"),
         ({"latency_p99_ms": 5.1}, "latency_p99_ms"),
@@ -262,3 +270,49 @@ def test_the_flights_parameters_are_valid() -> None:
     from registry.params import load
 
     assert load(Path(__file__).parents[3] / "params.yaml").name == "flight-delay"
+
+
+@pytest.mark.parametrize("beaten", [False, None])
+def test_a_baseline_that_must_be_beaten_is_lost_to_beyond_doubt_or_the_model_fails(beaten: bool | None) -> None:
+    found = evidence(baselines={"climatology": reported(0.1, -0.01, beaten)})
+    assert judge(found, None, gate()).passed
+    assert failed(judge(found, None, gate(baselines={"climatology": "beaten"}))) == {"baselines.climatology"}
+
+
+@pytest.mark.parametrize("silent", [Baseline(True, {}), reported(math.nan, math.nan, True)])
+def test_an_advantage_that_was_not_reported_fails(silent: Baseline) -> None:
+    found = failed(judge(evidence(baselines={"climatology": silent}), None, gate()))
+    assert found == {f"baselines.climatology.{rule}" for rule in ("better", "log_loss", "roc_auc")}
+
+
+def test_a_model_that_is_its_own_baseline_passes_unless_it_must_beat_it() -> None:
+    found = evidence(baselines={"climatology": BEATEN, "logistic_regression": reported(0.0, 0.0, False)})
+    assert judge(found, None, gate()).passed
+    strict = gate(baselines={"logistic_regression": "beaten"})
+    assert failed(judge(found, None, strict)) == {"baselines.logistic_regression"}
+
+
+def test_how_much_worse_is_a_parameter() -> None:
+    found = evidence(baselines={"climatology": BEATEN, "logistic_regression": reported(-0.005, -0.02)})
+    assert judge(found, None, gate()).passed
+    strict = gate(baselines={"logistic_regression": {"log_loss": 0.01, "roc_auc": 0.05}})
+    assert failed(judge(found, None, strict)) == {"baselines.logistic_regression.log_loss"}
+
+
+def test_a_baseline_that_is_asked_for_and_not_reported_fails() -> None:
+    verdict = judge(evidence(), None, gate(baselines={"logistik": "not_worse"}))
+    assert failed(verdict) == {"baselines.logistik.log_loss", "baselines.logistik.roc_auc"}
+
+
+@given(st.integers(30, 200_000), st.floats(0.01, 0.99))
+def test_margins_narrow_with_the_rows_and_never_excuse_a_bad_model(count: int, share: float) -> None:
+    positives = max(1, min(count - 1, round(count * share)))
+    few, many = fitting(count, positives), fitting(4 * count, 4 * positives)
+    assert 0 < many.log_loss <= few.log_loss <= 0.15
+    assert 0 < many.roc_auc <= few.roc_auc <= 0.1
+
+
+def test_on_many_rows_climatology_must_be_beaten_beyond_doubt() -> None:
+    many = rows(12_000)
+    found = evidence(rows=many, baselines={"climatology": reported(0.1, -0.001, False)})
+    assert failed(judge(found, None, gate())) == {"baselines.climatology"}

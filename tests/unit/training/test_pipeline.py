@@ -6,7 +6,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from slipway.errors import BadInput, Refused
-from training import convert, graph, libraries, params, parity, pipeline, schema, train
+from training import convert, exact, graph, libraries, params, parity, pipeline, probing, schema, train
 from training.features import CATEGORICAL, NUMERIC
 
 
@@ -32,6 +32,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "RandomForestClassifier": {"n_estimators": 10},
     "ExtraTreesClassifier": {"n_estimators": 10, "max_depth": 5},
     "GradientBoostingClassifier": {"n_estimators": 10},
+    "LinearDiscriminantAnalysis": {},
+    "GaussianNB": {},
 }
 
 
@@ -94,6 +96,20 @@ def test_other_rows_give_other_bytes() -> None:
         ("LogisticRegression", {"maxiter": 3}, ["train.hyperparameters.LogisticRegression.maxiter", "max_iter (did"]),
         ("RidgeClassifier", {}, ["RidgeClassifier", "predict_proba"]),
         ("SVR", {}, ["SVR", "not a scikit-learn classifier"]),
+        ("LGBMClassifier", {}, ["LGBMClassifier is of LightGBM", "HistGradientBoostingClassifier"]),
+        ("XGBClassifier", {}, ["XGBClassifier is of XGBoost"]),
+        ("VotingClassifier", {}, ["VotingClassifier only combines other estimators"]),
+        ("StackingClassifier", {}, ["StackingClassifier only combines other estimators"]),
+        ("LogisticRegression", {"C": -1}, ["train.hyperparameters.LogisticRegression.C is not valid", "-1"]),
+        ("LogisticRegression", {"C": "1e3"}, ["LogisticRegression.C is not valid", "YAML reads '1e3' as text"]),
+        ("LogisticRegression", {"max_iter": "many"}, ["LogisticRegression.max_iter is not valid"]),
+        ("BaggingClassifier", {"estimator": "LogisticRegression"}, ["BaggingClassifier"]),
+        ("ComplementNB", {}, ["ComplementNB cannot be fitted to these rows", "Negative values"]),
+        (
+            "HistGradientBoostingClassifier",
+            {"categorical_features": [0]},
+            ["categorical_features has no ONNX form"],
+        ),
     ],
 )
 def test_an_impossible_estimator_is_named(name: str, hyperparameters: dict[str, Any], words: list[str]) -> None:
@@ -139,3 +155,92 @@ def test_the_contract_lists_what_was_seen_and_golden_rows_keep_missing_values() 
 
 def test_the_libraries_that_compute_the_model_are_those_installed() -> None:
     assert libraries.FILE.read_text() == libraries.installed(), "uv.lock changed: make libraries && dvc repro"
+
+
+def test_a_threshold_is_the_largest_float32_that_is_not_above_it() -> None:
+    random = np.random.default_rng(1)
+    low = random.uniform(-2e7, 2e7, 2000).astype(np.float32)
+    high = np.nextafter(low, np.float32(np.inf))
+    thresholds = (low.astype(np.float64) + high.astype(np.float64)) / 2
+    settled = exact.float32_below(thresholds)
+    assert (settled == low).all()
+    assert (settled <= thresholds).all()
+    assert exact.float32_below(np.array([np.inf, 0.1]))[0] == np.inf
+
+
+def test_finely_spaced_large_numbers_fall_on_the_side_that_was_trained() -> None:
+    given = rows(900)
+    given["distance"] = (16_000_000 + np.arange(900) % 40).astype(np.float32)
+    given["label"] = (given["distance"] % 2).astype(np.int8)
+    model = train.fit(with_estimator("HistGradientBoostingClassifier", max_iter=20, min_samples_leaf=5), given)
+    answer = graph.predict(graph.session(convert.to_onnx(model)), given)
+    assert np.abs(answer - pipeline.positive(model, given)).max() < 1e-6
+
+
+def test_the_one_pair_of_a_small_table_that_rounding_turns_is_not_a_broken_graph() -> None:
+    random = np.random.default_rng(2)
+    label = (np.arange(1400) % 2).astype(np.int8)
+    trained = random.random(1400)
+    trained[:2] = 0.5, 0.5 + 1e-6
+    served = trained.copy()
+    served[:2] += [6e-7, -6e-7]
+    found = parity.compare(label, served, trained)
+    assert found["roc_auc_difference"] > parity.MAX_RANK_DIFFERENCE
+    assert found["passed"], found
+
+
+def test_an_order_that_no_rounding_turns_is_a_broken_graph() -> None:
+    label = (np.arange(200) % 2).astype(np.int8)
+    trained = 0.5 + 9e-6 * label
+    served = 0.5 + 9e-6 * (1 - label)
+    assert not parity.compare(label, served, trained)["passed"]
+
+
+def test_a_column_of_many_categories_is_asked_as_a_sparse_matrix() -> None:
+    given = rows(3000)
+    given["carrier"] = [f"c{i}" for i in range(3000)]
+    model = train.fit(with_estimator("LogisticRegression", max_iter=50), given)
+    assert model.named_steps["preprocess"].sparse_output_
+    answer = graph.predict(graph.session(convert.to_onnx(model)), given)
+    assert np.abs(answer - pipeline.positive(model, given)).max() < 1e-6
+
+
+def test_a_dense_matrix_that_would_not_fit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LARGEST_DENSE_BYTES", 1_000_000)
+    given = rows(1000)
+    given["carrier"] = [f"c{i}" for i in range(1000)]
+    with pytest.raises(BadInput, match="`carrier` has too many categories for KNeighborsClassifier"):
+        train.fit(with_estimator("KNeighborsClassifier"), given)
+
+
+def test_the_column_and_the_reason_are_named() -> None:
+    given = rows(50)
+    given["distance"] = np.float32(16_000_000) + np.arange(50, dtype=np.float32)
+
+    def served(asked: pd.DataFrame) -> np.ndarray:
+        return np.where(asked["distance"] == 16_000_000, 0.9, 0.1)
+
+    found = probing.cause(given, served, lambda asked: np.full(len(asked), 0.1), 0)
+    assert "`distance` near 1.6e+07" in found.cause
+    assert found.hint is not None
+    assert "subtract a constant from `distance`" in found.hint
+
+
+def test_categories_are_listed_up_to_a_bound_the_most_frequent_first() -> None:
+    given = rows(1200)
+    given["carrier"] = ["often"] * 100 + [f"t{i:04d}" for i in range(1100)]
+    described = schema.contract(params.load(), given)
+    carrier = next(feature for feature in described["features"] if feature["name"] == "carrier")
+    assert len(carrier["categories"]) == schema.MOST_CATEGORIES
+    assert "often" in carrier["categories"]
+    assert carrier["categories_left_out"] == 101
+    assert "`carrier` has 1,101 categories" in schema.warnings(described)[0]
+
+
+def test_the_empty_string_is_a_missing_value_everywhere() -> None:
+    given = rows(30)
+    given.loc[0, "carrier"] = ""
+    described = schema.contract(params.load(), given)
+    carrier = next(feature for feature in described["features"] if feature["name"] == "carrier")
+    assert "" not in carrier["categories"]
+    assert schema.golden(given.head(1), np.array([0.5], np.float32))["rows"][0]["carrier"] is None
