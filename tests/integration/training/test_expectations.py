@@ -37,7 +37,7 @@ def test_limits_are_those_of_the_column_s_float32(limit: float) -> None:
 def test_what_the_server_would_refuse_is_listed() -> None:
     from training import expectations
 
-    kinds = {f.name: "a" if f.type == "string" else 1.0 for f in features.FEATURES}
+    kinds: dict[str, Any] = {f.name: "a" if f.type == "string" else 1.0 for f in features.FEATURES}
     rows = pd.DataFrame([{"row_id": f"r{i}"} | kinds for i in range(5)])
     rows.loc[0, "distance"] = 1.5
     rows.loc[1, "carrier"] = "x" * 129

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serving import faults, validation
+from serving import faults, rowtypes
 from slipway.errors import BadInput
 from training import contract, declared, features
 
@@ -56,7 +56,7 @@ def test_the_contract_of_the_flights_is_in_order() -> None:
 
 
 def test_strings_are_read_as_the_server_reads_them() -> None:
-    assert declared.LONGEST_STRING == validation.LONGEST_STRING
+    assert declared.LONGEST_STRING == rowtypes.LONGEST_STRING
     assert declared.PRINTABLE == faults.PRINTABLE
 
 

@@ -191,8 +191,8 @@ def test_the_one_pair_of_a_small_table_that_rounding_turns_is_not_a_broken_graph
 
 def test_an_order_that_no_rounding_turns_is_a_broken_graph() -> None:
     label = (np.arange(200) % 2).astype(np.int8)
-    trained = 0.5 + 9e-6 * label
-    served = 0.5 + 9e-6 * (1 - label)
+    trained: np.ndarray = 0.5 + 9e-6 * label
+    served: np.ndarray = 0.5 + 9e-6 * (1 - label)
     assert not parity.compare(label, served, trained)["passed"]
 
 
