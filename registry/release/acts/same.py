@@ -5,6 +5,8 @@ Both have a default on the machine's own disk, empty on a new one: an act there 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from registry.release.acts.context import Context
 from registry.release.repository.commits import ENVIRONMENTS
 from registry.release.repository.heads import newest
@@ -20,7 +22,8 @@ def same_stores(context: Context, name: str | None = None, *, urgent: bool = Fal
         Refused: the record lacks what commits have noted, or the registry has none of the versions that Git releases.
         Unavailable: one of them does not answer.
     """
-    for look in (lambda: same_record(context), lambda: _same_registry(context, name)):
+    looks: list[Callable[[], None]] = [lambda: same_record(context), lambda: _same_registry(context, name)]
+    for look in looks:
         try:
             look()
         except Unavailable:
