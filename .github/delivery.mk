@@ -75,7 +75,7 @@ data-push: setup ## keep what dvc.lock names in the remote
 	dvc push
 
 .PHONY: register
-register: setup ## register the model; the gate's refusal ends it
+register: setup signing-key ## register the model, its verdict signed; the gate's refusal ends it
 	@mkdir -p var
 	slipway register -C $(FOLDER) --json > $(REGISTERED) || { code=$$?; cat $(REGISTERED); exit $$code; }
 	@cat $(REGISTERED)
@@ -100,7 +100,7 @@ signing-key:
 	@mkdir -p var
 	@if test -n "$${SIGNING_KEY:-}"; then (umask 077; printf '%s\n' "$$SIGNING_KEY" > var/signing-key); fi
 
-stage reconcile rollout: export SLIPWAY_SIGNING_KEY := $(or $(SLIPWAY_SIGNING_KEY),$(if $(SIGNING_KEY),$(CURDIR)/var/signing-key))
+register stage reconcile rollout: export SLIPWAY_SIGNING_KEY := $(or $(SLIPWAY_SIGNING_KEY),$(if $(SIGNING_KEY),$(CURDIR)/var/signing-key))
 
 .PHONY: stage
 stage: setup signing-key ## make that version what staging runs

@@ -42,7 +42,8 @@ def register(root: Path, allow_dirty: bool, as_json: bool) -> None:
 
     Registering the same model from the same commit again does nothing. A model
     that the gate refuses is registered too, so that it can be looked at, and
-    the command ends with exit code 4.
+    the command ends with exit code 4. The verdict is kept with the version's
+    files, signed by SLIPWAY_SIGNING_KEY where that is set.
 
     Example:
 
@@ -52,7 +53,8 @@ def register(root: Path, allow_dirty: bool, as_json: bool) -> None:
 
     console = Console(stderr=True)
     with console.status("") as status:
-        done = run(root, lambda: open_tracking(root), _artifact_root(root), allow_dirty, status.update)
+        key = os.environ.get("SLIPWAY_SIGNING_KEY") or None
+        done = run(root, lambda: open_tracking(root), _artifact_root(root), allow_dirty, status.update, key)
     if as_json:
         print(json.dumps(_registration(done), indent=2))
     else:

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from registry import candidate as artifact
-from registry import evidence, inspection, logged_model, mlmodel, skops_types
+from registry import evidence, inspection, logged_model, mlmodel, skops_types, statement
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
 from registry.export import fetch
 from registry.gate import Champion, judge
 from registry.logged_model import Dataset
+from registry.signing import sign
 from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Tracking, Version
 from registry.verdict import Verdict
-from slipway.atomic import write_json
+from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 REASONS_LENGTH = 4000  # MLflow refuses a tag of more than 5000 characters
@@ -51,15 +52,22 @@ class Judged:
 
 
 def register(
-    root: Path, open_tracking: Callable[[], Tracking], artifact_root: str | None, allow_dirty: bool, say: Say
+    root: Path,
+    open_tracking: Callable[[], Tracking],
+    artifact_root: str | None,
+    allow_dirty: bool,
+    say: Say,
+    key: str | None = None,
 ) -> Registration:
-    """Log, judge and register the artifact in `root`.
+    """Log, judge and register the artifact in `root`; `key` signs the verdict.
 
     Raises:
         BadInput: the artifact is incomplete or not what it must be.
-        Refused: uncommitted changes, or outputs that are not those of the last repro.
+        Refused: uncommitted changes, outputs that are not those of the last repro, or a key that does not sign.
         Unavailable: the store did not do what was asked; the same command completes it.
     """
+    if key:
+        sign(b"", key)  # before the first write: a key that asks for a passphrase leaves nothing behind
     say("reading the artifact")
     candidate = artifact.read(root, allow_dirty)
     with _temporary() as temporary:
@@ -78,7 +86,7 @@ def register(
                 champion = _champion(tracking, candidate, folder)
                 verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
                 judged = Judged(verdict, _metrics(candidate, scored), trusted)
-                return _write(tracking, candidate, folder, judged, artifact_root, say)
+                return _write(tracking, candidate, folder, judged, artifact_root, say, key)
         finally:
             scoring.stop()
     say("already registered")
@@ -126,6 +134,7 @@ def _write(
     judged: Judged,
     artifact_root: str | None,
     say: Say,
+    key: str | None,
 ) -> Registration:
     say("logging the run")
     experiment = logged_model.prepare(tracking, candidate.name, artifact_root)
@@ -138,6 +147,7 @@ def _write(
     say("storing the model")
     contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
+    _state(folder / "model", statement.text(candidate.name, run_id, tags, judged.verdict), key)
     logged_model.upload_model(tracking, model_id, folder / "model")
     logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
     write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
@@ -146,6 +156,12 @@ def _write(
     number = tracking.create_version(candidate.name, run_id, model_id, tags)
     settled = _settle(tracking, candidate, artifact_root)
     return Registration(settled, settled.number == number, judged.verdict)
+
+
+def _state(folder: Path, said: bytes, key: str | None) -> None:
+    write_bytes(folder / statement.FILE, said)
+    if key:
+        write_bytes(folder / statement.SIGNATURE, sign(said, key))
 
 
 def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None) -> Version:

@@ -17,6 +17,8 @@ from registry.release.record.audit import Audit
 from registry.release.repository.commits import Actor, message
 from registry.release.repository.manifests import Clone
 from registry.release.repository.releasefile import Release
+from registry.signing import Trust
+from registry.statement import Opinion, read
 from registry.tracking import Tracking, Version
 from slipway.errors import Unavailable
 
@@ -26,7 +28,8 @@ class Context:
     """Git, forge, MLflow, audit record, and the questions asked of cluster, image registry and artifact store.
 
     `health(model, environment, digest)`, `in_registry(image, digest)` and `in_store(tracking, version)`
-    answer with the reason when they cannot tell. `lost_head` is an entry of the audit record that is known to be lost.
+    answer with the reason when they cannot tell; `judged(tracking, version)` reads the gate's verdict from
+    the version's own files. `lost_head` is an entry of the audit record that is known to be lost.
     """
 
     clone: Clone
@@ -39,6 +42,7 @@ class Context:
     bake_seconds: float
     say: Callable[[str], None] = lambda _: None
     lost_head: str | None = None
+    judged: Callable[[Tracking, Version], Opinion] = lambda tracking, version: read(tracking, version, Trust())
 
     @property
     def actor(self) -> Actor:

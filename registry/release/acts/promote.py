@@ -77,13 +77,14 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
     """Find out everything that the rules ask about a candidate."""
     name, clone = version.name, context.clone
     in_registry, said = context.in_registry(candidate.image, candidate.digest)
+    opinion = context.judged(tracking, version)
     in_store, store_said = context.in_store(tracking, version)
     others = [one for one in context.forge.open_requests(name) if one.version != candidate.version]
     gone = history.rejected(history.history(clone, name, PRODUCTION))
     rolled_back = "production was rolled back from it" if version.number in gone else None
     return Facts(
         candidate=candidate,
-        verdict=version.tags.get("verdict", ""),
+        verdict=opinion.verdict,
         rejected=version.tags.get(wishes.REJECTED) or rolled_back,
         staging=overlaid(clone, name, STAGING),
         production=clone.release(name, PRODUCTION),
@@ -95,6 +96,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
         other_request=f"{others[0].url or others[0].branch} is open" if others else None,
         rollback=rollback,
         bake_seconds=context.bake_seconds,
+        verdict_said=opinion.reason,
     )
 
 

@@ -14,10 +14,10 @@ from registry.verdict import Rule, Verdict, at_least
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found out about a candidate; None of `in_registry` and `in_store` where no answer came."""
+    """What was found out about a candidate; None of `verdict`, `in_registry` and `in_store` where no answer came."""
 
     candidate: Release
-    verdict: str
+    verdict: str | None
     rejected: str | None
     staging: Release | None
     production: Release | None
@@ -29,6 +29,7 @@ class Facts:
     other_request: str | None
     rollback: bool
     bake_seconds: float
+    verdict_said: str = "the gate said nothing"
 
 
 def judge(facts: Facts) -> Verdict:
@@ -39,7 +40,7 @@ def judge(facts: Facts) -> Verdict:
     newer = version >= before or facts.rollback
     return Verdict(
         (
-            Rule("verdict", facts.verdict == "passed", f"the gate said {facts.verdict or 'nothing'}"),
+            Rule("verdict", facts.verdict == "passed", facts.verdict_said),
             Rule("not_rejected", facts.rejected is None, facts.rejected or "never rejected"),
             _staged(facts),
             at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said),

@@ -23,6 +23,7 @@ from registry.release.oci.images import Images
 from registry.release.record.audit import open_audit
 from registry.release.repository import embedded
 from registry.release.repository.manifests import Clone, cloned
+from registry.statement import read
 from registry.tracking import Tracking
 
 AskHealth = Callable[[str, str, str], Health]
@@ -60,6 +61,7 @@ def acting(
             in_store=stored.whole,
             bake_seconds=settings.bake_seconds,
             say=say,
+            judged=lambda tracking, version: read(tracking, version, settings.trust),
             lost_head=settings.audit_lost,
         )
 

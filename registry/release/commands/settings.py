@@ -10,6 +10,7 @@ from pathlib import Path
 
 from registry.release.repository.commits import Actor, actor, signing
 from registry.release.repository.manifests import NOBODY, SIGNERS, Remote
+from registry.signing import Trust
 from slipway.errors import BadInput
 
 EMBEDDED = Path("var/gitops.git")
@@ -36,6 +37,11 @@ class Settings:
     def embedded(self) -> bool:
         """Say whether the manifests are in the project's own bare repository."""
         return self.remote in (str(self.top / EMBEDDED), str((self.top / EMBEDDED).resolve()))
+
+    @property
+    def trust(self) -> Trust:
+        """Say whose signature of a verdict counts."""
+        return Trust(self.allowed_signers, self.signing_key)
 
     def manifests(self) -> Remote:
         """Return the remote as manifests.py takes it."""

@@ -58,7 +58,11 @@ def wish(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
 
 
 def _may_pass(rule: Rule, found: Facts) -> bool:
-    unanswered = {"image_in_registry": found.in_registry is None, "model_in_store": found.in_store is None}
+    unanswered = {
+        "verdict": found.verdict is None,
+        "image_in_registry": found.in_registry is None,
+        "model_in_store": found.in_store is None,
+    }
     return rule.name == PASSING or unanswered.get(rule.name, False)
 
 

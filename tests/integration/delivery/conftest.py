@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixtures import github
 from tests.fixtures.act import REPOSITORY, Here, fresh_clone
-from tests.fixtures.registered import FOLDER, digests
+from tests.fixtures.registered import digests, judged
 from tests.fixtures.stand import Stand, standing
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def team(tmp_path: Path) -> Iterator[Team]:
             "SLIPWAY_GITOPS_REMOTE": str(tmp_path / "gitops.git"),
         }
         made = Team(_job(tmp_path, settings, stand), stand, settings)
-        _versions(made.mlflow(), stand.port)
+        _versions(made.mlflow(), stand.port, tmp_path)
         yield made
 
 
@@ -127,13 +127,14 @@ def _job(folder: Path, settings: Mapping[str, str], stand: Stand) -> Here:
     return here
 
 
-def _versions(client: MlflowClient, port: int) -> None:
+def _versions(client: MlflowClient, port: int, keys: Path) -> None:
     client.create_registered_model(MODEL)
     for number in (1, 2):
         run = client.create_run("0").info.run_id
         tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, **digests()}
         tags |= {"verdict": "passed", "image_digest": digest(number), "image": f"127.0.0.1:{port}/team/{MODEL}"}
-        client.create_model_version(MODEL, FOLDER.as_uri(), run_id=run, tags=tags)
+        folder = judged(keys / f"version-{number}", MODEL, run, tags, key=str(keys / "bot"))
+        client.create_model_version(MODEL, folder.as_uri(), run_id=run, tags=tags)
 
 
 @pytest.fixture

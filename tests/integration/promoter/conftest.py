@@ -25,7 +25,7 @@ from registry.release.repository.manifests import Clone, Remote, cloned
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, render
 from registry.tracking import Tracking, open_store
-from tests.fixtures.registered import FOLDER, digests
+from tests.fixtures.registered import digests, judged
 from tests.fixtures.stand import Stand, standing
 
 for variable, value in PATIENCE.items():
@@ -149,7 +149,8 @@ def make_versions(store: str, artifacts: Path, port: int) -> None:
         tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, **digests()}
         tags |= {"verdict": "failed" if number == 3 else "passed", "image_digest": digest(number)}
         tags["image"] = f"127.0.0.1:{port}/team/{MODEL}"
-        tracking.client.create_model_version(MODEL, FOLDER.as_uri(), run_id=run, tags=tags)
+        folder = judged(artifacts.parent / f"version-{number}", MODEL, run, tags)
+        tracking.client.create_model_version(MODEL, folder.as_uri(), run_id=run, tags=tags)
 
 
 @contextlib.contextmanager

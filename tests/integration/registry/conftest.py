@@ -67,10 +67,16 @@ class Store:
     uri: str
     artifacts: str | None
 
-    def register(self, root: Path, allow_dirty: bool = False, say: Callable[[str], None] = lambda _: None) -> Any:
+    def register(
+        self,
+        root: Path,
+        allow_dirty: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+        key: str | None = None,
+    ) -> Any:
         from registry.register import register
 
-        return register(root, self.open, self.artifacts, allow_dirty, say)
+        return register(root, self.open, self.artifacts, allow_dirty, say, key)
 
     def open(self) -> Any:
         from registry.tracking import open_store

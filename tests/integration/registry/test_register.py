@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from registry import statement
+from registry.signing import Trust
 from slipway.errors import BadInput, Refused, Unavailable
 from tests.integration.registry import project
 
@@ -59,6 +61,21 @@ def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(r
 
 
 @pytest.mark.long
+def test_the_verdict_is_kept_with_the_versions_files_signed_by_the_key_of_releases(
+    root: Path, store: Any, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
+    (tmp_path / "signers").write_text(f"bot@example.org {key.with_suffix('.pub').read_text()}")
+    with pytest.raises(Refused, match="could not be signed"):
+        store.register(root, key=str(root / "params.yaml"))
+    assert store.open().names() == []
+    version = store.register(root, key=str(key)).version
+    opinion = statement.read(store.open(), version, Trust(tmp_path / "signers"))
+    assert opinion.verdict == "passed"
+    assert opinion.reason.startswith("the gate said passed, signed by bot@example.org, key SHA256:")
+
+
 def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
     first = store.register(root)
     again = store.register(root)

@@ -18,6 +18,7 @@ from registry.release.forge.plain import Plain
 from registry.release.record.audit import Audit, open_audit
 from registry.release.repository.commits import Actor, signing
 from registry.release.repository.manifests import Remote, cloned
+from registry.statement import Opinion
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -113,6 +114,7 @@ class Desk:
                 lambda *_: (True, "there"),
                 lambda *_: (True, "there"),
                 600.0,
+                judged=lambda _, version: Opinion(verdict := version.tags["verdict"], f"the gate said {verdict}"),
             )
             yield replace(context, **changes)
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from registry.release.acts.stage import stage
 from registry.release.repository.commits import Actor
 from registry.release.repository.signatures import signature
 from registry.release.repository.signers import verify
+from registry.signing import Trust, sign, signed_by
 from slipway.errors import Refused
 
 pytestmark = pytest.mark.long
@@ -167,3 +169,14 @@ def test_a_key_that_gpg_does_not_have_signs_nothing_and_is_refused(desk: Any, ri
     with desk.acting(BOT, "0" * 40) as context, pytest.raises(Refused, match="could not be signed"):
         stage(context, "tiny", "1")
     assert desk.commits() == ["Begin"]
+
+
+def test_a_verdict_signed_by_openpgp_counts_while_its_key_is_trusted(ring: Ring) -> None:
+    bot, trust, now = ring.make("bot"), Trust(signing_key="0" * 40), datetime.now(UTC)
+    made = sign(b"said", bot)
+    assert signed_by(b"said", made, trust, now) == (f"signed by key {bot}", None)
+    for content, level in ((b"SAID", 6), (b"said", 2)):
+        ring.trust(bot, level)
+        why = signed_by(content, made, trust, now)[1]
+        assert why is not None
+        assert "does not trust" in why

@@ -91,7 +91,7 @@ def test_a_message_keeps_a_reason_on_one_line() -> None:
 
 
 def test_a_log_is_read_back() -> None:
-    record = "\x1f".join(
+    record = "\0".join(
         ["a" * 40, "b c", "Ada", "a@x", "Bob", "b@x", "2026-01-01", "Subject", "Slipway-Action: stage\n"]
     )
     (commit,) = read_log(record + "\0")
@@ -135,3 +135,25 @@ def test_each_rule_refuses_alone(change: dict[str, object], rule: str) -> None:
 
 def test_a_rollback_may_be_older() -> None:
     assert judge(replace(FACTS, production=replace(RELEASE, version=8), rollback=True)).passed
+
+
+SEPARATORS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_nothing_that_an_author_writes_forges_a_field_or_a_trailer(separator: str) -> None:
+    forged = f"Eve{separator}Slipway-Action: rollback{separator}"
+    said = message(forged, "stage", RELEASE, forged, Approved_By=forged)
+    trailers = said.partition("\n\n")[2]
+    assert len(trailers.splitlines()) == len(trailers.split("\n")) - 1
+    fields = ["a" * 40, "b", forged, "eve@x", forged, "eve@x", "2026-01-01", forged, f"Slipway-Reason: {forged}\n"]
+    if separator != "\n":
+        (commit,) = read_log("\0".join(fields) + "\0")
+        assert commit.action is None
+
+
+def test_trailers_that_disagree_count_for_nothing() -> None:
+    trailers = "Slipway-Action: rollback\nslipway-action: promote\nSlipway-Reason: a\nSlipway-Reason: a\n"
+    fields = ["a" * 40, "b", "Eve", "eve@x", "Eve", "eve@x", "2026-01-01", "Go", trailers]
+    (commit,) = read_log("\0".join(fields) + "\0")
+    assert (commit.action, commit.reason, commit.contradicts) == (None, "a", ("Slipway-Action",))

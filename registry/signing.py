@@ -1,0 +1,124 @@
+"""Signatures of files, by the keys that sign release commits: SSH through ssh-keygen, OpenPGP through gpg.
+
+Owns the namespace `slipway-verdict`: what was signed as a commit is no signature of a verdict, and the other way round.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from slipway.errors import BadInput, Refused
+
+NAMESPACE = "slipway-verdict"
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Who may sign: the file of allowed SSH signers, and the key that this machine signs with itself."""
+
+    allowed_signers: Path | None = None
+    signing_key: str | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Say whether a signature is asked for: some key is configured."""
+        return self.allowed_signers is not None or self.signing_key is not None
+
+
+def sign(content: bytes, key: str) -> bytes:
+    """Return the detached signature of `content`, as text, by an SSH key's path or an OpenPGP fingerprint.
+
+    Raises:
+        Refused: the key does not sign without asking.
+        BadInput: the program that signs is not installed.
+    """
+    if key.startswith("key::"):
+        with tempfile.NamedTemporaryFile("w", prefix="slipway-key-") as public:
+            public.write(key.removeprefix("key::") + "\n")
+            public.flush()
+            done = _run(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-U", "-f", public.name], content)
+    elif Path(key).is_file():
+        done = _run(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key], content)
+    else:
+        done = _run(["gpg", "--batch", "--armor", "--local-user", key, "--detach-sign"], content)
+    if done.returncode or not done.stdout:
+        raise Refused(
+            "the verdict could not be signed",
+            expected="a key that signs without asking (SLIPWAY_SIGNING_KEY)",
+            found=done.stderr.decode(errors="replace").strip()[-300:] or "no signature",
+            hint="gpg --list-secret-keys, or name the path of an SSH key without passphrase or in ssh-agent",
+        )
+    return done.stdout
+
+
+def signed_by(content: bytes, signature: bytes, trust: Trust, at: datetime) -> tuple[str, str | None]:
+    """Say who signed `content`, and why that does not count; None where it does. Keys must have been allowed `at`."""
+    if not trust.asks:
+        return "not signed by any key that is known here", None
+    if not signature:
+        return "", "is not signed, and keys are configured here"
+    with tempfile.TemporaryDirectory(prefix="slipway-signature-") as folder:
+        file = Path(folder) / "signature"
+        file.write_bytes(signature)
+        if signature.startswith(b"-----BEGIN SSH SIGNATURE-----"):
+            return _ssh(content, file, trust, at)
+        return _openpgp(content, file)
+
+
+def _ssh(content: bytes, file: Path, trust: Trust, at: datetime) -> tuple[str, str | None]:
+    when = f"-Overify-time={at.astimezone():%Y%m%d%H%M%S}"
+    if trust.allowed_signers is None:
+        done = _run(["ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(file)], content)
+        own = _fingerprint(_run(["ssh-keygen", "-lf", trust.signing_key or ""], b"").stdout)
+        key = _fingerprint(done.stdout)
+        if done.returncode == 0 and key and key == own:
+            return f"signed by this machine's key {key}", None
+        return "", "is signed by another key than this machine's; SLIPWAY_ALLOWED_SIGNERS says whose count"
+    allowed = str(trust.allowed_signers)
+    found = _run(["ssh-keygen", "-Y", "find-principals", when, "-f", allowed, "-s", str(file)], b"")
+    for principal in found.stdout.decode(errors="replace").splitlines():
+        words = ["-f", allowed, "-I", principal, "-n", NAMESPACE, "-s", str(file)]
+        done = _run(["ssh-keygen", "-Y", "verify", when, *words], content)
+        if done.returncode == 0:
+            return f"signed by {principal}, key {_fingerprint(done.stdout)}", None
+    return "", "is signed by a key that is not allowed, or changed since it was signed"
+
+
+def _openpgp(content: bytes, file: Path) -> tuple[str, str | None]:
+    words = ["gpg", "--batch", "--no-auto-key-retrieve", "--status-fd", "1", "--verify", str(file), "-"]
+    done = _run(words, content)
+    said = done.stdout.decode(errors="replace")
+    key = re.search(r"^\[GNUPG:\] VALIDSIG .*?([0-9A-F]{40})$", said, re.MULTILINE)
+    trusted = re.search(r"^\[GNUPG:\] TRUST_(FULLY|ULTIMATE)\b", said, re.MULTILINE)
+    spoilt = re.search(r"^\[GNUPG:\] (EXPKEYSIG|REVKEYSIG|EXPSIG|BADSIG)\b", said, re.MULTILINE)
+    if done.returncode or not key or not trusted or spoilt:
+        return "", "is signed by a key that the keyring does not trust, or changed since it was signed"
+    return f"signed by key {key[1]}", None
+
+
+def _fingerprint(said: bytes) -> str:
+    found = re.search(rb"SHA256:[\w+/]+", said)
+    return found[0].decode() if found else ""
+
+
+def _run(command: list[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, input=content, capture_output=True, check=False, timeout=SECONDS)
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{command[0]} is not installed",
+            expected="the program that makes and verifies signatures, since keys are configured",
+            hint="install openssh-client, or gnupg for OpenPGP keys",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise Refused(
+            f"{command[0]} gave no answer",
+            expected=f"one within {SECONDS} s: a key that asks for nothing",
+            hint="use a key without passphrase, or one in ssh-agent",
+        ) from error

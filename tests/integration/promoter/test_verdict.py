@@ -1,0 +1,148 @@
+"""The verdict is what registration signed and kept with the version's files, and no tag that somebody can edit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry import statement
+from registry.signing import sign
+from tests.fixtures.typed import Typed, typed
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    """Two SSH keys by ssh-keygen: `bot` is listed in the file of allowed signers, `eve` is not."""
+    for name in ("bot", "eve"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(tmp_path / name)]
+        subprocess.run(command, check=True)
+    (tmp_path / "signers").write_text(f"bot@example.org {(tmp_path / 'bot.pub').read_text()}")
+    return {name: str(tmp_path / name) for name in ("bot", "eve", "signers")}
+
+
+def folder(site: Any, number: int) -> Path:
+    source = site.tracking().client.get_model_version("tiny", str(number)).source
+    return Path(source.removeprefix("file://"))
+
+
+def signed(site: Any, number: int, key: str, content: bytes | None = None) -> None:
+    at = folder(site, number)
+    said = content or (at / statement.FILE).read_bytes()
+    (at / statement.FILE).write_bytes(said)
+    (at / statement.SIGNATURE).write_bytes(sign(said, key))
+
+
+def promoted(site: Any, top: Path, number: int, **changed: str) -> Typed:
+    settings = {
+        "SLIPWAY_GITOPS_REMOTE": str(site.remote),
+        "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
+        "SLIPWAY_ACTOR": "Ada <ada@example.org>",
+        "SLIPWAY_BAKE_SECONDS": "0",
+        "MLFLOW_TRACKING_URI": site.store,
+        "KUBECONFIG": str(site.kubeconfig),
+        "HOME": str(top),
+    }
+    site.put("staging", number)
+    project = top / "typing"
+    project.mkdir(exist_ok=True)
+    return typed(["promote", "tiny", str(number)], settings | changed, project)
+
+
+def test_a_verdict_typed_into_the_tag_opens_no_request_and_is_reported(site: Any, tmp_path: Path) -> None:
+    site.tracking().client.set_model_version_tag("tiny", "3", "verdict", "passed")
+    done = promoted(site, tmp_path, 3)
+    assert done.code == 4
+    assert "the gate said failed" in done.err
+    assert "the tag verdict says passed, and does not count" in done.err
+    assert site.requests() == []
+
+
+def test_without_keys_promotion_says_that_the_verdict_is_unsigned(site: Any, tmp_path: Path) -> None:
+    done = promoted(site, tmp_path, 2)
+    assert done.code == 0, done.err
+    assert "the gate said passed, not signed by any key that is known here" in done.out
+
+
+def test_a_version_without_its_statement_is_refused_with_keys_and_without(site: Any, tmp_path: Path) -> None:
+    (folder(site, 2) / statement.FILE).unlink()
+    done = promoted(site, tmp_path, 2)
+    assert done.code == 4
+    assert "has no verdict.json" in done.err
+
+
+def unsigned(site: Any, keys: dict[str, str]) -> None: ...
+
+
+def by_eve(site: Any, keys: dict[str, str]) -> None:
+    signed(site, 2, keys["eve"])
+
+
+def changed_since(site: Any, keys: dict[str, str]) -> None:
+    signed(site, 2, keys["bot"])
+    at = folder(site, 2) / statement.FILE
+    at.write_bytes(at.read_bytes().replace(b"parity", b"PARITY"))
+
+
+def of_another_version(site: Any, keys: dict[str, str]) -> None:
+    signed(site, 1, keys["bot"])
+    for file in (statement.FILE, statement.SIGNATURE):
+        shutil.copy(folder(site, 1) / file, folder(site, 2) / file)
+
+
+def of_another_model(site: Any, keys: dict[str, str]) -> None:
+    said = json.loads((folder(site, 2) / statement.FILE).read_bytes())
+    signed(site, 2, keys["bot"], json.dumps(said | {"model": "other"}).encode())
+
+
+def with_another_digest(site: Any, keys: dict[str, str]) -> None:
+    signed(site, 2, keys["bot"])
+    site.tracking().client.set_model_version_tag("tiny", "2", "git_commit", "c" * 40)
+
+
+def a_signature_of_a_commit(site: Any, keys: dict[str, str]) -> None:
+    at = folder(site, 2)
+    command = ["ssh-keygen", "-Y", "sign", "-n", "git", "-f", keys["bot"]]
+    said = (at / statement.FILE).read_bytes()
+    made = subprocess.run(command, input=said, check=True, capture_output=True).stdout
+    (at / statement.SIGNATURE).write_bytes(made)
+
+
+FORGED = [
+    (unsigned, "is not signed, and keys are configured here"),
+    (by_eve, "signed by a key that is not allowed"),
+    (changed_since, "changed since it was signed"),
+    (of_another_version, "is about another version: run_id"),
+    (of_another_model, "is about another version: model other"),
+    (with_another_digest, "is about another version: git_commit"),
+    (a_signature_of_a_commit, "not allowed"),
+]
+
+
+@pytest.mark.parametrize(("forge", "said"), FORGED, ids=[one.__name__ for one, _ in FORGED])
+def test_where_keys_are_listed_only_a_verdict_that_one_of_them_signed_opens_a_request(
+    site: Any, keys: dict[str, str], tmp_path: Path, forge: Any, said: str
+) -> None:
+    forge(site, keys)
+    done = promoted(site, tmp_path, 2, SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
+    assert done.code == 4
+    assert said in done.err
+    assert site.requests() == []
+
+
+def test_a_signed_verdict_opens_the_request_by_the_list_or_by_the_machines_own_key(
+    site: Any, keys: dict[str, str], tmp_path: Path
+) -> None:
+    signed(site, 2, keys["bot"])
+    refused = promoted(site, tmp_path, 2, SLIPWAY_SIGNING_KEY=keys["eve"])
+    assert refused.code == 4
+    assert "SLIPWAY_ALLOWED_SIGNERS" in refused.err
+    done = promoted(site, tmp_path, 2, SLIPWAY_SIGNING_KEY=keys["bot"])
+    assert done.code == 0, done.err
+    assert "signed by this machine's key SHA256:" in done.out
+    done = promoted(site, tmp_path, 2, SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
+    assert "signed by bot@example.org, key SHA256:" in done.out
