@@ -18,6 +18,9 @@ import yaml
 from registry import tree
 from slipway.errors import BadInput, Refused
 
+# A `dvc exp run` that was killed leaves the reports deleted: they are in Git and in DVC's cache.
+RESTORE = "dvc checkout && git checkout -- reports, or dvc repro"
+
 LOCK = "dvc.lock"
 REPRO = "dvc repro, then commit what it changed"
 
@@ -138,10 +141,6 @@ def _kinds(stage: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the hash of each path; one without a name is of DVC before 3, which reads text with Unix line ends."""
     entries = [*(stage.get("outs") or []), *(stage.get("deps") or [])]
     return [(entry["path"], entry.get("hash", "md5-dos2unix")) for entry in entries if "md5" in entry]
-
-
-# A `dvc exp run` that was killed leaves the reports deleted: they are in Git and in DVC's cache.
-RESTORE = "dvc checkout && git checkout -- reports, or dvc repro"
 
 
 def _content(path: Path) -> bytes:
