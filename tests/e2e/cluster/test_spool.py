@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -55,6 +56,14 @@ def shared(tmp_path: Path) -> Iterator[Site]:
     site.remove()
 
 
+def allow_egress(site: Site, host: str, port: int) -> None:
+    """Let the pods reach a database outside the cluster, as docs/reference/manifests.md says."""
+    rule = {"to": [{"ipBlock": {"cidr": f"{host}/32"}}], "ports": [{"port": port}]}
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "journal"}}
+    kubectl("-n", site.namespace("production"), "apply", "-f", "-", stdin=json.dumps(policy | {"spec": spec}))
+
+
 def written(journal: str) -> set[str]:
     with psycopg.connect(journal) as connection:
         rows = connection.execute("SELECT request_id FROM predictions").fetchall()
@@ -75,6 +84,7 @@ def test_rows_of_a_pod_that_is_gone_are_delivered_by_another(
     database = urlsplit(journal).path
     shared.install(["production"], SLIPWAY_JOURNAL="on",
                    SLIPWAY_DATABASE_URL=f"postgresql://postgres@{door.host}:{door.port}{database}")  # fmt: skip
+    allow_egress(shared, door.host, door.port)
     shared.release("production", built["seven"])
     shared.wait_phase("production", "Healthy", built["seven"])
     wait(lambda: ready_pods(shared) >= 2, 60, "two ready pods")
