@@ -47,7 +47,7 @@ def test_a_tier_installs_its_packages_first(tier: str) -> None:
 def test_what_is_missing_is_named_with_what_installs_it(tmp_path: Path) -> None:
     for name in ("awk", "bash", "cut", "dirname", "id", "paste", "sort"):  # a machine with these, and no apt-get
         (tmp_path / name).symlink_to(shutil.which(name) or "")
-    command = [PROGRAM, "install", "long"]
+    command = [str(PROGRAM), "install", "long"]
     done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.returncode == 5
     first, missing, hint = done.stderr.splitlines()
