@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -91,15 +92,19 @@ def test_descriptors_run_out_no_row_is_lost_and_it_heals(
     start: Any, client: Any, golden: Any, new_database: Callable[[], str]
 ) -> None:
     url = new_database()
-    server: Server = start(database_url=url, prefix=("prlimit", "--nofile=100:100"), **GENEROUS)
+    server: Server = start(database_url=url, **GENEROUS)
     asker = client(server)
     answers = [asker.predict(golden["rows"][:1])]
+    before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    few = 10  # every number below is taken: nothing can be opened any more
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (few, before[1]))
     strangers: list[socket.socket] = []
     for _ in range(140):
         with contextlib.suppress(OSError):
             strangers.append(socket.create_connection(("127.0.0.1", server.port), timeout=1))
     answers += [asker.predict(golden["rows"][:1]) for _ in range(200)]
     wait_until(lambda: asker.http.get("/readyz").json().get("type", "").endswith("spool-failing"), what="not ready")
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
     for stranger in strangers:
         stranger.setblocking(False)
         with contextlib.suppress(BlockingIOError, ConnectionResetError):

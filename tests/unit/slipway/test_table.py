@@ -51,7 +51,7 @@ def audit(wide: bool) -> Listing:
 
 def history(wide: bool) -> Listing:
     trailers = {"Slipway-Action": "promote", "Slipway-Approved-By": str(BOB)}
-    commit = Commit(SHA, ("a" * 40, "b" * 40), ANN, ANN, WHEN, "Approve", trailers)
+    commit = Commit(SHA, ("a" * 40, "b" * 40), BOB, BOB, WHEN, "Approve", trailers)
     return releases([Step(commit, ANN, release("production", 12).release)], wide)
 
 
