@@ -39,10 +39,10 @@ def history(
 ) -> None:
     """List what ENVIRONMENT has run of NAME, newest first, from Git alone.
 
-    --verify names every commit that touched production and is not signed by an
-    allowed key (SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key), every
-    release that no other key approved, and every step back without a record of
-    a rollback, and ends with exit code 4.
+    --verify names every commit that touched what production renders and is not
+    signed by an allowed key (SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key),
+    every release that is no merge of a new request by another key, and every
+    step back to what production never ran, and ends with exit code 4.
 
     Example:
 

@@ -33,6 +33,7 @@ PROGRAM = {
 PATCHED = re.compile(
     r"[/.](?:image|command|args|initContainers|ephemeralContainers|containers|repoURL|targetRevision)\b"
 )
+UNREADABLE = re.compile("image|command|args|initContainers|repoURL|targetRevision")
 # What makes of a file in Git another one in the checkout.
 CONVERTS = re.compile(r"\s(?:filter|ident|working-tree-encoding|export-subst)\b")
 
@@ -52,7 +53,10 @@ def renders(folder: str, model: str, path: str) -> bool:
 
 def program(text: str) -> list[str]:
     """Return what a file of manifests says of the bytes that run, one statement a line, in a fixed order."""
-    return sorted(set(_statements(_parsed(text))))
+    try:
+        return sorted(set(_in_text(text, set())))
+    except RecursionError:  # nested deeper than anybody writes by hand
+        return [text]
 
 
 def leaves(folder: str, model: str, path: str, text: str) -> list[str]:
@@ -60,7 +64,7 @@ def leaves(folder: str, model: str, path: str, text: str) -> list[str]:
     if posixpath.basename(path) not in ("kustomization.yaml", "kustomization.yml", "Kustomization"):
         return []
     found = []
-    for name in _references(_parsed(text)):
+    for name in _references(_parsed(text) or []):
         target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
         inside = renders(folder, model, f"{target}/") or target == folder
         if "://" in name or name.startswith(("github.com/", "git@")) or not inside:
@@ -80,23 +84,46 @@ def _references(documents: list[Any]) -> list[str]:
     return [one for one in named if isinstance(one, str) and "\n" not in one]
 
 
-def _parsed(text: str) -> list[Any]:
+def _parsed(text: str) -> list[Any] | None:
     try:
         return list(yaml.safe_load_all(text))
     except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none is a ValueError
-        return [{"image": text}] if re.search("image|command|args|repoURL", text) else []
+        return None
 
 
-def _statements(found: Any) -> list[str]:
+def _in_text(text: str, seen: set[int]) -> list[str]:
+    documents = _parsed(text)
+    if documents is None:
+        return [text] if UNREADABLE.search(text) else []
+    return [] if documents == [text] else _statements(documents, seen)
+
+
+def _statements(found: Any, seen: set[int]) -> list[str]:
+    # An alias may lead to what it stands in, or be one of a million: each thing is looked at once.
+    if isinstance(found, dict | list):
+        if id(found) in seen:
+            return []
+        seen.add(id(found))
     if isinstance(found, dict):
-        own = [f"{key}: {value}" for key, value in found.items() if key in PROGRAM]
-        own += [f"{path}: {found.get('value')}" for path in _paths(found) if PATCHED.search(path)]
-        return own + [one for value in found.values() for one in _statements(value)]
+        own = [f"{key}: {each}" for key, value in found.items() if key in PROGRAM for each in _scalars(value, set())]
+        patched = [path for path in _paths(found) if PATCHED.search(path)]
+        own += [f"{path}: {each}" for path in patched for each in _scalars(found.get("value"), set())]
+        return own + [one for value in found.values() for one in _statements(value, seen)]
     if isinstance(found, list):
-        return [one for each in found for one in _statements(each)]
+        return [one for each in found for one in _statements(each, seen)]
     if isinstance(found, str) and ("\n" in found or ": " in found):  # a patch in the text of another file
-        return [] if (inner := _parsed(found)) == [found] else _statements(inner)
+        return _in_text(found, seen)
     return []
+
+
+def _scalars(found: Any, seen: set[int]) -> list[str]:
+    if not isinstance(found, dict | list):
+        return [str(found)]
+    if id(found) in seen:
+        return []
+    seen.add(id(found))
+    pairs = found.items() if isinstance(found, dict) else enumerate(found)
+    return [f"{key} {each}" for key, value in pairs for each in _scalars(value, seen)]
 
 
 def _paths(found: dict[Any, Any]) -> list[str]:
