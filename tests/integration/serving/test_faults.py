@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from serving.journal import upkeep
@@ -95,16 +96,16 @@ def test_descriptors_run_out_no_row_is_lost_and_it_heals(
     server: Server = start(database_url=url, **GENEROUS)
     asker = client(server)
     answers = [asker.predict(golden["rows"][:1])]
+    strangers = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(140)]
+    wait_until(lambda: psutil.Process(server.process.pid).num_fds() > 140, what="every stranger accepted")
     before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    few = 10  # every number below is taken: nothing can be opened any more
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (few, before[1]))
-    strangers: list[socket.socket] = []
-    for _ in range(140):
-        with contextlib.suppress(OSError):
-            strangers.append(socket.create_connection(("127.0.0.1", server.port), timeout=1))
+    # Every number below is taken: nothing can be opened, and what was let go goes to the next who comes.
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (10, before[1]))
     answers += [asker.predict(golden["rows"][:1]) for _ in range(200)]
     wait_until(lambda: asker.http.get("/readyz").json().get("type", "").endswith("spool-failing"), what="not ready")
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
+    strangers += [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(40)]
+    answers += [asker.predict(golden["rows"][:1]) for _ in range(50)]
     for stranger in strangers:
         stranger.setblocking(False)
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
