@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def test_f23_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, s
     tracking = store.open()
     uploaded(tracking, "tiny", artifacts=store.artifacts)
     database, backup = root / "var/mlflow/mlflow.db", tmp_path / "backup.db"
-    with sqlite3.connect(database) as now, sqlite3.connect(backup) as then:
+    with contextlib.closing(sqlite3.connect(database)) as now, contextlib.closing(sqlite3.connect(backup)) as then:
         now.backup(then)
     _, later = uploaded(tracking, "tiny")
     assert stored.unowned(tracking, "tiny") == []
