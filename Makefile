@@ -13,7 +13,8 @@ export BENTOML_DO_NOT_TRACK := True
 export DVC_NO_ANALYTICS := 1
 export GX_ANALYTICS_ENABLED := false
 export UV_PROJECT_ENVIRONMENT := .venv
-export PATH := $(CURDIR)/$(BIN):$(CURDIR)/var/bin:$(PATH)
+# Debian keeps haproxy and debootstrap where an ordinary user does not look.
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/var/bin:$(PATH):/usr/sbin:/sbin
 
 .PHONY: help
 help: ## list the targets
