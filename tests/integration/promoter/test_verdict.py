@@ -123,6 +123,7 @@ FORGED = [
 ]
 
 
+@pytest.mark.long  # git signs by ssh-keygen, which the long tier installs
 @pytest.mark.parametrize(("forge", "said"), FORGED, ids=[one.__name__ for one, _ in FORGED])
 def test_where_keys_are_listed_only_a_verdict_that_one_of_them_signed_opens_a_request(
     site: Any, keys: dict[str, str], tmp_path: Path, forge: Any, said: str
@@ -134,6 +135,7 @@ def test_where_keys_are_listed_only_a_verdict_that_one_of_them_signed_opens_a_re
     assert site.requests() == []
 
 
+@pytest.mark.long
 def test_a_signed_verdict_opens_the_request_by_the_list_or_by_the_machines_own_key(
     site: Any, keys: dict[str, str], tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from registry.release.repository.commits import Actor
 from registry.release.repository.releasefile import of_version, parse, render
 from tests.fixtures.typed import typed
 
+pytestmark = pytest.mark.long  # git signs by ssh-keygen, which the long tier installs
 BOT, ADA = Actor("bot", "bot@example.org"), Actor("Ada", "ada@example.org")
 NAME = "tiny"
 PATH = f"gitops/apps/{NAME}/production/release/kustomization.yaml"
@@ -467,12 +468,9 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
 ]
 
 
-FAST = (rollback_to_what_never_ran, merge_with_another_tree, old_second_parent, images_of_the_overlay, unsigned_rollout)
-
-
 @pytest.mark.parametrize(
     ("attack", "said"),
-    [pytest.param(*one, id=one[0].__name__, marks=[] if one[0] in FAST else pytest.mark.long) for one in ATTACKS],
+    [pytest.param(*one, id=one[0].__name__) for one in ATTACKS],
 )
 def test_an_attack_by_somebody_who_may_push_is_named(
     insider: Insider, attack: Callable[[Insider], str], said: str

