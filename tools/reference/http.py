@@ -98,7 +98,7 @@ def _who(operation: dict[str, Any]) -> str:
 
 def _request_id(api: dict[str, Any]) -> str:
     header = api["paths"]["/predict"]["post"]["parameters"][0]
-    return f"{header['description'][0].lower()}{header['description'][1:]} Form: {code(header['schema']['pattern'])}"
+    return f"{header['description'][0].lower()}{header['description'][1:]}"
 
 
 def _examples(api: dict[str, Any]) -> dict[str, Any]:
