@@ -80,6 +80,14 @@ class Parts:
             keep("redis-probe", self.limiter.probe, patience_seconds=PASS_SECONDS, essential=False)
         keep("stores", self._join_stores, once=True)
 
+    @property
+    def spool_trouble(self) -> str | None:
+        """What keeps rows from being written, flushed or shipped for a fault here; None: nothing."""
+        trouble = self.spool.trouble if self.spool is not None else None
+        if trouble is None and self.stores is not None and self.stores.writer is not None:
+            return self.stores.writer.trouble
+        return trouble
+
     def not_ready(self) -> str | None:
         """Say why this server must get no requests; None: it may."""
         if self.draining:
@@ -196,7 +204,7 @@ def _journal_readings(parts: Parts) -> list[Reading]:
         ("slipway_spool_failures", "Failed operations on the spool's files, by what failed.", "counter",
          lambda: {(("operation", kind),): n for kind, n in spool.failures.items()}),
         ("slipway_spool_failing", "Whether rows cannot be written, flushed or shipped for a fault here.", "gauge",
-         lambda: {(): float(spool.trouble is not None)}),
+         lambda: {(): float(parts.spool_trouble is not None)}),
         ("slipway_spool_damaged", "Places in segments that held no readable row; the files are kept.", "counter",
          lambda: {(): spool.damaged}),
         ("slipway_spool_aside_bytes", "Bytes of rows and segments set aside; they count against the limit.", "gauge",

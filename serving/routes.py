@@ -66,11 +66,8 @@ class Operations:
             if self.parts.draining:
                 raise Problem(503, reason, kind="draining")
             raise Problem(503, reason, kind="not-ready")
-        stores, spool = self._stores(), self.parts.spool
-        trouble = spool.trouble if spool is not None else None
-        if trouble is None and stores.writer is not None:
-            trouble = stores.writer.trouble
-        if trouble is not None:
+        self._stores()
+        if (trouble := self.parts.spool_trouble) is not None:
             raise Problem(503, f"the journal's spool: {trouble}"[:300], kind="spool-failing")
         return Answer(200, b'{"status":"ready"}')
 

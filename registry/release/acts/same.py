@@ -22,7 +22,7 @@ def same_stores(context: Context, name: str | None = None, *, urgent: bool = Fal
         Refused: the record lacks what commits have noted, or the registry has none of the versions that Git releases.
         Unavailable: one of them does not answer.
     """
-    for look in (same_record, partial(_same_registry, name=name)):
+    for look in (same_record, partial(same_registry, name=name)):
         try:
             look(context)
         except Unavailable:
@@ -49,7 +49,13 @@ def same_record(context: Context) -> None:
     )
 
 
-def _same_registry(context: Context, name: str | None) -> None:
+def same_registry(context: Context, name: str | None) -> None:
+    """See that the registry has a version of `name` that Git releases; without a name or a release it tells nothing.
+
+    Raises:
+        Refused: it has none of them.
+        Unavailable: the registry does not answer.
+    """
     releases = [context.clone.release(name, each) for each in ENVIRONMENTS] if name in context.clone.models() else []
     wanted = {(one.version, one.run_id) for one in releases if one is not None}
     if not wanted or name is None:

@@ -15,7 +15,7 @@ from registry.release.acts import wishes
 from registry.release.acts.context import Context
 from registry.release.acts.reject import record as record_rejection
 from registry.release.acts.rollback import rollback
-from registry.release.acts.same import same_record, same_stores
+from registry.release.acts.same import same_record, same_registry
 from registry.release.cluster.api import Cluster
 from registry.release.cluster.placement import namespaces
 from registry.release.promoter.wish import Outcome, wish
@@ -63,7 +63,7 @@ def reconcile(context: Context, open_cluster: OpenCluster, models: list[str] | N
 def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
     found: list[Outcome] = []
     try:
-        same_stores(context, model)
+        same_registry(context, model)  # of the record, the pass has seen that it is the one
         tracking = context.open_tracking()
         found += _unrecorded(context, model)
         found += _unfinished(context, tracking, model)
