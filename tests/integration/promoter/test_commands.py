@@ -283,6 +283,7 @@ WRITES = {
 }
 
 
+@pytest.mark.long
 def test_a_second_machine_with_empty_stores_of_its_own_is_refused_with_the_address_to_set(
     site: Any, tmp_path: Path
 ) -> None:

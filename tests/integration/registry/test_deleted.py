@@ -15,7 +15,10 @@ from registry import logged_model, stored
 from slipway.errors import BadInput, SlipwayError
 from tests.fixtures.registered import uploaded
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning"),
+]
 
 
 def type_it(hint: str | None) -> None:

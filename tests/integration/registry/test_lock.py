@@ -101,6 +101,7 @@ def test_what_dvc_ignores_changes_nothing(odd: Path) -> None:
     lock.load(odd).refuse_stale()
 
 
+@pytest.mark.long
 def test_folders_among_the_outputs_are_registered_file_by_file(root: Path) -> None:
     (root / "reports/plots/deep").mkdir(parents=True)
     (root / "reports/plots/roc.json").write_text("{}")

@@ -15,6 +15,8 @@ from registry.release.repository.commits import REVERT
 from slipway.errors import Refused
 from tests.integration.release.conftest import ADA, NAME
 
+pytestmark = pytest.mark.long
+
 GONE = {"in_registry": lambda *_: (False, "host has no sha256:…")}
 SILENT = {"in_registry": lambda *_: (None, "the registry gave no answer")}
 

@@ -119,6 +119,7 @@ def test_descriptors_run_out_no_row_is_lost_and_it_heals(
     holds_exactly(url, {a.json()["request_id"] for a in answers if a.status_code == 200})
 
 
+@pytest.mark.long
 def test_a_stopped_database_answers_lookups_within_their_time(
     start: Any, client: Any, golden: Any, own_postgres: Postgres
 ) -> None:

@@ -161,6 +161,7 @@ def test_what_was_set_aside_is_listed_and_read_back(
     assert [(one["rows"], one["ids"]) for one in left] == [(1, ["?"])]
 
 
+@pytest.mark.long
 def test_a_stopped_postgresql_holds_no_lookup_past_its_time(tmp_path: Path, own_postgres: Any) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fixtures.servers import Server
 from tests.integration.serving.conftest import MODEL, Client
 
@@ -38,6 +40,7 @@ def renamed(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a28_features_of_any_name_are_served_on_every_route(
     keys: Path, client: Callable[..., Client], tmp_path: Path, new_database: Callable[[], str]
 ) -> None:

@@ -65,6 +65,7 @@ def role(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 def test_a_server_that_is_no_longer_active_ends_every_connection_without_an_error(
     start: Any, role: Path, line: Callable[[Server], Line]
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_server_that_is_no_longer_active_ends_every_connection_without_an_erro
     assert again.ask()
 
 
+@pytest.mark.long
 def test_only_the_active_role_keeps_connections(start: Any, role: Path, line: Callable[[Server], Line]) -> None:
     server: Server = start(journal="off", role_file=role)
     for content in (b"preview", b"", b"inactive", b"\xff", None):

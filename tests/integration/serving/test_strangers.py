@@ -58,6 +58,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_what_has_no_end_is_cut_and_takes_no_memory(server: Server, kind: str) -> None:
     start, line = ENDLESS[kind]
@@ -139,6 +140,7 @@ def test_what_follows_a_request_does_not_answer_for_it(server: Server) -> None:
         assert everything(connection).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.long
 def test_many_requests_at_once_take_little_memory(server: Server) -> None:
     before = server.memory()
     with connected(server, 20) as connections:
@@ -148,6 +150,7 @@ def test_many_requests_at_once_take_little_memory(server: Server) -> None:
     assert server.memory() - before < 32 << 20
 
 
+@pytest.mark.long
 def test_line_ends_after_an_answer_keep_no_connection(start: Any) -> None:
     server: Server = start(keep_alive_seconds=1, journal="off")
     with connected(server) as [connection]:
@@ -167,6 +170,7 @@ def test_line_ends_after_an_answer_keep_no_connection(start: Any) -> None:
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.long
 def test_an_answer_that_nobody_takes_keeps_no_connection(start: Any) -> None:
     server: Server = start(body_seconds=1, journal="off", auth="off")
     process = psutil.Process(server.process.pid)
@@ -192,6 +196,7 @@ def probed(server: Server) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nx: ", FIRST + b"content-length: 9\r\n\r\n{", ALIVE])
 def test_whoever_holds_every_connection_keeps_no_probe_out(start: Any, sent: bytes) -> None:
     server: Server = start(max_connections=60, header_seconds=60, body_seconds=60, journal="off", auth="off")
@@ -220,6 +225,7 @@ def test_one_caller_with_slow_bodies_keeps_nobody_out(start: Any, client: Any, b
             assert client(server, "alice").predict(golden["rows"][:1]).status_code == 200
 
 
+@pytest.mark.long
 def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Any, tmp_path: Any) -> None:
     low: Server = start(max_connections=200, journal="off", prefix=("prlimit", "--nofile=100:1000"))
     assert psutil.Process(low.process.pid).rlimit(psutil.RLIMIT_NOFILE)[0] >= 328
@@ -229,6 +235,7 @@ def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Any, t
     assert "SLIPWAY_MAX_CONNECTIONS=872" in refused.text()
 
 
+@pytest.mark.long
 def test_accepting_goes_on_after_descriptors_ran_out(start: Any) -> None:
     server: Server = start(max_connections=200, journal="off")
     process = psutil.Process(server.process.pid)

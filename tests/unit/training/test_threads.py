@@ -6,6 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 WARNING = "error:Could not find the number of physical cores"
 PROGRAM = """
@@ -29,6 +31,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.long
 def test_nothing_that_fits_a_model_asks_the_machine_for_its_cores() -> None:
     clean = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, "-W", WARNING, "-c", textwrap.dedent(PROGRAM)]
