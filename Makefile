@@ -60,7 +60,8 @@ test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole s
 
 .PHONY: e2e
 e2e: setup e2e-tools ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
-	pytest -x --reruns 1 -rR --rerun-show-tracebacks -m "$(if $(filter all,$(SLIPWAY_E2E)),,not nightly)" tests/e2e
+	pytest -n 2 --dist loadgroup -x --reruns 1 -rR --rerun-show-tracebacks -m "not alone and not nightly" tests/e2e
+	pytest -x --reruns 1 -rR --rerun-show-tracebacks -m "(alone or nightly)$(if $(filter all,$(SLIPWAY_E2E)),, and not nightly)" tests/e2e
 
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version

@@ -54,8 +54,9 @@ def built(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
     slow_down(folder / "11")
     named = {"seven": ROOT / "tests/fixtures/flight-delay", "eight": folder / "8", "nine": folder / "9"}
     named |= {"crashing": folder / "10", "slow": folder / "11", "swapped": folder / "12"}
-    store, base = images.store(CACHE / "containers"), images.push_base(registry)
-    return {name: images.build(path, base, f"{registry}/e2e", store) for name, path in named.items()}
+    with images.alone():
+        store, base = images.store(CACHE / "containers"), images.push_base(registry)
+        return {name: images.build(path, base, f"{registry}/e2e", store) for name, path in named.items()}
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.fixtures.load import Load
 from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait, wished
 
 Images = dict[str, Image]
+pytestmark = pytest.mark.alone
 PARTS = ("argocd-repo-server", "argocd-application-controller", "argocd-redis")
 
 

@@ -64,7 +64,8 @@ Apply = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def image(registry: str) -> str:
-    return images.push_base(registry)
+    with images.alone():
+        return images.push_base(registry)
 
 
 @pytest.fixture

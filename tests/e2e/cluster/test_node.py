@@ -15,6 +15,7 @@ from tests.fixtures.images import Image
 from tests.fixtures.load import Load
 from tests.fixtures.site import Site, get, kubectl, wait
 
+pytestmark = pytest.mark.alone
 __all__ = ["load_on"]
 MANIFEST, ASIDE = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"
 READY = 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'

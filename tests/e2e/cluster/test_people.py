@@ -25,6 +25,7 @@ from tests.fixtures.registered import register
 from tests.fixtures.servers import free_port
 from tests.fixtures.site import MODEL, Site, get, kubectl, wait, wished
 
+pytestmark = pytest.mark.alone
 Images = dict[str, Image]
 
 
