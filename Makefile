@@ -52,7 +52,7 @@ $(TOOLS): %-tools:
 
 .PHONY: test-long
 test-long: setup manifest-tools long-tools ## the integration tests that take minutes
-	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image" tests/unit tests/integration
+	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
 
 .PHONY: test-nightly
 test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole stack, every store lost, a kill at every step

@@ -79,12 +79,12 @@ def all_stages(root: Path, given: Table) -> None:
 @pytest.mark.parametrize(
     ("name", "estimator", "hyperparameters"),
     [
-        ("breast cancer", "HistGradientBoostingClassifier", HIST),
+        pytest.param("breast cancer", "HistGradientBoostingClassifier", HIST, marks=pytest.mark.nightly),
         ("breast cancer", "LogisticRegression", {"max_iter": 300}),
-        ("wine", "LogisticRegression", {"max_iter": 300}),
+        pytest.param("wine", "LogisticRegression", {"max_iter": 300}, marks=pytest.mark.nightly),
         ("diabetes", "LogisticRegression", {"max_iter": 300}),
         ("passengers", "HistGradientBoostingClassifier", HIST),
-        ("passengers", "LogisticRegression", {"max_iter": 300}),
+        pytest.param("passengers", "LogisticRegression", {"max_iter": 300}, marks=pytest.mark.nightly),
     ],
 )
 def test_a_good_model_of_a_small_table_passes_the_gate(
@@ -118,7 +118,13 @@ def missing_cabins(count: int = 900) -> pd.DataFrame:
 @pytest.mark.parametrize(
     "estimator", ["HistGradientBoostingClassifier", "LogisticRegression", "RandomForestClassifier"]
 )
-@pytest.mark.parametrize("in_test", [True, False], ids=["test rows lack some", "test rows lack none"])
+@pytest.mark.parametrize(
+    "in_test",
+    [
+        pytest.param(True, id="test rows lack some", marks=pytest.mark.nightly),
+        pytest.param(False, id="test rows lack none"),
+    ],
+)
 def test_a_missing_string_is_answered_as_it_was_trained(tmp_path: Path, estimator: str, in_test: bool) -> None:
     Table(missing_cabins(), estimator, nulls={"cabin": 0.6}).write(tmp_path)
     if not in_test:
