@@ -20,7 +20,6 @@ from tests.fixtures.load import Load
 from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait, wished
 
 Images = dict[str, Image]
-pytestmark = pytest.mark.alone
 PARTS = ("argocd-repo-server", "argocd-application-controller", "argocd-redis")
 
 
@@ -59,6 +58,7 @@ def operation(site: Site, environment: str = "production") -> str:
     return str(site.application(environment).get("status", {}).get("operationState", {}).get("syncResult", {}))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, part: str) -> None:
     try:
@@ -73,6 +73,7 @@ def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, par
     assert serves(production, "production", built["eight"])
 
 
+@pytest.mark.alone
 def test_git_gone_leaves_serving_alone_and_releases_go_on_after(production: Site, built: Images) -> None:
     away = production.remote.with_suffix(".away")
     load = Load(production.address("production"), production.bearer(), BODY, RATE / 4).start()
@@ -184,6 +185,7 @@ def signer(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=os.environ | environment)
 
 
+@pytest.mark.alone
 def test_an_unsigned_commit_under_a_signed_head_is_refused(
     site: Site, signer: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
