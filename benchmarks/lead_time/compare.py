@@ -11,6 +11,7 @@ takes the commit. The rollout with its smoke test is the same in both, and so is
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 import statistics
@@ -24,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lead_time.timeline import Timeline
-from tests.fixtures import images, make_model
+from tests.fixtures import git_server, images, make_model
 from tests.fixtures.images import CACHE, ROOT, Image
+from tests.fixtures.kubectl import kubectl, wait
 from tests.fixtures.registered import register
-from tests.fixtures.site import ENVIRONMENTS, MODEL, SETTINGS, Site, git, kubectl, release_file, wait
+from tests.fixtures.site import ENVIRONMENTS, MODEL, SETTINGS, Site, git, release_file
 
 ANN, BOB = "Ann <ann@example.com>", "Bob <bob@example.com>"
 # Argo CD's own: every 120 s and up to 60 s more (argocd-cm: timeout.reconciliation, timeout.reconciliation.jitter).
@@ -222,9 +224,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lead-time-") as name:
+    with tempfile.TemporaryDirectory(prefix="lead-time-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        ways = Ways(Site(folder / "ours", "lead-ours"), Site(folder / "bare", "lead-bare"), folder)
+        ground = stack.enter_context(git_server.ground(folder / "git", images.push_base(os.environ["REGISTRY"])))
+        ways = Ways(Site(ground, folder / "ours", "lead-ours"), Site(ground, folder / "bare", "lead-bare"), folder)
         found: dict[str, list[list[float]]] = {f"{way} {each}": [] for way in ("ours", "bare") for each in ENVIRONMENTS}
         try:
             first, *others = build(folder / "models", given.rounds)

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import images, make_model
+from tests.fixtures import git_server, images, make_model
+from tests.fixtures.door import Door
 from tests.fixtures.images import CACHE, ROOT, Image
-from tests.fixtures.site import Site, kubectl, wait
+from tests.fixtures.kubectl import kubectl, wait
+from tests.fixtures.site import Ground, Site
 from tests.fixtures.slow_model import slow_down
 
 Images = dict[str, Image]
@@ -45,7 +47,7 @@ def registry() -> str:
 
 
 @pytest.fixture(scope="session")
-def built(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
+def built(registry: str, base: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
     """Build every model of these tests: versions 7 to 9 are good, the others are named for their fault."""
     folder = tmp_path_factory.mktemp("models")
     for version, trees in (("8", 25), ("9", 30), ("10", 20), ("11", 22), ("12", 21)):
@@ -55,16 +57,31 @@ def built(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
     named = {"seven": ROOT / "tests/fixtures/flight-delay", "eight": folder / "8", "nine": folder / "9"}
     named |= {"crashing": folder / "10", "slow": folder / "11", "swapped": folder / "12"}
     with images.alone():
-        store, base = images.store(CACHE / "containers"), images.push_base(registry)
+        store = images.store(CACHE / "containers")
         return {name: images.build(path, base, f"{registry}/e2e", store) for name, path in named.items()}
 
 
-@pytest.fixture
-def new_site(tmp_path: Path) -> Iterator[Callable[[], Site]]:
-    made: list[Site] = []
+@pytest.fixture(scope="session")
+def base(registry: str) -> str:
+    """The base image, by digest."""
+    with images.alone():
+        return images.push_base(registry)
 
-    def make() -> Site:
-        made.append(Site(tmp_path / f"site-{len(made)}", f"e2e-{uuid.uuid4().hex[:6]}"))
+
+@pytest.fixture(scope="session")
+def ground(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A Git server that the cluster reads, wherever it runs."""
+    with git_server.ground(tmp_path_factory.mktemp("git"), base) as made:
+        yield made
+
+
+@pytest.fixture
+def open_door(base: str) -> Iterator[Callable[[str], Door]]:
+    """Make doors for pods to servers of this machine."""
+    made: list[Door] = []
+
+    def make(to: str) -> Door:
+        made.append(Door(base, to))
         return made[-1]
 
     yield make
@@ -73,7 +90,21 @@ def new_site(tmp_path: Path) -> Iterator[Callable[[], Site]]:
 
 
 @pytest.fixture
-def site(new_site: Callable[[], Site]) -> Site:
+def new_site(ground: Ground, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    made: list[Site] = []
+
+    def make(*, shared_spool: bool = False) -> Site:
+        name = f"e2e-{uuid.uuid4().hex[:6]}"
+        made.append(Site(ground, tmp_path / f"site-{len(made)}", name, shared_spool))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.remove()
+
+
+@pytest.fixture
+def site(new_site: Callable[..., Site]) -> Site:
     return new_site()
 
 

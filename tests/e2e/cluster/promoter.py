@@ -1,8 +1,9 @@
-"""The promoter on the cluster: its image, Git on this machine where pods reach it, and its objects."""
+"""The promoter on the cluster: its image and its objects."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -15,10 +16,10 @@ import httpx
 import yaml
 
 from tests.fixtures import images
-from tests.fixtures.door import Door
+from tests.fixtures.forward import Forward
 from tests.fixtures.images import CACHE, ROOT
-from tests.fixtures.servers import free_port
-from tests.fixtures.site import Site, get, kubectl, wait
+from tests.fixtures.kubectl import get, kubectl, wait
+from tests.fixtures.site import Site
 
 NAME = "slipway-promoter"
 # What a registry on the loopback of the node looks like from a pod: a forwarder beside the promoter.
@@ -56,14 +57,22 @@ class Promoter:
         run = ["python3", "-c", "from slipway.cli import main; main()", *words, "--json"]
         return json.loads(kubectl("-n", self.namespace, "exec", "deploy/promoter", "-c", "promoter", "--", *run))
 
+    @functools.cached_property
+    def _way(self) -> Forward:
+        port = get("-n", self.namespace, "service", "promoter")["spec"]["ports"][0]["port"]
+        return Forward(self.namespace, "service/promoter", port)
+
     def address(self) -> str:
         """Where its Service answers."""
-        spec = get("-n", self.namespace, "service", "promoter")["spec"]
-        return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}"
+        return self._way.url
+
+    def close(self) -> None:
+        """End the way to it."""
+        self._way.close()
 
     def metric(self, name: str) -> float:
         """Read one of its gauges; below nothing while it does not answer."""
-        with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx.HTTPError, AssertionError):
             lines = httpx.get(f"{self.address()}/metrics", timeout=5).text.splitlines()
             return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
         return -1.0
@@ -72,7 +81,7 @@ class Promoter:
         """Wait until it has made a pass."""
 
         def passed() -> bool:
-            with contextlib.suppress(httpx.HTTPError):
+            with contextlib.suppress(httpx.HTTPError, AssertionError):
                 return httpx.get(f"{self.address()}/readyz", timeout=5).status_code == 200
             return False
 
@@ -97,35 +106,7 @@ def build(registry: str) -> str:
 
 
 @contextlib.contextmanager
-def serving_git(site: Site, host: str) -> Iterator[str]:
-    """Serve the site's repository to pods, for reading and writing."""
-    port = free_port()
-    words = ["git", "daemon", "--export-all", "--enable=receive-pack", "--reuseaddr", f"--listen={host}"]
-    words += [f"--port={port}", f"--base-path={site.remote.parent}", str(site.remote.parent)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"git://{host}:{port}/{site.remote.name}"
-    try:
-        asked = ["git", "ls-remote", url]
-        wait(lambda: subprocess.run(asked, capture_output=True, check=False).returncode == 0, 20, "git daemon")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@contextlib.contextmanager
-def serving_registry(registry: str, host: str) -> Iterator[int | None]:
-    """Let pods ask a registry that listens on this machine's loopback alone; None where it does not."""
-    if not registry.startswith(("127.", "localhost")):
-        yield None
-        return
-    door = Door(host, registry)
-    yield door.port
-    door.shut()
-
-
-@contextlib.contextmanager
-def deployed(site: Site, image: str, settings: dict[str, str], forward: tuple[str, int, int] | None) -> Iterator[str]:
+def deployed(site: Site, image: str, settings: dict[str, str], forward: tuple[str, int] | None) -> Iterator[str]:
     """Apply gitops/platform/promoter as it stands, under names of the test; return its namespace."""
     namespace, folder = f"{site.name}-platform", site.folder / "promoter"
     subprocess.run(["cp", "-r", str(site.work / "gitops/platform/promoter"), str(folder)], check=True)
@@ -140,7 +121,8 @@ def deployed(site: Site, image: str, settings: dict[str, str], forward: tuple[st
     found["images"] = [{"name": "slipway-promoter", "newName": name, "digest": digest}]
     release.write_text(yaml.safe_dump(found))
     if forward:
-        host, port, listen = forward
+        address, listen = forward
+        host, _, port = address.rpartition(":")
         beside = {"name": "registry", "image": image, "command": ["python3", "-c"],
                   "args": [FORWARDER.format(host=host, port=port, listen=listen)],
                   "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
@@ -162,9 +144,3 @@ def deployed(site: Site, image: str, settings: dict[str, str], forward: tuple[st
     finally:
         kubectl("-n", "argocd", "delete", "role,rolebinding", f"{site.name}-promoter", "--ignore-not-found")
         kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-def node_address() -> str:
-    """The node's own address, which pods reach."""
-    found = get("nodes")["items"][0]["status"]["addresses"]
-    return next(str(one["address"]) for one in found if one["type"] == "InternalIP")

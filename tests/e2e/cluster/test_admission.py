@@ -6,7 +6,8 @@ import json
 
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
-from tests.fixtures.site import MODEL, Site, get, kubectl
+from tests.fixtures.kubectl import get, kubectl
+from tests.fixtures.site import MODEL, Site
 
 Images = dict[str, Image]
 HASH = "rollouts-pod-template-hash"

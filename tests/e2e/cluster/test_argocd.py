@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.cluster.test_faults import BODY, RATE
+from tests.e2e.cluster.test_faults import RATE, ROW
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
+from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.load import Load
-from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait, wished
+from tests.fixtures.site import MODEL, Site, git, wished
 
 Images = dict[str, Image]
 PARTS = ("argocd-repo-server", "argocd-application-controller", "argocd-redis")
@@ -76,7 +77,7 @@ def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, par
 @pytest.mark.alone
 def test_git_gone_leaves_serving_alone_and_releases_go_on_after(production: Site, built: Images) -> None:
     away = production.remote.with_suffix(".away")
-    load = Load(production.address("production"), production.bearer(), BODY, RATE / 4).start()
+    load = Load(production, "production", [ROW], RATE / 4)
     production.remote.rename(away)
     try:
         production.refresh("production")

@@ -8,7 +8,8 @@ import time
 
 from tests.fixtures.caller import Callers
 from tests.fixtures.images import Image
-from tests.fixtures.site import MODEL, Site, get, kubectl, wait
+from tests.fixtures.kubectl import get, kubectl, wait
+from tests.fixtures.site import MODEL, Site
 
 Images = dict[str, Image]
 SECONDS = 10.0  # until a connection that was kept has left a version that is no longer active

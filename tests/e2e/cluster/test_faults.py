@@ -15,15 +15,15 @@ import pytest
 
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import ROOT, Image
+from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.load import Load
-from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait, wished
+from tests.fixtures.site import MODEL, Site, git, wished
 
 Images = dict[str, Image]
 # 100,000 requests is the promise; fewer, and slower, where a machine is shared.
 REQUESTS = int(os.environ.get("SLIPWAY_E2E_REQUESTS", "100000"))
 RATE = float(os.environ.get("SLIPWAY_E2E_RATE", "350"))
 ROW = json.loads((ROOT / "tests/fixtures/flight-delay/golden.json").read_text())["rows"][0]
-BODY = json.dumps({"rows": [ROW]}).encode()
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def load_on(production: Site) -> Iterator[Callable[..., Load]]:
     running: list[Load] = []
 
     def start(rate: float = RATE) -> Load:
-        running.append(Load(production.address("production"), production.bearer(), BODY, rate).start())
+        running.append(Load(production, "production", [ROW], rate))
         return running[-1]
 
     yield start
@@ -61,6 +61,7 @@ def assert_nothing_lost(load: Load, at_least: int) -> None:
     assert all("," not in version for version in load.versions()), load.versions()
 
 
+@pytest.mark.alone  # the load wants a core of its own
 @pytest.mark.timeout(900)
 def test_switch_and_rollback_under_load_lose_no_request(
     production: Site, built: Images, load_on: Callable[..., Load]
@@ -75,7 +76,7 @@ def test_switch_and_rollback_under_load_lose_no_request(
     production.wait_phase("production", "Healthy", built["eight"])
     load.wait_sent(REQUESTS // 2)
     production.release("production", built["seven"])
-    wait(lambda: serves(production, "production", built["seven"]), 20, "the way back")
+    wait(lambda: serves(production, "production", built["seven"]), 60, "the way back")
     # The pods of both revisions end under the load, not only after it.
     for pod in get("-n", production.namespace("production"), "pods", "-l", "app.kubernetes.io/component=serving")[
         "items"

@@ -6,18 +6,21 @@ import json
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.cluster.test_faults import BODY
+from tests.e2e.cluster.test_faults import ROW
+from tests.fixtures.door import Door
+from tests.fixtures.forward import Forward
 from tests.fixtures.images import Image
+from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.load import Load
 from tests.fixtures.servers import free_port
-from tests.fixtures.site import MODEL, Site, get, kubectl, wait
+from tests.fixtures.site import MODEL, Site
 
 Images = dict[str, Image]
 
@@ -25,12 +28,13 @@ Images = dict[str, Image]
 class Prometheus:
     """Scrapes the active pods of a site every second, labelled as discovery in the cluster would."""
 
-    def __init__(self, folder: Path, site: Site, address: str) -> None:
-        self.folder, self.site, self.url = folder, site, f"http://{address}:{free_port()}"
+    def __init__(self, folder: Path, site: Site) -> None:
+        self.folder, self.site, self.address = folder, site, f"127.0.0.1:{free_port()}"
+        self.ways: list[Forward] = []
         folder.mkdir()
         self._write([])
         words = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
-        words += [f"--web.listen-address={self.url.removeprefix('http://')}", "--log.level=warn"]
+        words += [f"--web.listen-address={self.address}", "--log.level=warn"]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait(self._ready, 30, "Prometheus ready")
 
@@ -39,8 +43,10 @@ class Prometheus:
         pods = get("-n", self.site.namespace("production"), "pods", "-l", "slipway/role=active")["items"]
         revision: str = pods[0]["metadata"]["labels"]["rollouts-pod-template-hash"]
         labels = {"rollouts_pod_template_hash": revision}
-        self._write([{"targets": [f"{pod['status']['podIP']}:3000" for pod in pods], "labels": labels}])
-        query = f"{self.url}/api/v1/query?query=sum(slipway_model_info)"
+        space = self.site.namespace("production")
+        self.ways = [Forward(space, f"pod/{pod['metadata']['name']}", 3000) for pod in pods]
+        self._write([{"targets": [way.url.removeprefix("http://") for way in self.ways], "labels": labels}])
+        query = f"http://{self.address}/api/v1/query?query=sum(slipway_model_info)"
         wait(lambda: _json(query)["data"]["result"], 60, "the first scrapes")
         return revision
 
@@ -48,6 +54,8 @@ class Prometheus:
         """End it."""
         self.process.terminate()
         self.process.wait(20)
+        for way in self.ways:
+            way.close()
 
     def _write(self, targets: list[dict[str, Any]]) -> None:
         (self.folder / "targets.json").write_text(json.dumps(targets))
@@ -61,7 +69,7 @@ class Prometheus:
     def _ready(self) -> bool:
         assert self.process.poll() is None, "Prometheus ended"
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -75,17 +83,16 @@ def _json(url: str) -> Any:
 @pytest.fixture
 def prometheus(production: Site, tmp_path: Path) -> Iterator[Prometheus]:
     assert shutil.which("prometheus"), "prometheus is not on PATH; next: sudo make e2e-tools"
-    address = get("nodes")["items"][0]["status"]["addresses"][0]["address"]
-    made = Prometheus(tmp_path / "prometheus", production, address)
+    made = Prometheus(tmp_path / "prometheus", production)
     yield made
     made.stop()
 
 
-def analyse(site: Site, name: str, prometheus: Prometheus, revision: str) -> dict[str, str]:
+def analyse(site: Site, name: str, prometheus: str, revision: str) -> dict[str, str]:
     """Run the template as a Rollout would, in less time; return each metric's phase."""
     template = get("-n", site.namespace("production"), "analysistemplate", f"{MODEL}-metrics")
     spec = template["spec"]
-    given = {"revision": revision, "prometheus": prometheus.url, "window": "10s"}
+    given = {"revision": revision, "prometheus": prometheus, "window": "10s"}
     spec["args"] = [{"name": one["name"], "value": given[one["name"]]} for one in spec["args"]]
     for metric in spec["metrics"]:
         metric |= {"initialDelay": "3s", "interval": "2s"}
@@ -100,16 +107,19 @@ def analyse(site: Site, name: str, prometheus: Prometheus, revision: str) -> dic
     return {"run": status()["phase"]} | {one["name"]: one["phase"] for one in status()["metricResults"]}
 
 
-def test_metrics_pass_with_traffic_and_fail_without(production: Site, prometheus: Prometheus) -> None:
-    nobody = analyse(production, "nobody-scrapes", prometheus, "0123456789")
+def test_metrics_pass_with_traffic_and_fail_without(
+    production: Site, prometheus: Prometheus, open_door: Callable[[str], Door]
+) -> None:
+    url = f"http://{open_door(prometheus.address).address}"
+    nobody = analyse(production, "nobody-scrapes", url, "0123456789")
     assert nobody["run"] == "Failed"
 
     revision = prometheus.scrape()
-    quiet = analyse(production, "nobody-asks", prometheus, revision)
+    quiet = analyse(production, "nobody-asks", url, revision)
     assert (quiet["run"], quiet["requests"]) == ("Failed", "Failed")
 
-    load = Load(production.address("production"), production.bearer(), BODY, 30.0).start()
+    load = Load(production, "production", [ROW], 30.0)
     load.wait_sent(400)
-    asked = analyse(production, "asked", prometheus, revision)
+    asked = analyse(production, "asked", url, revision)
     load.stop()
     assert asked == {"run": "Successful", "requests": "Successful", "errors": "Successful", "latency": "Successful"}

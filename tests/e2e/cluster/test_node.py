@@ -12,8 +12,9 @@ import pytest
 from tests.e2e.cluster.test_faults import RATE, load_on
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
+from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.load import Load
-from tests.fixtures.site import Site, get, kubectl, wait
+from tests.fixtures.site import Site
 
 pytestmark = pytest.mark.alone
 __all__ = ["load_on"]
@@ -50,7 +51,7 @@ def test_no_request_notices_that_a_part_of_the_node_is_away(
     load = load_on(RATE / 4)
     load.wait_sent(50)
     with away(part):  # for more lines of the log than pipes hold: containerd empties them
-        load.wait_sent(len(load.results) + 1500)
+        load.wait_due(1500)
     load.wait_sent(len(load.results) + 100)
     load.stop()
     assert not load.failed(), load.failed()[:5]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 
 from registry.tracking import open_store
-from tests.e2e.cluster.promoter import node_address
 from tests.e2e.cluster.test_release import serves
+from tests.fixtures.door import Door
 from tests.fixtures.images import ROOT, Image
+from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.listening import listening
 from tests.fixtures.registered import register
 from tests.fixtures.servers import free_port
-from tests.fixtures.site import MODEL, Site, get, kubectl, wait, wished
+from tests.fixtures.site import MODEL, Site, wished
 
 pytestmark = pytest.mark.alone
 Images = dict[str, Image]
@@ -81,7 +82,7 @@ class Receiver:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver(open_door: Callable[[str], Door]) -> Iterator[Receiver]:
     made = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -93,7 +94,8 @@ def receiver() -> Iterator[Receiver]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    with listening(Handler, node_address()) as made.url:
+    with listening(Handler) as url:
+        made.url = f"http://{open_door(url.removeprefix('http://')).address}"
         yield made
 
 

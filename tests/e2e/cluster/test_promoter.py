@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -20,25 +20,28 @@ from registry.release.promoter.delivery import sign
 from registry.tracking import open_store
 from tests.e2e.cluster import promoter as pods
 from tests.e2e.cluster.promoter import Promoter
+from tests.fixtures.door import Door
 from tests.fixtures.images import ROOT, Image
+from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.mlflow_server import WEBHOOK_SECRET, serving_mlflow
 from tests.fixtures.registered import register, uploaded
-from tests.fixtures.site import MODEL, Site, get, git, kubectl, wait
+from tests.fixtures.servers import free_port
+from tests.fixtures.site import MODEL, Site, git
 
 Images = dict[str, Image]
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]  # its image alone takes minutes
 
 
 @pytest.fixture
-def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterator[Promoter]:
+def promoter(
+    site: Site, built: Images, registry: str, open_door: Callable[[str], Door], tmp_path: Path
+) -> Iterator[Promoter]:
     """A promoter whose next pass by itself is hours away: what happens, a delivery has caused."""
-    image, host = pods.build(registry), pods.node_address()
+    image, port = pods.build(registry), free_port()
     site.install(["staging", "production"])
-    with (
-        serving_mlflow(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path), tmp_path / "mlflow.log", host) as mlflow,
-        pods.serving_git(site, host) as remote,
-        pods.serving_registry(registry, host) as port,
-    ):
+    door = open_door(f"127.0.0.1:{port}").address
+    store, log = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlflow.log"
+    with serving_mlflow(store, str(tmp_path), log, port=port, allowed=door) as mlflow:
         served = open_store(mlflow)
         _, model_id = uploaded(served, MODEL, built["seven"].folder)
         register(served, built["seven"], model_id=model_id)
@@ -46,16 +49,18 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
         site.wait_phase("staging", "Healthy", built["seven"])
         analyse(open_cluster(os.environ["KUBECONFIG"]), site.namespace("staging"), MODEL, 120)
         settings = {
-            "SLIPWAY_GITOPS_REMOTE": remote,
+            "SLIPWAY_GITOPS_REMOTE": site.url,
             "SLIPWAY_FORGE": "git",
             "SLIPWAY_ACTOR": "Promoter <promoter@example.com>",
             "SLIPWAY_BAKE_SECONDS": "0",
             "SLIPWAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "MLFLOW_TRACKING_URI": mlflow,
+            "MLFLOW_TRACKING_URI": f"http://{door}",
         }
         hours = site.work / "gitops/platform/promoter/deployment.yaml"
         hours.write_text(hours.read_text().replace('--every, "30"', '--every, "36000"'))
-        forward = (host, port, int(registry.rpartition(":")[2])) if port else None
+        # A registry on this machine's loopback is one on its own loopback to a pod, by a forwarder and a door.
+        local = registry.startswith(("127.", "localhost"))
+        forward = (open_door(registry).address, int(registry.rpartition(":")[2])) if local else None
         with pods.deployed(site, image, settings, forward) as namespace:
             made = Promoter(site, namespace, mlflow, site.remote)
             try:
@@ -63,6 +68,7 @@ def promoter(site: Site, built: Images, registry: str, tmp_path: Path) -> Iterat
                 let_mlflow_call(made, WEBHOOK_SECRET)
                 yield made
             finally:
+                made.close()
                 print(made.log()[-6000:])
                 print(kubectl("-n", namespace, "get", "pods,pvc,events", check=False))
 

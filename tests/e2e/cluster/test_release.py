@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from typing import Any
 
 import pytest
 
 from tests.fixtures.images import Image
-from tests.fixtures.site import MODEL, Site, get, kubectl, wait
+from tests.fixtures.kubectl import get, kubectl, wait
+from tests.fixtures.site import MODEL, Site
 
 Images = dict[str, Image]
 
 
 def version_at(site: Site, environment: str, service: str = MODEL) -> dict[str, Any]:
     """Ask a Service which version it serves."""
-    headers = {"authorization": f"Bearer {site.bearer()}"}
-    request = urllib.request.Request(f"{site.address(environment, service)}/version", headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        content: dict[str, Any] = json.loads(answer.read())
+    status, body = site.ask(environment, "/version", service)
+    assert status == 200, body
+    content: dict[str, Any] = json.loads(body)
     return content
 
 
@@ -51,11 +50,11 @@ def test_release_passes_analysis_pauses_resumes_and_goes_back(site: Site, built:
     assert [run["status"]["phase"] for run in runs] == ["Successful"]
 
     site.act("production", "promote")
-    wait(lambda: serves(site, "production", built["eight"]), 20, "the new version active")
+    wait(lambda: serves(site, "production", built["eight"]), 60, "the new version active")
     site.wait_phase("production", "Healthy", built["eight"])
 
     site.release("production", built["seven"])
-    wait(lambda: serves(site, "production", built["seven"]), 20, "the old version active again, without a pause")
+    wait(lambda: serves(site, "production", built["seven"]), 60, "the old version active again, without a pause")
     site.wait_phase("production", "Healthy", built["seven"])
     assert len(get("-n", site.namespace("production"), "analysisrun")["items"]) == 1
 

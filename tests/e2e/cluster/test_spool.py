@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 
-from tests.e2e.cluster.promoter import node_address
-from tests.e2e.cluster.test_faults import BODY, pods, ready_pods
+from tests.e2e.cluster.test_faults import ROW, pods, ready_pods
+from tests.fixtures import pod
 from tests.fixtures.door import Door
 from tests.fixtures.images import ROOT, Image
+from tests.fixtures.kubectl import kubectl, wait
 from tests.fixtures.load import Load
 from tests.fixtures.servers import Postgres
-from tests.fixtures.site import Site, kubectl, wait
+from tests.fixtures.site import Site
 
 Images = dict[str, Image]
 
@@ -37,31 +35,19 @@ def journal() -> Iterator[str]:
 
 
 @pytest.fixture
-def door(journal: str) -> Iterator[Door]:
+def door(journal: str, open_door: Callable[[str], Door]) -> Door:
     """The way of the pods to that PostgreSQL."""
     parts = urlsplit(journal)
     socket = parse_qs(parts.query).get("host", [""])[0]
-    made = Door(node_address(), f"{socket}/.s.PGSQL.5432" if socket else f"{parts.hostname}:{parts.port}")
-    yield made
-    made.shut()
+    return open_door(f"{socket}/.s.PGSQL.5432" if socket else f"{parts.hostname}:{parts.port}")
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Iterator[Site]:
+def shared(new_site: Callable[..., Site]) -> Site:
     tool = os.environ.get("SLIPWAY_TEST_CLUSTER")
     if tool:  # what former runs claimed is freed by hand
         subprocess.run([tool, "volumes"], check=True, capture_output=True)
-    site = Site(tmp_path / "site", f"e2e-{uuid.uuid4().hex[:6]}", shared_spool=True)
-    yield site
-    site.remove()
-
-
-def allow_egress(site: Site, host: str, port: int) -> None:
-    """Let the pods reach a database outside the cluster, as docs/reference/manifests.md says."""
-    rule = {"to": [{"ipBlock": {"cidr": f"{host}/32"}}], "ports": [{"port": port}]}
-    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}
-    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "journal"}}
-    kubectl("-n", site.namespace("production"), "apply", "-f", "-", stdin=json.dumps(policy | {"spec": spec}))
+    return new_site(shared_spool=True)
 
 
 def written(journal: str) -> set[str]:
@@ -83,14 +69,14 @@ def test_rows_of_a_pod_that_is_gone_are_delivered_by_another(
 ) -> None:
     database = urlsplit(journal).path
     shared.install(["production"], SLIPWAY_JOURNAL="on",
-                   SLIPWAY_DATABASE_URL=f"postgresql://postgres@{door.host}:{door.port}{database}")  # fmt: skip
-    allow_egress(shared, door.host, door.port)
+                   SLIPWAY_DATABASE_URL=f"postgresql://postgres@{door.address}{database}")  # fmt: skip
+    pod.allow_egress(shared.namespace("production"), "journal", door.way())  # as docs/reference/manifests.md says
     shared.release("production", built["seven"])
     shared.wait_phase("production", "Healthy", built["seven"])
     wait(lambda: ready_pods(shared) >= 2, 60, "two ready pods")
     namespace = shared.namespace("production")
 
-    load = Load(shared.address("production"), shared.bearer(), BODY, 60.0, requests_a_connection=20).start()
+    load = Load(shared, "production", [ROW], 60.0, requests_a_connection=20)
     load.wait_sent(200)
     wait(lambda: len(written(journal)) >= 100, 30, "rows while the database is there")
     door.shut()

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ import pytest
 
 from tests.fixtures import images
 from tests.fixtures.images import CACHE, ROOT
-from tests.fixtures.site import MODEL, Site, get, kubectl, wait
+from tests.fixtures.kubectl import get, kubectl, wait
+from tests.fixtures.site import MODEL, Site
 from tests.integration.registry import project
 
 pytestmark = pytest.mark.timeout(900)
@@ -96,20 +95,14 @@ class Team:
     def answers(self, environment: str) -> str:
         """Which version answers a prediction there; nobody, where no node has heard of the pods yet."""
         golden = json.loads((self.model / "model/golden.json").read_text())
-        headers = {"authorization": f"Bearer {self.site.bearer()}", "content-type": "application/json"}
-        body = json.dumps({"rows": golden["rows"][:1]}).encode()
-        request = urllib.request.Request(f"{self.site.address(environment)}/predict", body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return str(json.loads(answer.read())["model"]["version"])
-        except urllib.error.URLError:
-            return "nobody"
+        status, said = self.site.ask(environment, "/predict", body=json.dumps({"rows": golden["rows"][:1]}))
+        return str(json.loads(said)["model"]["version"]) if status == 200 else "nobody"
 
 
 @pytest.fixture
-def team(site: Site, tmp_path: Path, registry: str) -> Team:
+def team(site: Site, tmp_path: Path, registry: str, base: str) -> Team:
     site.install()
-    return Team(site, tmp_path, registry, images.push_base(registry))
+    return Team(site, tmp_path, registry, base)
 
 
 def outcomes(said: Any) -> list[str]:
