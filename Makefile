@@ -37,8 +37,8 @@ run: setup ## train on the real flights, judge and register the model
 	slipway register --allow-dirty
 
 .PHONY: test
-test: setup ## the fast tests, unit and integration: about two minutes
-	pytest -n 2 -m "not long and not image and not nightly" --cov --cov-report=term tests/unit tests/integration
+test: setup ## the fast tests, unit and integration: about two minutes; with COVERAGE=yes what they cover, in twice the time
+	pytest -n 2 -m "not long and not image and not nightly" $(if $(COVERAGE),--cov --cov-report=term) tests/unit tests/integration
 
 # What a tier needs beside Python, git and make: tools/packages.txt.
 TOOLS := long-tools image-tools nightly-tools e2e-tools

@@ -16,7 +16,7 @@ SECONDS = 10.0  # until a connection that was kept has left a version that is no
 
 
 def test_no_kept_connection_stays_with_a_version_that_is_no_longer_active(production: Site, built: Images) -> None:
-    assert "INGRESS" in os.environ, "INGRESS is not set: the address of the cluster's ingress controller"
+    assert "INGRESS" in os.environ, "INGRESS is not set: the ingress controller, as pods call it"
     host = f"{production.name}.test"
     _expose(production, host)
     callers = Callers(
