@@ -89,7 +89,7 @@ ACTS = ("stage", "promote", "approve", "rollback")
 @pytest.mark.parametrize(
     ("act", "stride"),
     [
-        *(pytest.param(act, 7, marks=pytest.mark.long) for act in ACTS),
+        *(pytest.param(act, 13, marks=pytest.mark.long) for act in ACTS),
         *(pytest.param(act, 1, marks=pytest.mark.nightly) for act in ACTS),
     ],
 )

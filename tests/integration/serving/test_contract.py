@@ -56,7 +56,7 @@ def test_a13_generated_requests_never_break_the_contract(server: Server, bearer:
     assert attack(server, bearer, 200) >= 150
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.timeout(1500)
 def test_a13_ten_thousand_generated_requests_never_break_the_contract(server: Server, bearer: Any) -> None:
     assert attack(server, bearer, 16_000) >= 10_000
