@@ -1,4 +1,4 @@
-"""The end-to-end tests go only by ways that every cluster has: a Service's name, port-forward, an Ingress, a registry."""
+"""The end-to-end tests go only by ways that every cluster has: a Service by name, port-forward, Ingress, a registry."""
 
 from __future__ import annotations
 
