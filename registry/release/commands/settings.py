@@ -45,9 +45,18 @@ class Settings:
 
     def manifests(self) -> Remote:
         """Return the remote as manifests.py takes it."""
-        key = hashlib.sha256(f"{self.remote}\n{self.branch}".encode()).hexdigest()[:16]
         config = (*signing(self.signing_key), f"{SIGNERS}{self.allowed_signers or NOBODY}")
-        return Remote(self.remote, self.branch, self.folder, self.actor, config, self.state / "seen" / key)
+        return Remote(self.remote, self.branch, self.folder, self.actor, config, self._seen())
+
+    def _seen(self) -> Path:
+        """Return the file that remembers the branch's last commit; the project's own repository moves with it."""
+        found = self.state / "seen" / _key(self.remote, self.branch)
+        if not self.embedded:
+            return found
+        moving = self.state / "seen" / _key(str(EMBEDDED), self.branch)
+        if found.is_file() and not moving.exists():  # of a version that named it by its place
+            found.replace(moving)
+        return moving
 
 
 def read(environment: Mapping[str, str], top: Path) -> Settings:
@@ -85,6 +94,10 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
         state=top / "var/release",
         top=top,
     )
+
+
+def _key(remote: str, branch: str) -> str:
+    return hashlib.sha256(f"{remote}\n{branch}".encode()).hexdigest()[:16]
 
 
 def _remote(named: str) -> str:
