@@ -87,6 +87,7 @@ manifest-tools: setup ## build kustomize, kubeconform, actionlint and compose-sp
 
 .PHONY: check-manifests
 check-manifests: setup manifest-tools ## build every environment, check it against schemas and policy
+	@$(PYTHON) -m slipway.programs kustomize
 	@rm -rf var/manifests
 	python -m registry.policy gitops --output var/manifests
 	@kustomize build gitops/argocd -o var/manifests/argocd.yaml
@@ -106,6 +107,7 @@ cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (need
 
 .PHONY: promoter-image
 promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@digest; BUILD_OPTIONS=--tls-verify=false for a local registry
+	@$(PYTHON) -m slipway.programs buildah
 	rm -rf var/promoter && mkdir -p var/promoter/application
 	uv export --quiet --locked --no-emit-project --no-default-groups --extra registry --extra promoter -o var/promoter/requirements.txt
 	uv pip install --no-config --quiet --python $(BIN)/python --target var/promoter/packages --require-hashes -r var/promoter/requirements.txt
@@ -179,11 +181,13 @@ secrets: setup ## make the passwords of compose.yaml, under var/compose
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 .PHONY: compose-images
 compose-images: ## build the images of compose.yaml with buildah, BASE= another base image
+	@$(PYTHON) -m slipway.programs buildah
 	buildah bud --layers --build-arg BASE=$(BASE) --target dev -t localhost/slipway-dev:dev -f deploy/compose/Containerfile $(BUILD_OPTIONS) .
 	buildah bud --layers --build-arg BASE=$(BASE) --target debian -t localhost/slipway-dev:debian -f deploy/compose/Containerfile $(BUILD_OPTIONS) .
 
 .PHONY: compose-lock
 compose-lock: ## write compose.yaml's images with the digests that their registries give, to var/compose/images.env
+	@$(PYTHON) -m slipway.programs skopeo
 	@mkdir -p var/compose
 	@sed -nE 's/.*\$$\{([A-Z0-9_]+_IMAGE):-(docker\.io[^}]+)\}.*/\1 \2/p' compose.yaml | while read -r name image; do \
 	  digest=$$(skopeo inspect --no-tags --format '{{.Digest}}' "docker://$$image"); echo "$$name=$$image@$$digest"; \

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from registry.release.repository.commits import Actor, actor, signing
 from registry.release.repository.manifests import NOBODY, SIGNERS, Remote
 from registry.signing import Trust
+from slipway import programs
 from slipway.errors import BadInput
 
 EMBEDDED = Path("var/gitops.git")
@@ -118,9 +118,7 @@ def _seconds(text: str) -> float:
 
 def _git_user(top: Path) -> str:
     said = [
-        subprocess.run(
-            ["git", "-C", str(top), "config", key], capture_output=True, text=True, check=False
-        ).stdout.strip()
+        programs.run(["git", "-C", str(top), "config", key], capture_output=True, text=True).stdout.strip()
         for key in ("user.name", "user.email")
     ]
     return f"{said[0]} <{said[1]}>" if all(said) else ""
