@@ -33,9 +33,9 @@ def difference(label: Labels, challenger: Floats, champion: Floats, drawn: Resam
     all_hits, all_misses = drawn.draws @ hits, drawn.draws @ misses
     pairs = all_hits * all_misses
     few = drawn.blocks <= MOST_BLOCKS and drawn.blocks**2 <= CELLS_A_ROW * len(positive)
-    credits = _by_matrix if few else _by_walk
+    parts = _by_matrix if few else _by_walk
     value, error = np.empty(len(drawn.draws)), np.empty(len(drawn.draws))
-    for part, won, influence in credits(positive, challenger, champion, drawn):
+    for part, won, influence in parts(positive, challenger, champion, drawn):
         value[part] = won / pairs[part]
         expected = np.outer(value[part] * all_misses[part], hits) + np.outer(value[part] * all_hits[part], misses)
         influence -= expected
@@ -77,7 +77,7 @@ def count(index: Integers, blocks: int) -> Floats:
 
 
 Credits = Iterator[tuple[slice, Floats, Floats]]
-"""For a chunk of draws: the pairs won, `(draws,)`, and those that each block's rows have a part in, `(draws, blocks)`."""
+"""For a chunk of draws: the pairs won, `(draws,)`, and those that each block has a part in, `(draws, blocks)`."""
 
 
 def _by_matrix(positive: npt.NDArray[np.bool_], challenger: Floats, champion: Floats, drawn: Resamples) -> Credits:
