@@ -83,6 +83,7 @@ register: setup signing-key ## register the model, its verdict signed; the gate'
 .PHONY: registry-login
 registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTRY_PASSWORD, for every image tool
 	@test -n "$${REGISTRY_PASSWORD:-}" || { echo "error: REGISTRY_PASSWORD is not set" >&2; exit 3; }
+	@$(PYTHON) -m slipway.programs skopeo
 	@host="$${SLIPWAY_REGISTRY%%/*}"; case "$$host" in 127.*|localhost*) plain=--tls-verify=false ;; esac; \
 	  mkdir -p "$${DOCKER_CONFIG:-$$HOME/.docker}"; \
 	  printf '%s' "$$REGISTRY_PASSWORD" | skopeo login $${plain:-} --authfile "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" \

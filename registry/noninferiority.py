@@ -5,10 +5,8 @@ blocks, so what the two have in common (an easy day, a stormy one) cancels.
 Refuses to be sure where it cannot be: a draw without both classes counts
 against the challenger.
 
-ROC AUC is a share of (positive, negative) pairs that are in order. Counting
-the pairs once by (block of the positive, block of the negative) makes every
-draw a small matrix product: no draw ever touches the rows again. Memory is
-8 bytes * blocks * (blocks + 3 * resamples).
+Memory is that of the draws, 8 bytes * blocks * resamples, and some chunks of
+8 MiB; how ROC AUC is compared is in registry/area.py.
 
 The bound is the more cautious of two, the bootstrap-t and the expanded
 percentile: with a few dozen blocks and skewed losses either alone passes a
@@ -16,8 +14,7 @@ worse challenger too often (measured in docs/reference/gate.md).
 
 Sources: Efron & Tibshirani, An Introduction to the Bootstrap (1993), ch. 12.5;
 Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 5,
-https://arxiv.org/abs/1411.5279;
-Obuchowski, Nonparametric analysis of clustered ROC curve data (1997).
+https://arxiv.org/abs/1411.5279.
 """
 
 from __future__ import annotations
@@ -27,11 +24,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-from slipway.scores import Floats, Integers, Resamples, log_losses
-
-Labels = npt.NDArray[np.integer]
+from registry.area import Labels, chunks, count, difference, standard_error
+from slipway.scores import Floats, Resamples, log_losses
 
 
 @dataclass(frozen=True)
@@ -52,22 +47,8 @@ def advantages(
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "log_loss": _bounded(*_loss(label, challenger, champion, drawn), drawn.blocks, confidence),
-            "roc_auc": _bounded(*_area(label, challenger, champion, drawn), drawn.blocks, confidence),
+            "roc_auc": _bounded(*difference(label, challenger, champion, drawn), drawn.blocks, confidence),
         }
-
-
-def ordered_pairs(label: Labels, probability: Floats, index: Integers, blocks: int) -> Floats:
-    """Count pairs in order, ties half: `[a, b]` has the positive in block a, the negative in b."""
-    positive = np.asarray(label) == 1
-    order = np.argsort(probability[positive])  # sorted queries keep the searches in cache
-    hits, hit_block = probability[positive][order], index[positive][order]
-    pairs = np.empty((blocks, blocks))
-    for block in range(blocks):
-        misses = np.sort(probability[~positive & (index == block)])
-        below = np.searchsorted(misses, hits, side="left")
-        up_to = np.searchsorted(misses, hits, side="right")
-        pairs[:, block] = np.bincount(hit_block, weights=(below + up_to) / 2, minlength=blocks)
-    return pairs
 
 
 def expanded_tail(confidence: float, blocks: int) -> float:
@@ -100,30 +81,14 @@ def _loss(label: Labels, challenger: Floats, champion: Floats, drawn: Resamples)
     truth = np.asarray(label, np.float64)
     saved = log_losses(truth, champion) - log_losses(truth, challenger)
     total = np.bincount(drawn.index, weights=saved, minlength=drawn.blocks)
-    rows = _count(drawn.index, drawn.blocks)
+    rows = count(drawn.index, drawn.blocks)
     all_rows = drawn.draws @ rows
-    value = drawn.draws @ total / all_rows
-    influence = (total - value[:, None] * rows) / all_rows[:, None]
-    return value, _standard_error(drawn, influence)
-
-
-def _area(label: Labels, challenger: Floats, champion: Floats, drawn: Resamples) -> tuple[Floats, Floats]:
-    """Return the difference of the areas and its standard error, on every draw."""
-    won = ordered_pairs(label, challenger, drawn.index, drawn.blocks)
-    won -= ordered_pairs(label, champion, drawn.index, drawn.blocks)
-    positive = np.asarray(label) == 1
-    hits = _count(drawn.index[positive], drawn.blocks)
-    misses = _count(drawn.index[~positive], drawn.blocks)
-    all_hits, all_misses = drawn.draws @ hits, drawn.draws @ misses
-    by_hit, by_miss = drawn.draws @ won.T, drawn.draws @ won
-    pairs = all_hits * all_misses
-    value = np.einsum("rb,rb->r", drawn.draws, by_hit) / pairs
-    expected = np.outer(value * all_misses, hits) + np.outer(value * all_hits, misses)
-    return value, _standard_error(drawn, (by_hit + by_miss - expected) / pairs[:, None])
-
-
-def _standard_error(drawn: Resamples, influence: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.einsum("rb,rb->r", drawn.draws, influence**2)))
+    value, error = drawn.draws @ total / all_rows, np.empty(len(drawn.draws))
+    for part in chunks(len(drawn.draws), drawn.blocks):
+        influence = total - value[part, None] * rows
+        influence /= all_rows[part, None]
+        error[part] = standard_error(drawn.draws[part], influence)
+    return value, error
 
 
 def _bounded(value: Floats, error: Floats, blocks: int, confidence: float) -> Advantage:
@@ -137,7 +102,3 @@ def _bounded(value: Floats, error: Floats, blocks: int, confidence: float) -> Ad
     reach = distance[-rank] * error[0] if error[0] > 0 else 0.0
     low = min(others[rank - 1], value[0] - reach)
     return Advantage(float(value[0]), float(low))
-
-
-def _count(index: Integers, blocks: int) -> Floats:
-    return np.bincount(index, minlength=blocks).astype(np.float64)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from slipway.embedded_store import settle, settle_aloud
 from slipway.tracking_uri import tracking_uri
 
 if TYPE_CHECKING:
@@ -43,7 +44,14 @@ def open_tracking(root: Path) -> Tracking:
 
     for variable, value in PATIENCE.items():
         os.environ.setdefault(variable, value)
-    return open_store(tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"), top(root)))
+    project, named = top(root), os.environ.get("MLFLOW_TRACKING_URI")
+    embedded = not named or named == tracking_uri(None, project)
+    if embedded:
+        settle_aloud(project)
+    opened = open_store(tracking_uri(named, project))
+    if embedded:  # the first time, MLflow has just made it
+        settle(project)
+    return opened
 
 
 def top(root: Path) -> Path:

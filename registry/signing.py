@@ -6,13 +6,14 @@ Owns the namespace `slipway-verdict`: what was signed as a commit is no signatur
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
-from slipway.errors import BadInput, Refused
+from slipway import programs
+from slipway.errors import Refused
 
 NAMESPACE = "slipway-verdict"
 SECONDS = 60
@@ -36,7 +37,7 @@ def sign(content: bytes, key: str) -> bytes:
 
     Raises:
         Refused: the key does not sign without asking.
-        BadInput: the program that signs is not installed.
+        Unavailable: the program that signs is not installed.
     """
     if key.startswith("key::"):
         with tempfile.NamedTemporaryFile("w", prefix="slipway-key-") as public:
@@ -107,16 +108,10 @@ def _fingerprint(said: bytes) -> str:
     return found[0].decode() if found else ""
 
 
-def _run(command: list[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
+def _run(command: list[str], content: bytes) -> CompletedProcess[bytes]:
     try:
-        return subprocess.run(command, input=content, capture_output=True, check=False, timeout=SECONDS)
-    except FileNotFoundError as error:
-        raise BadInput(
-            f"{command[0]} is not installed",
-            expected="the program that makes and verifies signatures, since keys are configured",
-            hint="install openssh-client, or gnupg for OpenPGP keys",
-        ) from error
-    except subprocess.TimeoutExpired as error:
+        return programs.run(command, input=content, capture_output=True, timeout=SECONDS)
+    except programs.NoAnswer as error:
         raise Refused(
             f"{command[0]} gave no answer",
             expected=f"one within {SECONDS} s: a key that asks for nothing",

@@ -7,10 +7,11 @@ version must lead back to what made it.
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
+from slipway import programs
 from slipway.errors import BadInput, Refused
 
 
@@ -94,8 +95,5 @@ def _git(folder: Path, *words: str) -> bytes:
     return ran.stdout
 
 
-def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
-    except FileNotFoundError as error:
-        raise BadInput("git is not installed", expected="git on PATH", hint="install git") from error
+def _run(folder: Path, *words: str) -> CompletedProcess[bytes]:
+    return programs.run(["git", "-C", str(folder), *words], capture_output=True)

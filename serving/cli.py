@@ -63,7 +63,7 @@ def serve(
 @click.option("--minutes", type=click.IntRange(1, 1440), default=60, show_default=True, help="How long it lives.")
 @click.option("--json", "as_json", is_flag=True, help="Print token, keys and expiry as JSON.")
 def token(subject: str, roles: tuple[str, ...], minutes: int, as_json: bool) -> None:
-    """Make a token for development, and the keys for it under var/auth.
+    """Make a token for development, and the keys for it under var/auth; the smoke test's own are in var/auth/smoke.
 
     Example:
 
@@ -73,6 +73,7 @@ def token(subject: str, roles: tuple[str, ...], minutes: int, as_json: bool) -> 
 
     environment = os.environ
     jwks = tokens.ensure_keys(KEYS)
+    tokens.ensure_keys(KEYS / tokens.SMOKE)
     issuer, audience = environment.get("SLIPWAY_ISSUER", "slipway"), environment.get("SLIPWAY_AUDIENCE", "slipway")
     made = tokens.make(KEYS, subject, roles, minutes * 60, issuer, audience)
     if as_json:

@@ -29,10 +29,11 @@ LONGEST_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key and the one algorithm that it verifies."""
+    """A public key and the one algorithm that it verifies; `smoke` where it signs for the smoke test alone."""
 
     algorithm: str
     public: Any
+    smoke: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ import asyncio
 import logging
 import threading
 import time
+from pathlib import Path
 
-from serving import download, jwks
-from serving.jwks import Key, Keys
+from serving import download, signers
+from serving.jwks import Key
+from serving.signers import Signers
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -31,15 +33,14 @@ SPARE_SECONDS = 2.0
 class KeySet:
     """The keys; `generation` moves whenever the set changes."""
 
-    def __init__(self, source: str, refresh_seconds: float, stale_seconds: float) -> None:
+    def __init__(self, source: str, refresh_seconds: float, stale_seconds: float, smoke: Path | None = None) -> None:
         self.generation = 0
         self.failures = 0
         self.stale_seconds = stale_seconds
         self._source = source
+        self._smoke = smoke
         self._refresh_seconds = refresh_seconds
-        self._content = b""
-        self._keys = Keys()
-        self._skipped: frozenset[str] = frozenset()
+        self._keys = Signers()
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
         self._wanted = asyncio.Event()
@@ -71,16 +72,15 @@ class KeySet:
             BadInput: the set does not parse, or holds no key that may verify tokens.
             Unavailable: it cannot be read.
         """
-        content = download.read(self._source, download.FETCH_SECONDS)
-        keys = jwks.parse(content)
-        if not len(keys):
+        keys = signers.read(self._source, self._smoke)
+        if not len(keys.issuer):
             raise BadInput(
                 f"the keys at {self._source} hold none that may verify tokens",
                 expected="a public key: RSA, EC with P-256 or Ed25519",
-                found="; ".join(keys.skipped)[:300] or "an empty set",
+                found="; ".join(keys.issuer.skipped)[:300] or "an empty set",
                 hint="publish a signing key there, or set SLIPWAY_JWKS to another address",
             )
-        self._take(content, keys)
+        self._take(keys)
 
     async def find(self, kid: str | None) -> tuple[Key, ...]:
         """Return the keys that a token with this kid may have been signed with; none asks for a reading."""
@@ -101,7 +101,7 @@ class KeySet:
         """Read the set again; on failure keep the last good one and log why."""
         self._tried_at = time.monotonic()
         try:
-            self._take(*await self._fetched())
+            self._take(await self._fetched())
         except SlipwayError as error:
             self.failures += 1
             logger.error("keys cannot be read again: %s: %s", error.thing, error.found)  # noqa: TRY400
@@ -126,13 +126,15 @@ class KeySet:
         finally:
             self._waiting.discard(read)
 
-    async def _fetched(self) -> tuple[bytes, Keys]:
+    async def _fetched(self) -> Signers:
         """Fetch and parse in a thread of its own: the server's threads are not for a stranger's address to hold."""
         if self._reader is not None and self._reader.is_alive():
             raise Unavailable(f"the keys at {self._source} cannot be read", found="the last reading has not ended")
         loop = asyncio.get_running_loop()
-        fetched: asyncio.Future[tuple[bytes, Keys]] = loop.create_future()
-        self._reader = threading.Thread(target=_fetch, args=(self._source, loop, fetched), name="keys", daemon=True)
+        fetched: asyncio.Future[Signers] = loop.create_future()
+        self._reader = threading.Thread(
+            target=_fetch, args=(self._source, self._smoke, loop, fetched), name="keys", daemon=True
+        )
         self._reader.start()
         try:
             async with asyncio.timeout(download.FETCH_SECONDS + SPARE_SECONDS / 2):
@@ -142,24 +144,21 @@ class KeySet:
         except TimeoutError:
             raise Unavailable(f"the keys at {self._source} cannot be read", found="no answer in time") from None
 
-    def _take(self, content: bytes, keys: Keys) -> None:
-        if content != self._content:
-            self._keys = keys
-            self._content = content
+    def _take(self, keys: Signers) -> None:
+        before, self._keys = self._keys, keys
+        if keys.content != before.content or keys.notes != before.notes:
             self.generation += 1
-            for reason in keys.skipped:
-                if reason not in self._skipped:
-                    logger.warning("the key set holds a key that is not used: %s", reason)
-            self._skipped = frozenset(keys.skipped)
-            if not len(keys):
+            for note in keys.notes:
+                if note not in before.notes:
+                    logger.warning("%s", note)
+            if not len(keys.issuer):
                 logger.error("the key set holds no key that may verify tokens: every token is refused")
         self._read_at = self._tried_at = time.monotonic()
 
 
-def _fetch(source: str, loop: asyncio.AbstractEventLoop, fetched: asyncio.Future[tuple[bytes, Keys]]) -> None:
+def _fetch(source: str, smoke: Path | None, loop: asyncio.AbstractEventLoop, fetched: asyncio.Future[Signers]) -> None:
     try:
-        content = download.read(source, download.FETCH_SECONDS)
-        outcome: tuple[bytes, Keys] | Exception = (content, jwks.parse(content))
+        outcome: Signers | Exception = signers.read(source, smoke)
     except Exception as error:  # noqa: BLE001 - handed over, whatever it is
         known = isinstance(error, SlipwayError)
         outcome = error if known else Unavailable(

@@ -12,6 +12,7 @@ import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving import heap, model, openapi, probe, trace
@@ -223,7 +224,8 @@ def _add_auth(parts: Parts) -> None:
     if settings.auth == "off":
         logger.warning("AUTHENTICATION IS OFF: everybody who reaches this port may do everything")
         return
-    keys = KeySet(settings.jwks, settings.jwks_refresh_seconds, settings.jwks_stale_seconds)
+    smoke = Path(settings.smoke_jwks) if settings.smoke_jwks else None
+    keys = KeySet(settings.jwks, settings.jwks_refresh_seconds, settings.jwks_stale_seconds, smoke)
     keys.load()
     parts.keys = keys
     parts.authenticator = Authenticator(keys, settings.issuer, settings.audience, settings.roles_claim)

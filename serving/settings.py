@@ -41,6 +41,10 @@ class Settings:
 
     auth: str = _setting("on", "off opens every route, is logged, and is refused in production", choices=("on", "off"))
     jwks: str = _setting("", "file or https URL of the public keys that sign tokens (a JWKS)")
+    smoke_jwks: str = _setting(
+        "",
+        "file of the smoke test's public keys (a JWKS): they sign for the subject `smoke` and the role predict alone",
+    )
     issuer: str = _setting("slipway", "the only `iss` that is accepted")
     audience: str = _setting("slipway", "the only `aud` that is accepted")
     roles_claim: str = _setting(

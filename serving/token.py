@@ -1,7 +1,7 @@
 """Keys and short-lived tokens for development: made here, used here, never in production.
 
 Owns the folder var/auth: an Ed25519 private key that only its owner reads, and
-the JWKS of its public half. Refuses to make a token that lives longer than a day.
+the JWKS of its public half; below it the same of the smoke test. Refuses to make a token that lives longer than a day.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from slipway.errors import BadInput, Unavailable
 
 LONGEST_SECONDS = 24 * 3600
 PRIVATE, PUBLIC = "private.pem", "jwks.json"
+SMOKE = "smoke"  # the folder below of the smoke test's own key
 ALGORITHM = "EdDSA"
 
 

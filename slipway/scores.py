@@ -48,8 +48,11 @@ def resample(blocks: npt.NDArray[np.generic], resamples: int, seed: int) -> Resa
     """Draw `resamples` samples of whole blocks, with replacement, after the sample itself."""
     _, index = np.unique(blocks, return_inverse=True)
     count = int(index.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return Resamples(index.astype(np.int64), np.vstack([np.ones(count), drawn]).astype(np.float64))
+    random, shares = np.random.default_rng(seed), np.full(count, 1 / count)
+    draws = np.ones((1 + resamples, count))
+    for number in range(1, 1 + resamples):  # one by one: all at once would be there three times
+        draws[number] = random.multinomial(count, shares)
+    return Resamples(index.astype(np.int64), draws)
 
 
 def scores(label: npt.NDArray[np.integer], probability: Floats, drawn: Resamples) -> dict[str, Floats]:

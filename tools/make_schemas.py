@@ -7,9 +7,10 @@ or a newer Argo, against a cluster of that version.
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
+
+from slipway import programs
 
 FOLDER = Path(__file__).parent / "schemas"
 KINDS = [
@@ -30,7 +31,7 @@ def main() -> None:
     """Ask the API server and write one file a kind."""
     FOLDER.mkdir(exist_ok=True)
     for group, kinds in KINDS:
-        text = subprocess.run(["kubectl", "get", "--raw", f"/openapi/v3/{group}"], capture_output=True, check=True)
+        text = programs.run(["kubectl", "get", "--raw", f"/openapi/v3/{group}"], capture_output=True, check=True)
         schemas: dict[str, Any] = json.loads(text.stdout)["components"]["schemas"]
         name = group.removeprefix("apis/").removeprefix("api/").split("/")
         version, domain = name[-1], name[0].split(".")[0] if len(name) > 1 else ""

@@ -11,6 +11,7 @@ import rich_click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from slipway.embedded_store import settle_aloud
 from slipway.table import Column, Listing
 from slipway.tracking_uri import tracking_uri
 
@@ -37,7 +38,10 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     from training.tune import Where, tune
 
     chosen = params.load()
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"), Path())
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = tracking_uri(named, Path())
+    if not named:
+        settle_aloud(Path())
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

@@ -12,12 +12,16 @@ from pathlib import Path
 from registry.policy.check import check, overlays
 from slipway.errors import Refused, SlipwayError
 
+BUILT = Path("var/bin/kustomize")  # by make manifest-tools
+
 
 def main(words: list[str] | None = None) -> int:
     """Check every environment; return the exit code: 0 nothing found, 3 unreadable, 4 refused, 5 no kustomize."""
     parser = argparse.ArgumentParser(prog="python -m registry.policy", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("gitops", type=Path, nargs="?", default=Path("gitops"))
-    parser.add_argument("--kustomize", default=shutil.which("kustomize") or "var/bin/kustomize")
+    parser.add_argument(
+        "--kustomize", default="kustomize" if shutil.which("kustomize") or not BUILT.is_file() else str(BUILT)
+    )
     parser.add_argument("--output", type=Path, help="folder to write what the environments make")
     parser.add_argument("--json", action="store_true", dest="as_json")
     given = parser.parse_args(words)

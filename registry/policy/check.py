@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,6 +20,7 @@ import yaml
 from registry.policy import objects, sources
 from registry.policy.finding import Finding
 from registry.release.repository.releasefile import Release, parse, render
+from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 BUILD_SECONDS = 60
@@ -50,10 +50,10 @@ def build(overlay: Path, kustomize: str = "kustomize") -> list[Mapping[str, Any]
     """
     command = [kustomize, "build", str(overlay)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = programs.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS)
+    except programs.NoAnswer:
         raise Unavailable(
-            "kustomize cannot be run", expected=kustomize, found=str(error), hint="make manifest-tools"
+            "kustomize gave no answer", expected=f"one within {BUILD_SECONDS} s", hint=" ".join(command)
         ) from None
     if done.returncode:
         raise BadInput(f"{overlay} cannot be built", found=done.stderr.strip()[-800:], hint=" ".join(command))

@@ -132,7 +132,8 @@ def check_base(base: str) -> None:
             "the base image is not named by digest",
             expected="IMAGE@sha256:…",
             found=base or "nothing",
-            hint="skopeo inspect --format '{{.Name}}@{{.Digest}}' docker://docker.io/library/python:3.11-slim",
+            hint="skopeo inspect --format '{{.Name}}@{{.Digest}}' docker://docker.io/library/python:3.11-slim"
+            "  (skopeo: apt-get install skopeo; without Docker Hub: serving/image/debian-base FOLDER makes a base)",
         )
 
 

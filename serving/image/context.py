@@ -11,11 +11,11 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving.image.rootfs import EPOCH
+from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 HERE = Path(__file__).parent
@@ -84,14 +84,14 @@ def export_requirements(source: Path, *extras: str) -> str:
             found="a folder without uv.lock",
             hint="run this command in a checkout of the project",
         )
-    command = [_uv(), "export", "--quiet", "--locked", "--project", str(source), "--format", "requirements.txt"]
+    command = ["uv", "export", "--quiet", "--locked", "--project", str(source), "--format", "requirements.txt"]
     command += ["--no-emit-project", "--no-default-groups", "--no-header", "--no-annotate"]
     for extra in ("serving", *extras):
         command += ["--extra", extra]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = programs.run(command, capture_output=True, text=True)
     if done.returncode:
         raise BadInput("uv.lock does not fit pyproject.toml", found=done.stderr.strip(), hint="uv lock")
-    return done.stdout
+    return str(done.stdout)
 
 
 def install_packages(requirements: str, folder: Path) -> None:
@@ -102,10 +102,10 @@ def install_packages(requirements: str, folder: Path) -> None:
     """
     listing = folder.parent / "requirements.txt"
     listing.write_text(requirements)
-    command = [_uv(), "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy", "--no-deps"]
+    command = ["uv", "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy", "--no-deps"]
     command += ["--require-hashes", "--only-binary", ":all:", "--python-version", PYTHON]
     command += ["--python-platform", _platform(), "--no-progress", "--no-config", "-r", str(listing)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = programs.run(command, capture_output=True, text=True)
     if done.returncode:
         raise Unavailable(
             "cannot install the image's packages",
@@ -154,10 +154,3 @@ def _platform() -> str:
     if machine not in PLATFORMS:
         raise BadInput("no wheels for this machine's processor", expected=" or ".join(PLATFORMS), found=machine)
     return PLATFORMS[machine]
-
-
-def _uv() -> str:
-    found = shutil.which("uv")
-    if found is None:
-        raise Unavailable("uv is not here", expected="uv on PATH", hint="pip install 'slipway[image]'")
-    return found

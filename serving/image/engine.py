@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 ENGINES = ("buildah", "podman", "docker")
@@ -115,7 +115,7 @@ class Engine:
             return _digest_in(Path(file.name).read_text(), target)
 
     def _run(self, command: list[str], failure: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = programs.run(command, capture_output=True, text=True)
         if done.returncode:
             said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
             raise Unavailable(
@@ -124,7 +124,7 @@ class Engine:
                 found=said or f"exit code {done.returncode}",
                 hint="mend what it says, then run the same command again: what is done is not done twice",
             )
-        return done.stdout
+        return str(done.stdout)
 
 
 def find(wanted: str | None = None) -> Engine:
@@ -164,7 +164,7 @@ def _state(name: str) -> str:
 
 
 def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return programs.run(command, capture_output=True).returncode == 0
 
 
 def _digest_in(text: str, target: str) -> str:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
-import subprocess
 import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
 
 from serving.image.engine import Engine
+from slipway import programs
 from slipway.errors import Unavailable
 
 FORMAT = "cyclonedx-json@1.6"
@@ -29,15 +28,13 @@ def packages(engine: Engine, image: str) -> dict[str, Any]:
     Raises:
         Unavailable: syft is missing or failed.
     """
-    syft = shutil.which("syft")
-    if syft is None:
-        raise Unavailable("syft is not here", expected="syft on PATH", hint="pip install 'slipway[image]'")
+    syft = programs.path("syft")
     with tempfile.TemporaryDirectory(prefix="slipway-sbom-") as folder:
         archive = Path(folder, "image.tar")
         kind = engine.save(image, archive)
         command = [syft, "scan", "--quiet", "--output", FORMAT, f"{kind}:{archive}"]
         environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "TMPDIR": folder}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = programs.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise Unavailable(f"syft cannot read {image}", found=done.stderr.strip()[-800:])
     found: dict[str, Any] = json.loads(done.stdout)

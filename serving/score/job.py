@@ -145,7 +145,9 @@ def assemble(job: Job) -> tuple[int, str | None]:
 
 def _claim(job: Job, *, restart: bool) -> None:
     folder, note = job.parts_folder, job.parts_folder / "job.json"
-    ours = {**job.identity, "input": str(job.source.resolve()), "input_mtime_ns": job.source.stat().st_mtime_ns}
+    # Seen from the result, so that a folder that holds both can be moved.
+    source = os.path.relpath(job.source.resolve(), job.target.resolve().parent)
+    ours = {**job.identity, "input": source, "input_mtime_ns": job.source.stat().st_mtime_ns}
     found = json.loads(note.read_text()) if note.is_file() else None
     if found not in (None, ours) and not restart:
         other = sorted(name for name in ours if found.get(name) != ours[name])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from registry.release.repository.commits import Actor, actor, signing
 from registry.release.repository.manifests import NOBODY, SIGNERS, Remote
 from registry.signing import Trust
+from slipway import programs
 from slipway.errors import BadInput
 
 EMBEDDED = Path("var/gitops.git")
@@ -45,9 +45,18 @@ class Settings:
 
     def manifests(self) -> Remote:
         """Return the remote as manifests.py takes it."""
-        key = hashlib.sha256(f"{self.remote}\n{self.branch}".encode()).hexdigest()[:16]
         config = (*signing(self.signing_key), f"{SIGNERS}{self.allowed_signers or NOBODY}")
-        return Remote(self.remote, self.branch, self.folder, self.actor, config, self.state / "seen" / key)
+        return Remote(self.remote, self.branch, self.folder, self.actor, config, self._seen())
+
+    def _seen(self) -> Path:
+        """Return the file that remembers the branch's last commit; the project's own repository moves with it."""
+        found = self.state / "seen" / _key(self.remote, self.branch)
+        if not self.embedded:
+            return found
+        moving = self.state / "seen" / _key(str(EMBEDDED), self.branch)
+        if found.is_file() and not moving.exists():  # of a version that named it by its place
+            found.replace(moving)
+        return moving
 
 
 def read(environment: Mapping[str, str], top: Path) -> Settings:
@@ -87,6 +96,10 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
     )
 
 
+def _key(remote: str, branch: str) -> str:
+    return hashlib.sha256(f"{remote}\n{branch}".encode()).hexdigest()[:16]
+
+
 def _remote(named: str) -> str:
     # A path is one from where the command was typed, not from the clone.
     return str(Path(named).resolve()) if "://" not in named and Path(named).is_dir() else named
@@ -105,9 +118,7 @@ def _seconds(text: str) -> float:
 
 def _git_user(top: Path) -> str:
     said = [
-        subprocess.run(
-            ["git", "-C", str(top), "config", key], capture_output=True, text=True, check=False
-        ).stdout.strip()
+        programs.run(["git", "-C", str(top), "config", key], capture_output=True, text=True).stdout.strip()
         for key in ("user.name", "user.email")
     ]
     return f"{said[0]} <{said[1]}>" if all(said) else ""

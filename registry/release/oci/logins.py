@@ -12,11 +12,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 TIMEOUT_SECONDS = 15
@@ -88,10 +88,11 @@ def _helped(helper: str, host: str) -> str | None:
             hint="mend credsStore and credHelpers",
         )
     try:
-        ran = subprocess.run(
-            [program, "get"], input=address, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        ran = programs.run(
+            [program, "get"], input=address, capture_output=True, text=True, timeout=TIMEOUT_SECONDS,
+            purpose=f"keeps the login of {host}, as its settings say",
+        )  # fmt: skip
+    except programs.NoAnswer as error:
         raise Unavailable(
             f"the credential helper {program} gave no answer",
             expected=f"the login of {host} within {TIMEOUT_SECONDS} s",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry.release.repository.commits import PRODUCTION
 from registry.release.repository.manifests import Clone
+from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 TIMEOUT_SECONDS = 60
@@ -55,19 +55,11 @@ def difference(clone: Clone, model: str, after: str | None, environment: str = P
 
 def build(overlay: Path) -> str:
     """Return what kustomize makes of a folder."""
-    tool = [["kustomize", "build"]] if shutil.which("kustomize") else []
-    tool += [["kubectl", "kustomize"]] if shutil.which("kubectl") else []
-    if not tool:
-        raise Unavailable(
-            "neither `kustomize` nor `kubectl` is installed",
-            expected="one of them on PATH, to build the manifests",
-            hint="install kubectl: https://kubernetes.io/docs/tasks/tools/",
-        )
+    instead = shutil.which("kustomize") is None and shutil.which("kubectl") is not None
+    tool = ["kubectl", "kustomize"] if instead else ["kustomize", "build"]
     try:
-        ran = subprocess.run(
-            [*tool[0], str(overlay)], capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
+        ran = programs.run([*tool, str(overlay)], capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    except programs.NoAnswer as error:
         raise Unavailable(
             "kustomize gave no answer", expected=f"one within {TIMEOUT_SECONDS} s", hint="run the same command again"
         ) from error
@@ -77,7 +69,7 @@ def build(overlay: Path) -> str:
             found=ran.stderr.strip()[-600:],
             hint="mend the overlay, commit and push",
         )
-    return ran.stdout
+    return str(ran.stdout)
 
 
 def _write(clone: Clone, model: str, top: Path) -> None:

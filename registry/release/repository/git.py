@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry.tracking import without_credentials
-from slipway.errors import BadInput, Unavailable
+from slipway import programs
+from slipway.errors import Unavailable
 
 CONFIG = (
     "core.hooksPath=/dev/null",
@@ -30,8 +30,6 @@ CONFIG = (
 # How the remote is reached and the user's own settings; every other GIT_* may be of a repository around us.
 KEPT = {"GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_SSL_CAINFO", "GIT_CONFIG_NOSYSTEM"}
 TIMEOUT_SECONDS = 120
-# What git calls for signatures and for remotes over ssh: Debian's packages.
-PACKAGES = {"ssh-keygen": "openssh-client", "ssh": "openssh-client", "gpg": "gnupg"}
 
 
 @dataclass(frozen=True)
@@ -58,23 +56,19 @@ class Git:
         """Run git and return what it said, whatever the exit code.
 
         Raises:
-            BadInput: git is not installed.
-            Unavailable: it gave no answer in time, or calls a program that is not installed.
+            Unavailable: it is not installed, gave no answer in time, or calls a program that is not installed.
         """
         settings = [word for pair in (*CONFIG, *self.config) for word in ("-c", pair)]
         environment = _environment() | (environment or {})
         try:
-            ran = subprocess.run(
+            ran = programs.run(
                 ["git", f"--git-dir={self.folder}", *settings, *words],
                 input=stdin,
                 capture_output=True,
-                check=False,
                 env=environment,
                 timeout=TIMEOUT_SECONDS,
             )
-        except FileNotFoundError as error:
-            raise BadInput("git is not installed", expected="git 2.34 or newer on PATH", hint="install git") from error
-        except subprocess.TimeoutExpired as error:
+        except programs.NoAnswer as error:
             raise Unavailable(
                 f"git {words[0]} gave no answer",
                 expected=f"one within {TIMEOUT_SECONDS} s",
@@ -103,13 +97,7 @@ class Git:
 def _refuse_missing(done: Done) -> None:
     # git goes on without it, and calls a signature bad that nobody has looked at.
     if missing := re.search(r"^error: cannot run (\S+): No such file or directory$", done.err, re.MULTILINE):
-        program = missing[1]
-        package = PACKAGES.get(program, program)
-        raise Unavailable(
-            f"git needs `{program}`, which is not installed",
-            expected=f"{program} on PATH",
-            hint=f"apt-get install {package}, or the package of another system that has it",
-        )
+        raise programs.missing(missing[1], "is called by git")
 
 
 def _environment() -> dict[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -18,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from registry.release.repository.diff import build, unified
+from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 LONGEST = 60_000  # GitHub refuses a comment of more than 65,536 characters
@@ -127,10 +127,8 @@ def _call(top: Path, *words: str) -> bytes:
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"  # DVC is installed beside this program
     environment = os.environ | {"PATH": path, "LC_ALL": "C"}
     try:
-        ran = subprocess.run(words, cwd=top, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, env=environment)
-    except FileNotFoundError as error:
-        raise Unavailable(f"{words[0]} is not installed", expected=f"{words[0]} on PATH", hint="make setup") from error
-    except subprocess.TimeoutExpired as error:
+        ran = programs.run(words, cwd=top, capture_output=True, timeout=TIMEOUT_SECONDS, env=environment)
+    except programs.NoAnswer as error:
         raise Unavailable(
             f"{words[0]} gave no answer", expected=f"one within {TIMEOUT_SECONDS} s", hint="run the same command again"
         ) from error
@@ -140,4 +138,4 @@ def _call(top: Path, *words: str) -> bytes:
             found=ran.stderr.decode(errors="replace").strip()[-600:],
             hint="git fetch --unshallow origin, and name a commit with --base",
         )
-    return ran.stdout
+    return bytes(ran.stdout)

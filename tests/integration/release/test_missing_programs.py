@@ -41,7 +41,7 @@ def test_a_signature_that_cannot_be_checked_is_not_called_bad(git: Git, signatur
     commit = written(git, signature)
     with pytest.raises(Unavailable) as refused:
         git.run("log", "-1", "--format=%G?", commit)
-    assert refused.value.hint == f"apt-get install {package}, or the package of another system that has it"
+    assert f"apt-get install {package}, or the package of another system that has it" in (refused.value.hint or "")
 
 
 @pytest.mark.parametrize(("kind", "program"), [("ssh", "ssh-keygen"), ("openpgp", "gpg")])
@@ -49,7 +49,7 @@ def test_what_cannot_be_signed_names_the_program(git: Git, kind: str, program: s
     tree = git.run("hash-object", "-t", "tree", "-w", "--stdin").text
     signed = Git(git.folder, (f"gpg.format={kind}", "user.signingKey=/nowhere/key"))
     who = {f"GIT_{role}_{part}": "ada@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    with pytest.raises(Unavailable, match=f"`{program}`, which is not installed"):
+    with pytest.raises(Unavailable, match=f"`{program}` is not installed; it makes and verifies"):
         signed.run("commit-tree", "-S", "-m", "x", tree, environment=who)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,14 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import gate_error_rates as rates
-from registry.noninferiority import (
-    _area,
-    _loss,
-    advantages,
-    expanded_tail,
-    ordered_pairs,
-    student_t,
-)
+from registry import area
+from registry.area import difference, ordered_pairs
+from registry.noninferiority import _loss, advantages, expanded_tail, student_t
 from slipway.scores import resample, scores
 
 
@@ -59,7 +55,7 @@ def test_moving_every_row_towards_its_label_never_lowers_the_advantage(less: flo
 def test_the_standard_error_is_the_spread_of_the_draws(metric: str) -> None:
     sample = rates.draw(rates.WORSE, 200, np.random.default_rng(3))
     drawn = resample(sample.block, 2000, 3)
-    estimate = {"log_loss": _loss, "roc_auc": _area}[metric]
+    estimate = {"log_loss": _loss, "roc_auc": difference}[metric]
     value, error = estimate(sample.label, sample.challenger, sample.champion, drawn)
     assert error[0] == pytest.approx(value[1:].std(), rel=0.1)
 
@@ -121,3 +117,43 @@ def test_a_comparison_of_the_flights_size_stays_small() -> None:
     started = time.process_time()
     rates.timing()
     assert time.process_time() - started < 10 * walking
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.integers(2, 80), levels=st.integers(1, 30), blocks=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
+def test_the_matrix_of_few_blocks_and_the_walk_of_many_agree_to_the_last_bit(
+    rows: int, levels: int, blocks: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    label = random.integers(0, 2, rows)
+    challenger, champion = random.integers(0, levels + 1, (2, rows)) / levels  # many ties
+    drawn = resample(random.integers(0, blocks, rows), 30, seed)
+    found = []
+    for most in (0, 10_000):
+        with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore", invalid="ignore"):
+            patch.setattr(area, "MOST_BLOCKS", most)
+            patch.setattr(area, "CELLS_A_ROW", 10_000)
+            patch.setattr(area, "CELLS", 100)  # a few draws a chunk
+            found.append(difference(label, challenger, champion, drawn))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_memory_is_bounded_where_every_row_is_a_block_of_its_own() -> None:
+    random = np.random.default_rng(1)
+    label, (challenger, champion) = random.integers(0, 2, 5000), random.random((2, 5000))
+    drawn = resample(np.arange(5000), 50, 1)
+    tracemalloc.start()
+    try:
+        advantages(label, challenger, champion, drawn, 0.95)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    matrix = 8 * drawn.blocks**2
+    assert peak < matrix / 2, f"{peak / 2**20:.0f} MiB; one matrix of pairs would take {matrix / 2**20:.0f}"
+
+
+def test_draws_are_those_that_one_call_would_give() -> None:
+    drawn = resample(np.arange(300), 40, 9).draws
+    at_once = np.random.default_rng(9).multinomial(300, np.full(300, 1 / 300), size=40)
+    np.testing.assert_array_equal(drawn, np.vstack([np.ones(300), at_once]))
