@@ -163,6 +163,12 @@ def test_columns_of_different_lengths_are_refused(reader: Reader, rows: list[Any
     assert "lengths" in refused(reader, json.dumps({"columns": columns}).encode()).faults[0].found
 
 
+def test_null_is_no_column(reader: Reader, rows: list[Any]) -> None:
+    columns: dict[str, Any] = {name: [row[name] for row in rows[:2]] for name in rows[0]}
+    columns["temp"] = None
+    assert refused(reader, json.dumps({"columns": columns}).encode()).faults[0].field == "columns.temp"
+
+
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-10, 7000), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=4), st.sampled_from(["AA", "JFK", "BOS", "ZZ"]), st.lists(st.integers(), max_size=2),
