@@ -77,6 +77,11 @@ TARGETS ?= connection bodies spool contract
 fuzz: fuzz-packages ## fuzz each reader of the server for SECONDS=60; TARGETS="connection bodies spool contract"
 	for target in $(TARGETS); do PYTHONPATH=.:var/fuzz/packages python -m tests.fuzz $$target -max_total_time=$(SECONDS); done
 
+MINUTES ?= 60
+.PHONY: soak
+soak: setup ## run the server at half capacity with faults at random for MINUTES=60; SEED= repeats one
+	python -m tests.soak $(MINUTES) $(SEED)
+
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version
 	pytest --reruns 1 -rR --rerun-show-tracebacks -m image tests/integration
