@@ -61,7 +61,7 @@ $(TOOLS): %-tools:
 	@tools/packages install $*
 
 .PHONY: test-long
-test-long: setup manifest-tools long-tools ## the integration tests that take minutes
+test-long: setup manifest-tools long-tools fuzz-packages ## the integration tests that take minutes
 	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
 
 .PHONY: test-nightly
@@ -72,6 +72,25 @@ test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole s
 e2e: setup e2e-tools ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
 	pytest -n 2 --dist loadgroup -x --reruns 1 -rR --rerun-show-tracebacks -m "not alone and not nightly" tests/e2e
 	pytest -x --reruns 1 -rR --rerun-show-tracebacks -m "(alone or nightly)$(if $(filter all,$(SLIPWAY_E2E)),, and not nightly)" tests/e2e
+
+# libFuzzer for Python, beside .venv: it measures what it runs, and nothing else needs it.
+.PHONY: fuzz-packages
+fuzz-packages: setup ## put the fuzzer into var/fuzz
+	@mkdir -p var/fuzz && uv export --quiet --locked --only-group fuzz -o var/fuzz/requirements.txt
+	@cmp --quiet var/fuzz/requirements.txt var/fuzz/installed.txt || { \
+	  uv pip install --no-config --quiet --python $(BIN)/python --target var/fuzz/packages --require-hashes -r var/fuzz/requirements.txt && \
+	  mv var/fuzz/requirements.txt var/fuzz/installed.txt; }
+
+SECONDS ?= 60
+TARGETS ?= connection bodies spool contract
+.PHONY: fuzz
+fuzz: fuzz-packages ## fuzz each reader of the server for SECONDS=60; TARGETS="connection bodies spool contract"
+	for target in $(TARGETS); do PYTHONPATH=.:var/fuzz/packages python -m tests.fuzz $$target -max_total_time=$(SECONDS); done
+
+MINUTES ?= 60
+.PHONY: soak
+soak: setup ## run the server at half capacity with faults at random for MINUTES=60; SEED= repeats one
+	python -m tests.soak $(MINUTES) $(SEED)
 
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -80,6 +81,7 @@ class Application:
         try:
             request.trace = trace.parent(request.headers.get(b"traceparent"))
             request.id, request.client_id = trace.request_id(request.headers.get(b"x-request-id"))
+            request.refuse_repeated()
             return await self._handler(request)(request)
         except Problem as problem:
             return self._refused(request, problem)
@@ -112,7 +114,7 @@ class Application:
         headers = [(b"content-type", answer.media_type), (b"x-request-id", request.id.encode()), *answer.headers]
         if request.client_id:
             headers.append((b"x-client-request-id", request.client_id.encode()))
-        if len(body) >= COMPRESS_BYTES and b"gzip" in request.headers.get(b"accept-encoding", b""):
+        if len(body) >= COMPRESS_BYTES and _takes_gzip(request.headers.get(b"accept-encoding", b"")):
             body = gzip.compress(body, 1, mtime=0)
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         headers.append((b"content-length", b"%d" % len(body)))
@@ -131,3 +133,14 @@ class Application:
                 self.parts.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _takes_gzip(accepted: bytes) -> bool:
+    """Say whether Accept-Encoding lists gzip, with a weight that is not zero."""
+    if b"gzip" not in accepted.lower():
+        return False
+    for listed in accepted.lower().split(b","):
+        name, _, weight = listed.replace(b" ", b"").replace(b"\t", b"").partition(b";")
+        if name == b"gzip":
+            return re.fullmatch(rb"q=0(\.0*)?", weight) is None
+    return False

@@ -90,6 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stop(refusals.HEAD_TOO_LARGE)
         if len(self.pipeline) >= MOST_PIPELINED:
             self._stop(refusals.MALFORMED)
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            self._stop(refusals.UNKNOWN_CODING)
         super().on_headers_complete()
         self.headers = []  # a trailer is no header: what comes after the body is bounded and dropped
         self.phase = BODY

@@ -7,6 +7,7 @@ not finite, nesting too deep to read.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -36,7 +37,7 @@ def rows(body: bytes, features: tuple[Feature, ...], max_rows: int) -> tuple[lis
         _refuse("", 'an object with "rows" (a list of objects) or "columns" (an object of lists)', content)
     by_rows = "rows" in content
     if not by_rows:
-        content = {"rows": _transposed(content["columns"], {f.name for f in features})}
+        content = {"rows": _transposed(content["columns"], {f.name for f in features}, max_rows)}
     found = content["rows"]
     if not isinstance(found, list) or not 1 <= len(found) <= max_rows:
         text = f"{len(found)} rows" if isinstance(found, list) else shown(found)
@@ -53,7 +54,8 @@ def find(given: list[dict[str, Any]], features: tuple[Feature, ...], longest: in
     found: list[Fault] = []
     for index, row in enumerate(given):
         where = f"rows[{index}]"
-        found += [Fault(f"{where}.{named(name)}", "no such field", "a value") for name in row if name not in names]
+        others = itertools.islice((name for name in row if name not in names), MOST_FAULTS)
+        found += [Fault(f"{where}.{named(name)}", "no such field", "a value") for name in others]
         for feature in features:
             expected = _fault(row, feature, longest)
             if expected:
@@ -164,7 +166,7 @@ def _no_constant(name: str) -> NoReturn:
     raise Problem(422, f"{name} is no JSON number", kind="invalid-input", faults=[Fault("", "a finite number", name)])
 
 
-def _transposed(columns: Any, names: set[str]) -> list[dict[str, Any]]:
+def _transposed(columns: Any, names: set[str], max_rows: int) -> list[dict[str, Any]]:
     if not isinstance(columns, dict) or not columns:
         _refuse("columns", "an object of lists", columns)
     for name, column in columns.items():
@@ -175,6 +177,8 @@ def _transposed(columns: Any, names: set[str]) -> list[dict[str, Any]]:
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1:
         _refused("columns", "lists of one length", f"lengths {sorted(lengths)[:5]}")
+    if not 1 <= (count := lengths.pop()) <= max_rows:  # before a row is made of each
+        _refused("rows", f"lists of 1 to {max_rows} values", f"{count} values")
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 

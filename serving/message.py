@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 from serving.auth import ANONYMOUS, Principal
@@ -12,6 +13,8 @@ from serving.shedding import Places
 
 JSON = b"application/json"
 Headers = list[tuple[bytes, bytes]]
+# Fields of one value that decide who asks for what.
+SINGLE = (b"authorization", b"host", b"content-type", b"content-encoding", b"inference-header-content-length")
 
 
 class Answer(NamedTuple):
@@ -44,6 +47,19 @@ class Request:
         self.route = "unknown"
         self.rows = 0
         self.place: str | None = None
+
+    def refuse_repeated(self) -> None:
+        """Refuse a field that is there twice where two servers might read another of them.
+
+        Raises:
+            Problem: 400.
+        """
+        if len(self.headers) == len(self.scope["headers"]):
+            return
+        count = Counter(name for name, _ in self.scope["headers"])
+        for name in SINGLE:
+            if count[name] > 1:
+                raise Problem(400, f"the header {name.decode()} is there {count[name]} times", kind="header-repeated")
 
     @property
     def caller(self) -> str:

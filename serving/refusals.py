@@ -15,6 +15,7 @@ TOO_SLOW = Problem(408, "the request did not arrive in time", kind="too-slow")
 HEAD_TOO_LARGE = Problem(
     431, "the head, trailers and chunk framing must have at most 32 KiB and 128 fields", kind="head-too-large"
 )
+UNKNOWN_CODING = Problem(501, "the only transfer coding that is read is chunked", kind="transfer-coding")
 NO_TUNNEL = Problem(501, "this server opens no tunnels", kind="no-tunnel")
 
 

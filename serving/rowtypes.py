@@ -33,7 +33,7 @@ def decoder(features: tuple[Feature, ...], max_rows: int, *, all_given: bool) ->
         return None
     names = {f"f{index}": feature.name for index, feature in enumerate(features)}
     length = msgspec.Meta(min_length=1, max_length=max_rows)
-    row: Any = _struct("Row", [_optional(_value(f), f, all_given) for f in features], names)
+    row: Any = _struct("Row", [_optional(_cell(f), f, all_given) for f in features], names)
     lists = [_optional(Annotated[list[_cell(f)], length], f, all_given) for f in features]  # type: ignore[misc]
     columns = _struct("Columns", lists, names)
     rows: Any = Annotated[list[row], length]
@@ -51,9 +51,7 @@ def _struct(name: str, kinds: list[tuple[Any, ...]], names: dict[str, str]) -> A
 
 
 def _optional(kind: Any, feature: Feature, all_given: bool) -> tuple[Any, ...]:
-    if feature.missing == "refuse":
-        return (kind,)
-    return (kind | None,) if all_given else (kind | None | msgspec.UnsetType, msgspec.UNSET)
+    return (kind,) if all_given or feature.missing == "refuse" else (kind | msgspec.UnsetType, msgspec.UNSET)
 
 
 def _cell(feature: Feature) -> Any:

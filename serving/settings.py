@@ -8,6 +8,7 @@ that does not parse, by name.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -92,14 +93,14 @@ class Settings:
     )
     spool_bytes: int = _setting(256 << 20, "most bytes in the spool; past it requests get 503")
     spool_sync_seconds: float = _setting(0.05, "time between two fsync of the spool")
-    journal_redact: str = _setting("", "names of features that are never written down, by comma")
+    journal_redact: str = _setting("", "names of features that are never written down: by comma, or as a JSON list")
 
     otlp_endpoint: str = _setting("", "OTLP/HTTP endpoint of traces, with the extra serving-trace; empty: no traces")
 
     @property
     def redacted(self) -> frozenset[str]:
         """Names of the features that the journal leaves out."""
-        return frozenset(name.strip() for name in self.journal_redact.split(",") if name.strip())
+        return frozenset(_names(self.journal_redact))
 
     @property
     def cache_in_redis(self) -> bool:
@@ -110,6 +111,28 @@ class Settings:
     def journal_on(self) -> bool:
         """Whether predictions are written down."""
         return self.journal == "on" and bool(self.database_url)
+
+
+def _names(text: str) -> list[str]:
+    """Read names by comma, or a JSON list where one has a comma, a quote or a space at its end.
+
+    Raises:
+        BadInput: it begins like a JSON list and is none of texts.
+    """
+    if not text.lstrip().startswith("["):
+        return [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadInput(
+            "SLIPWAY_JOURNAL_REDACT does not parse",
+            expected="names by comma, or a JSON list of names",
+            found=text[:200],
+            hint="""set it to a list such as '["income, yearly", "age"]'""",
+        )
+    return names
 
 
 def read(environment: Mapping[str, str], **given: Any) -> Settings:
@@ -149,6 +172,7 @@ def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
 def _refuse_unsafe(settings: Settings) -> None:
     if not re.fullmatch(r"[a-z0-9.-]{0,253}", settings.spool_owner) or settings.spool_owner in (".", ".."):
         raise BadInput("SLIPWAY_SPOOL_OWNER is no folder's name", expected="a pod's name", found=settings.spool_owner)
+    _names(settings.journal_redact)
     _refuse_url("SLIPWAY_REDIS_URL", settings.redis_url, ("redis", "rediss"))
     _refuse_url("SLIPWAY_DATABASE_URL", settings.database_url, ("postgresql", "postgres"))
     if settings.environment == "production" and settings.auth == "off":

@@ -97,7 +97,7 @@ class Reader:
         return keys + sum(value.count(":") for value in values if isinstance(value, str))
 
     def _from_columns(self, columns: tuple[Any, ...], body: bytes, gaps: bool) -> Batch:
-        lists = [column for column in columns if column is not None and column is not UNSET]
+        lists = [column for column in columns if column is not UNSET]
         lengths = {len(column) for column in lists}
         if len(lengths) != 1:
             return self._thorough(body)
@@ -110,7 +110,7 @@ class Reader:
         numeric = np.full((count, self._width), np.nan, np.float32)
         categorical = np.full((count, len(columns) - self._width), "", object)
         for index, column in enumerate(columns):
-            if column is None or column is UNSET:
+            if column is UNSET:
                 continue
             if index < self._width:
                 numeric[:, index] = column

@@ -87,6 +87,9 @@ def test_large_answers_are_compressed_for_who_asks(server: Server, client: Any, 
     plain = client(server).predict(rows, accept_encoding="identity")
     assert asked.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
+    for weight in ("gzip;q=0", "br, gzip ; q=0.00"):
+        assert "content-encoding" not in client(server).predict(rows, accept_encoding=weight).headers
+    assert "content-encoding" in client(server).predict(rows, accept_encoding="br;q=1, GZip;q=0.5").headers
     assert asked.json()["predictions"] == plain.json()["predictions"]
 
 

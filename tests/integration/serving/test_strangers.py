@@ -94,6 +94,29 @@ def test_a_trailer_is_no_header(server: Server, bearer: Any, golden: Any) -> Non
     assert answers.count(b"HTTP/1.1 200 ") == 1
 
 
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip\r\ntransfer-encoding: chunked"])
+def test_a_transfer_coding_that_is_not_read_is_refused(server: Server, bearer: Any, golden: Any, coding: bytes) -> None:
+    body = json.dumps({"rows": golden["rows"][:1]}).encode()
+    head = FIRST + b"authorization: Bearer %b\r\ntransfer-encoding: %b\r\n\r\n" % (bearer().encode(), coding)
+    with connected(server) as [connection]:
+        connection.sendall(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        assert everything(connection).startswith(b"HTTP/1.1 501 ")
+
+
+@pytest.mark.parametrize("name", ["authorization", "content-type", "content-encoding"])
+def test_a_field_of_one_value_that_is_there_twice_is_refused(
+    server: Server, bearer: Any, golden: Any, name: str
+) -> None:
+    usual = {"authorization": f"Bearer {bearer()}", "content-type": "application/json", "content-encoding": "identity"}
+    body = json.dumps({"rows": golden["rows"][:1]})
+    url = f"{server.url}/predict"
+    assert httpx.post(url, content=body, headers=usual).status_code == 200
+    others = {"authorization": "Bearer x", "content-type": "text/plain", "content-encoding": "gzip"}
+    for fields in ([*usual.items(), (name, others[name])], [(name, others[name]), *usual.items()]):
+        answer = httpx.post(url, content=body, headers=fields)
+        assert (answer.status_code, answer.json()["detail"]) == (400, f"the header {name} is there 2 times")
+
+
 UPGRADES = {
     "java": b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
     b"Upgrade: h2c\r\n",

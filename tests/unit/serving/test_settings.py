@@ -67,3 +67,26 @@ def test_a_store_that_cannot_be_is_refused_without_its_password(name: str, url: 
     with pytest.raises(BadInput, match=f"SLIPWAY_{name}") as refused:
         settings.read(SAFE | {f"SLIPWAY_{name}": url})
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", set()),
+        (" age , income,", {"age", "income"}),
+        ('["income, yearly", "age "]', {"income, yearly", "age "}),
+        (' ["[a]"]', {"[a]"}),
+        ("[]", set()),
+        ("a[0],b", {"a[0]", "b"}),
+    ],
+)
+def test_features_to_leave_out_of_the_journal_may_have_any_name(text: str, names: set[str]) -> None:
+    found = settings.read({"SLIPWAY_AUTH": "off", "SLIPWAY_JOURNAL_REDACT": text})
+    assert found.redacted == names
+
+
+@pytest.mark.parametrize("text", ['["a"', "[1]", "[a, b]", '["a"] b', "[" * 100_000])
+def test_a_list_of_features_that_does_not_parse_ends_the_start(text: str) -> None:
+    with pytest.raises(BadInput, match="SLIPWAY_JOURNAL_REDACT") as refused:
+        settings.read({"SLIPWAY_AUTH": "off", "SLIPWAY_JOURNAL_REDACT": text})
+    assert refused.value.hint

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tracemalloc
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from serving.faults import MOST_FAULTS
 from serving.problem import Problem
 from serving.schema import Schema
 from serving.validation import Reader
@@ -161,6 +163,28 @@ def test_columns_of_different_lengths_are_refused(reader: Reader, rows: list[Any
     columns = {name: [row[name] for row in rows[:2]] for name in rows[0]}
     columns["temp"] = columns["temp"][:1]
     assert "lengths" in refused(reader, json.dumps({"columns": columns}).encode()).faults[0].found
+
+
+@pytest.mark.parametrize("cell", [b"1", b"[]"])
+def test_a_column_that_is_too_long_is_refused_before_rows_are_made_of_it(reader: Reader, cell: bytes) -> None:
+    text = b'{"columns":{"distance":[%b]}}' % b",".join([cell] * 100_000)
+    tracemalloc.start()
+    faults = refused(reader, text).faults
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert faults[0].field == "rows"
+    assert most < 12 << 20  # a row of each value would take twice as much
+
+
+def test_of_a_thousand_unknown_fields_a_few_are_named(reader: Reader) -> None:
+    found = refused(reader, json.dumps({"rows": [{str(i): 1 for i in range(1000)}]}).encode()).faults
+    assert len(found) == MOST_FAULTS
+
+
+def test_null_is_no_column(reader: Reader, rows: list[Any]) -> None:
+    columns: dict[str, Any] = {name: [row[name] for row in rows[:2]] for name in rows[0]}
+    columns["temp"] = None
+    assert refused(reader, json.dumps({"columns": columns}).encode()).faults[0].field == "columns.temp"
 
 
 VALUES = st.one_of(
