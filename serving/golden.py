@@ -19,6 +19,32 @@ from slipway.errors import BadInput, SlipwayError
 RETRAIN = "correct training/features.py or the prepared rows, then dvc repro"
 
 
+def read(golden: bytes) -> Any:
+    """Parse golden.json.
+
+    Raises:
+        BadInput: it is not JSON, or has a key twice: two readers could then take two rows from one text.
+    """
+    try:
+        return json.loads(golden, object_pairs_hook=_once)
+    except ValueError as error:
+        raise BadInput("golden.json cannot be read", found=str(error), hint="dvc repro --force train") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(
+            f"golden.json has the key `{twice}` twice",
+            expected="each key once",
+            found=f"{names.count(twice)} times",
+            hint="dvc repro --force train",
+        )
+    return found
+
+
 def check(contract: bytes, golden: bytes) -> None:
     """Read the golden rows as a request is read.
 
@@ -26,8 +52,8 @@ def check(contract: bytes, golden: bytes) -> None:
         BadInput: the contract does not parse or refuses a row, or there are no rows.
     """
     try:
-        rows: Any = json.loads(golden)["rows"]
-    except (ValueError, KeyError, TypeError) as error:
+        rows: Any = read(golden)["rows"]
+    except (KeyError, TypeError) as error:
         raise BadInput("golden.json holds no rows", found=str(error), hint="dvc repro --force train") from error
     if not isinstance(rows, list) or not rows:
         raise BadInput("golden.json holds no rows", expected="rows with their probabilities", hint=RETRAIN)
