@@ -12,37 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from serving import schema
+from serving.golden_file import read
 from serving.problem import Problem
 from serving.validation import Reader
 from slipway.errors import BadInput, SlipwayError
 
 RETRAIN = "correct training/features.py or the prepared rows, then dvc repro"
-
-
-def read(golden: bytes) -> Any:
-    """Parse golden.json.
-
-    Raises:
-        BadInput: it is not JSON, or has a key twice: two readers could then take two rows from one text.
-    """
-    try:
-        return json.loads(golden, object_pairs_hook=_once)
-    except ValueError as error:
-        raise BadInput("golden.json cannot be read", found=str(error), hint="dvc repro --force train") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadInput(
-            f"golden.json has the key `{twice}` twice",
-            expected="each key once",
-            found=f"{names.count(twice)} times",
-            hint="dvc repro --force train",
-        )
-    return found
 
 
 def check(contract: bytes, golden: bytes) -> None:
