@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from registry import candidate as artifact
-from registry import evidence, inspection, logged_model, mlmodel, skops_types, statement
+from registry import evidence, inspection, logged_model, mlmodel, provenance, skops_types, statement
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
 from registry.export import fetch
 from registry.gate import Champion, judge
 from registry.logged_model import Dataset
+from registry.provenance import Datum
 from registry.signing import sign
 from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Tracking, Version
 from registry.verdict import Verdict
@@ -44,11 +45,12 @@ class Registration:
 
 @dataclass(frozen=True)
 class Judged:
-    """What was found out before the first write: verdict, metrics by name, types in model.skops."""
+    """What was found out before the first write: verdict, metrics by name, types in model.skops, data behind it."""
 
     verdict: Verdict
     values: dict[str, float]
     trusted: list[str]
+    data: tuple[Datum, ...]
 
 
 def register(
@@ -85,7 +87,7 @@ def register(
                 inspection.refuse_own_rows(folder / "model")
                 champion = _champion(tracking, candidate, folder)
                 verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
-                judged = Judged(verdict, _metrics(candidate, scored), trusted)
+                judged = Judged(verdict, _metrics(candidate, scored), trusted, provenance.data(candidate.lock))
                 return _write(tracking, candidate, folder, judged, artifact_root, say, key)
         finally:
             scoring.stop()
@@ -147,7 +149,7 @@ def _write(
     say("storing the model")
     contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
-    _state(folder / "model", statement.text(candidate.name, run_id, tags, judged.verdict), key)
+    _state(folder / "model", statement.text(candidate.name, run_id, tags, judged.verdict, judged.data), key)
     logged_model.upload_model(tracking, model_id, folder / "model")
     logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
     write_json(folder / "run" / "verdict.json", judged.verdict.as_json())

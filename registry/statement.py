@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from registry.provenance import Datum
 from registry.signing import Trust, signed_by
 from registry.tracking import Tracking, Version
 from registry.verdict import Verdict
@@ -30,16 +31,21 @@ class Opinion:
     """What a version's own files say the gate said.
 
     `verdict` is `passed` or `failed`, empty where nothing can be believed, and None where the store does not answer.
+    `data` is what DVC has to hold of the version; None where nothing that can be believed lists it.
     """
 
     verdict: str | None
     reason: str
+    data: tuple[Datum, ...] | None = None
 
 
-def text(name: str, run_id: str, tags: dict[str, str], verdict: Verdict) -> bytes:
+def text(
+    name: str, run_id: str, tags: dict[str, str], verdict: Verdict, data: tuple[Datum, ...] | None = None
+) -> bytes:
     """Return the statement about a version that is about to be registered: canonical JSON."""
     facts = {tag: tags.get(tag) for tag in BOUND}
     said: dict[str, Any] = {"kind": KIND, "model": name, "run_id": run_id, **facts, **verdict.as_json()}
+    said |= {} if data is None else {"data": [one.as_json() for one in data]}
     return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -79,7 +85,11 @@ def judge(content: bytes, signature: bytes, version: Version, trust: Trust) -> O
         return Opinion("", f"{FILE} says no verdict")
     tag = version.tags.get("verdict")
     differs = "" if tag == verdict else f"; the tag verdict says {tag or 'nothing'}, and does not count"
-    return Opinion(verdict, f"the gate said {verdict}, {signer}{differs}")
+    try:
+        data = tuple(Datum(**one) for one in said["data"]) if "data" in said else None
+    except TypeError:
+        return Opinion("", f"{FILE} lists data in another form")
+    return Opinion(verdict, f"the gate said {verdict}, {signer}{differs}", data)
 
 
 def _content(path: Path) -> bytes | None:

@@ -85,7 +85,8 @@ def expected(feature: Feature) -> str:
     """Say in words what a feature's value must be."""
     if feature.type == "string":
         listed = feature.categories if feature.unknown == "refuse" else None
-        text = "one of " + ", ".join(listed) if listed else "a string without control characters"
+        kind = "a non-empty string" if feature.missing == "refuse" else "a string"
+        text = "one of " + ", ".join(listed) if listed else f"{kind} without control characters"
     else:
         text = f"{feature.type} from {_bound(feature.minimum, LEAST)} to {_bound(feature.maximum, MOST)}"
     return text + (", or null" if feature.missing == "accept" else "")
@@ -93,7 +94,7 @@ def expected(feature: Feature) -> str:
 
 def _fault(row: dict[str, Any], feature: Feature, longest: int) -> str | None:
     value = row.get(feature.name)
-    if value is None:
+    if value is None or (value == "" and feature.type == "string"):
         return None if feature.missing == "accept" else expected(feature)
     good = good_string(value, feature, longest) if feature.type == "string" else _good_number(value, feature)
     return None if good else expected(feature)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from serving import schema
+from serving.golden_file import read
 from serving.problem import Problem
 from serving.validation import Reader
 from slipway.errors import BadInput, SlipwayError
@@ -26,8 +27,8 @@ def check(contract: bytes, golden: bytes) -> None:
         BadInput: the contract does not parse or refuses a row, or there are no rows.
     """
     try:
-        rows: Any = json.loads(golden)["rows"]
-    except (ValueError, KeyError, TypeError) as error:
+        rows: Any = read(golden)["rows"]
+    except (KeyError, TypeError) as error:
         raise BadInput("golden.json holds no rows", found=str(error), hint="dvc repro --force train") from error
     if not isinstance(rows, list) or not rows:
         raise BadInput("golden.json holds no rows", expected="rows with their probabilities", hint=RETRAIN)

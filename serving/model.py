@@ -9,7 +9,6 @@ contract, and a graph that gives other answers than when it was exported.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from serving import schema
+from serving import golden_file, schema
 from serving.schema import Schema
 from slipway.errors import BadInput, Refused
 
@@ -94,7 +93,7 @@ def load(folder: Path) -> Model:
     contract = schema.parse(contents["schema.json"])
     session = open_graph(contents["model.onnx"])
     _check_inputs(session, contract)
-    golden = json.loads(contents["golden.json"])
+    golden = golden_file.read(contents["golden.json"])
     model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session)
     _check_golden(model, golden["probabilities"])
     return model

@@ -157,8 +157,10 @@ def _value(feature: Feature) -> dict[str, Any]:
         bounds = {"minimum": feature.minimum, "maximum": feature.maximum}
         return found | {name: bound for name, bound in bounds.items() if bound is not None}
     if feature.unknown == "refuse" and feature.categories:
-        return found | {"enum": [*feature.categories, *([None] if feature.missing == "accept" else [])]}
-    return found | {"maxLength": LONGEST_STRING, "pattern": PRINTABLE}
+        listed = [one for one in feature.categories if one]
+        return found | {"enum": [*listed, *(["", None] if feature.missing == "accept" else [])]}
+    least = {"minLength": 1} if feature.missing == "refuse" else {}
+    return found | least | {"maxLength": LONGEST_STRING, "pattern": PRINTABLE}
 
 
 def _column(feature: Feature, most: int) -> dict[str, Any]:

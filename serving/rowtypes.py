@@ -60,9 +60,11 @@ def _cell(feature: Feature) -> Any:
 
 def _value(feature: Feature) -> Any:
     if feature.type == "string":
+        needed = feature.missing == "refuse"  # the empty string is a missing one, as a tensor sends it
         if feature.unknown == "refuse" and feature.categories:
-            return Literal[feature.categories]
-        return Annotated[str, msgspec.Meta(max_length=LONGEST_STRING)]
+            listed = tuple(one for one in feature.categories if one)
+            return Literal[listed if needed else (*listed, "")] if listed else Literal[feature.categories]
+        return Annotated[str, msgspec.Meta(min_length=int(needed), max_length=LONGEST_STRING)]
     low, high = bounds.of(feature)
     if feature.type == "integer":  # the parser's limits are int64; what is past them the thorough reader judges
         return Annotated[int, msgspec.Meta(ge=max(math.ceil(low), -INT64), le=min(math.floor(high), INT64))]

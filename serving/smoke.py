@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from serving import token
+from serving import golden_file, token
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 TOKEN_SECONDS = 60
@@ -127,7 +127,7 @@ def check_version(client: Client, expected: Expected) -> list[Check]:
 def check_golden(client: Client, content: bytes, output: str, expected: Expected) -> list[Check]:
     """Compare golden.json with the registered one, and the server's answers with it."""
     digest = _same("golden.json sha256", expected.golden_sha256, hashlib.sha256(content).hexdigest())
-    golden = json.loads(content)
+    golden = golden_file.read(content)
     status, answer = client.ask("POST", "/predict", {"rows": golden["rows"]})
     if status != 200:
         return [digest, Check("golden answers", False, 200, {"status": status, "answer": answer})]
@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace) -> list[Check]:
     client.use(bearer)
     checks += check_version(client, expected)
     checks += check_golden(client, content, output, expected)
-    rows = json.loads(content)["rows"]
+    rows = golden_file.read(content)["rows"]
     return [*checks, check_latency(client, rows, arguments.requests, expected.latency_milliseconds)]
 
 

@@ -16,7 +16,8 @@ LONGEST_BODY = 60_000  # GitHub refuses more than 65,536 characters
 
 def body(clone: Clone, release: Release, verdict: Verdict, sha: str, reason: str) -> str:
     """Return the request's text in Markdown."""
-    rules = [f"| {rule.name} | {'yes' if rule.passed else 'no'} | {_cell(rule.reason)} |" for rule in verdict.rules]
+    passed = {True: "yes", False: "no", None: "not checked"}
+    rules = [f"| {rule.name} | {passed[rule.passed]} | {_cell(rule.reason)} |" for rule in verdict.rules]
     lineage = {
         "version": str(release.version),
         "image": f"{release.image}@{release.digest}",

@@ -17,6 +17,7 @@ from registry.release.record.audit import Audit
 from registry.release.repository.commits import Actor, message
 from registry.release.repository.manifests import Clone
 from registry.release.repository.releasefile import Release
+from registry.remote import NOTHING, Held
 from registry.signing import Trust
 from registry.statement import Opinion, read
 from registry.tracking import Tracking, Version
@@ -29,7 +30,8 @@ class Context:
 
     `health(model, environment, digest)`, `in_registry(image, digest)` and `in_store(tracking, version)`
     answer with the reason when they cannot tell; `judged(tracking, version)` reads the gate's verdict from
-    the version's own files. `lost_head` is an entry of the audit record that is known to be lost.
+    the version's own files, and `in_remote(version, opinion)` looks for the data that they list.
+    `lost_head` is an entry of the audit record that is known to be lost.
     """
 
     clone: Clone
@@ -43,6 +45,7 @@ class Context:
     say: Callable[[str], None] = lambda _: None
     lost_head: str | None = None
     judged: Callable[[Tracking, Version], Opinion] = lambda tracking, version: read(tracking, version, Trust())
+    in_remote: Callable[[Version, Opinion], Held] = lambda _version, _opinion: NOTHING
 
     @property
     def actor(self) -> Actor:

@@ -97,6 +97,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
         rollback=rollback,
         bake_seconds=context.bake_seconds,
         verdict_said=opinion.reason,
+        data=context.in_remote(version, opinion),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from registry.release.cluster.health import Health
 from registry.release.repository.releasefile import Release
+from registry.remote import NOTHING, Held
 from registry.verdict import Rule, Verdict, at_least
 
 
@@ -30,6 +31,7 @@ class Facts:
     rollback: bool
     bake_seconds: float
     verdict_said: str = "the gate said nothing"
+    data: Held = NOTHING
 
 
 def judge(facts: Facts) -> Verdict:
@@ -46,6 +48,7 @@ def judge(facts: Facts) -> Verdict:
             at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said),
             Rule("image_in_registry", registry, facts.registry_said),
             Rule("model_in_store", facts.in_store is True, facts.store_said),
+            Rule("data_in_remote", facts.data.passed, facts.data.reason),
             Rule("no_other_request", facts.other_request is None, facts.other_request or "no other request is open"),
             Rule("not_older", newer, _order(version, before, facts.rollback)),
         )

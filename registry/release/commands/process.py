@@ -47,7 +47,7 @@ def settings(root: Path, who: str | None = None) -> Settings:
     from registry.release.commands.settings import read
 
     environment = {**os.environ, "SLIPWAY_ACTOR": who} if who else os.environ
-    return read(environment, top(root))
+    return read(environment, top(root), root)
 
 
 def cluster() -> Cluster:

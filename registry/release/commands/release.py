@@ -77,7 +77,8 @@ def promote(name: str, version: str, rollback: bool, reason: str, root: Path, as
         state = "opened" if done.created else "is open already"
         text = f"{name} version {done.release.version}: request {done.request.url or done.request.branch} {state}"
     if done.verdict is not None:
-        text += "".join(f"\n  verdict: {one.reason}" for one in done.verdict.rules if one.name == "verdict")
+        noted = [one for one in done.verdict.rules if one.name in ("verdict", "data_in_remote")]
+        text += "".join(f"\n  {one.name}: {one.reason}" for one in noted)
     show(as_json, {"model": name, "created": done.created, **said, "verdict": rules}, text)
 
 

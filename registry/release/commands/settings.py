@@ -9,6 +9,7 @@ from pathlib import Path
 
 from registry.release.repository.commits import Actor, actor, signing
 from registry.release.repository.manifests import NOBODY, SIGNERS, Remote
+from registry.remote import Project
 from registry.signing import Trust
 from slipway import programs
 from slipway.errors import BadInput
@@ -32,6 +33,7 @@ class Settings:
     actor: Actor
     state: Path
     top: Path
+    project: Project
 
     @property
     def embedded(self) -> bool:
@@ -59,8 +61,8 @@ class Settings:
         return moving
 
 
-def read(environment: Mapping[str, str], top: Path) -> Settings:
-    """Read the settings; `top` is the project's folder.
+def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> Settings:
+    """Read the settings; `top` is the top of the project's repository, `model` the model's folder below it.
 
     Raises:
         BadInput: a value is not what it must be.
@@ -93,6 +95,7 @@ def read(environment: Mapping[str, str], top: Path) -> Settings:
         actor=actor(get("SLIPWAY_ACTOR") or _git_user(top)),
         state=top / "var/release",
         top=top,
+        project=Project(model or top, top, get("SLIPWAY_DVC_REMOTE") or None),
     )
 
 

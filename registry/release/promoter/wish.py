@@ -13,6 +13,7 @@ from registry.release.forge.forge import Request
 from registry.release.repository.commits import PRODUCTION, PROMOTE
 from registry.release.repository.releasefile import Release, of_version
 from registry.release.repository.requests import commit_of, stale
+from registry.remote import State
 from registry.tracking import CHAMPION, Tracking, Version
 from registry.verdict import Rule
 from slipway.errors import BadInput, Refused
@@ -62,6 +63,7 @@ def _may_pass(rule: Rule, found: Facts) -> bool:
         "verdict": found.verdict is None,
         "image_in_registry": found.in_registry is None,
         "model_in_store": found.in_store is None,
+        "data_in_remote": found.data.state is State.UNANSWERED,
     }
     return rule.name == PASSING or unanswered.get(rule.name, False)
 

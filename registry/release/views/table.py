@@ -65,6 +65,7 @@ def walk(found: Trace) -> str:
         f"run      {found.run_id or 'unknown'}",
         f"commit   {found.git_commit or 'unknown'}",
         f"data     md5 {found.data_md5 or 'unknown'}",
+        f"remote   {found.data_in_remote}: {found.data_reason}",
     ]
     return "\n".join(lines + [f"not asked: {one}" for one in found.missing])
 

@@ -53,7 +53,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """The whole way; a None is what nobody could say, `missing` says who did not answer."""
+    """The whole way; a None is what nobody could say, `missing` says who did not answer.
+
+    `data_in_remote` is held, missing, unanswered or not checked.
+    """
 
     kind: str
     model: str
@@ -62,6 +65,8 @@ class Trace:
     run_id: str | None
     git_commit: str | None
     data_md5: str | None
+    data_in_remote: str
+    data_reason: str
     verdict: str | None
     aliases: tuple[str, ...]
     releases: tuple[Step, ...]
@@ -87,10 +92,12 @@ def trace(sides: Sides, asked: str) -> Trace:
         Unavailable: MLflow does not answer, or whoever knows it.
     """
     missing: list[str] = []
-    versions = sides.context.open_tracking().registered()
+    tracking = sides.context.open_tracking()
+    versions = tracking.registered()
     pods = _tolerant(lambda: _pods(sides), missing, [])
     kind, version, predictions = _find(sides, asked, versions, pods, missing)
     tags, number = version.tags, str(version.number)
+    data = sides.context.in_remote(version, sides.context.judged(tracking, version))
     digest = tags.get("image_digest")
     return Trace(
         kind=kind,
@@ -100,6 +107,8 @@ def trace(sides: Sides, asked: str) -> Trace:
         run_id=version.run_id or None,
         git_commit=tags.get("git_commit"),
         data_md5=tags.get("data_md5"),
+        data_in_remote=data.state.value,
+        data_reason=data.reason,
         verdict=tags.get("verdict"),
         aliases=version.aliases,
         releases=tuple(_steps(sides.context, version, digest)),

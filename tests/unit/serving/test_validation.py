@@ -6,6 +6,7 @@ import tracemalloc
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from serving.faults import MOST_FAULTS
 from serving.problem import Problem
 from serving.schema import Schema
+from serving.tensors import Limits, measure
 from serving.validation import Reader
 
 
@@ -213,3 +215,30 @@ def test_the_fast_and_the_thorough_reader_agree(
         fast = reader.read(text)
         np.testing.assert_array_equal(fast.numeric, thorough.numeric)
         np.testing.assert_array_equal(fast.categorical, thorough.categorical)
+
+
+@pytest.mark.parametrize("unknown", ["accept", "refuse"])
+@pytest.mark.parametrize("missing", ["accept", "refuse"])
+@pytest.mark.parametrize("spaced", [False, True])
+def test_the_empty_string_is_a_missing_one_in_every_reader(
+    contract: Schema, rows: list[dict[str, Any]], unknown: str, missing: str, spaced: bool
+) -> None:
+    """By rows, by columns, by the thorough reader and by tensors: one verdict."""
+    features = tuple(
+        msgspec.structs.replace(one, unknown=unknown, missing=missing) if one.name == "carrier" else one
+        for one in contract.features
+    )
+    changed = msgspec.structs.replace(contract, features=features)
+    row = rows[0] | {"carrier": ""}
+    rowwise = {"rows": [row]}
+    columnwise = {"columns": {name: [value] for name, value in row.items()}}
+    numeric, strings = ([row[name] for name in names] for names in (changed.inputs.numeric, changed.inputs.categorical))
+    tensors = measure(np.array([numeric], np.float32), np.array([strings], object), Limits.of(changed))
+    assert bool(tensors) == (missing == "refuse")
+    reader = Reader(changed, max_rows=10)
+    for text in (json.dumps(each).encode() for each in (rowwise, columnwise)):
+        sent = text.replace(b'"carrier"', b'"\\u0063arrier"') if spaced else text  # an escape: the thorough reader
+        if missing == "refuse":
+            assert refused(reader, sent).faults[0].field.endswith("carrier")
+        else:
+            assert "" in reader.read(sent).categorical[0].tolist()
