@@ -129,7 +129,7 @@ def _one_key(clone: Clone, commit: Commit, statements: dict[str, list[str]], key
     return (
         f"{what}, and not as what it merges"
         if own
-        else (f"{what}: {why}" if (why := alone(commit, brought, keys)) else None)
+        else (f"{what}: {why}" if (why := alone(commit, brought.commits, keys)) else None)
     )
 
 

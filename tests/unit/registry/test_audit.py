@@ -68,7 +68,7 @@ def forged(connection: sqlite3.Connection, statement: str) -> None:
         ("DELETE FROM slipway_audit", "row 3 is not there"),
         (
             "INSERT INTO slipway_audit SELECT 4, 'd', at, actor, action, model, version, source, target, reason,"
-            " 'f', hash FROM slipway_audit WHERE sequence = 3",
+            " 'f', hash, happened FROM slipway_audit WHERE sequence = 3",
             "row 4 does not follow",
         ),
     ],
