@@ -26,7 +26,7 @@ from registry.release.promoter.wish import wish
 from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, REVERT, ROLLBACK, STAGING
 from registry.release.repository.history import history
 from registry.tracking import Tracking, Version
-from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 OpenCluster = Callable[[], Cluster]
 
@@ -120,6 +120,8 @@ def _take_back(context: Context, tracking: Tracking, model: str, environment: st
     except BadInput as error:  # the first release of the environment
         _mark(context, tracking, model, version, reason)
         return Outcome("rejected", version, f"{reason}; {error.thing}")
+    except Refused as error:  # nothing that may come back by itself: what runs stays
+        return Outcome("person", version, f"{reason}; {error.thing}: {error.found}")
     return Outcome("reverted", version, f"{reason}; {environment} is back at version {back.release.version}")
 
 
