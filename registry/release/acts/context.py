@@ -87,8 +87,11 @@ class Context:
         target: str | None = None,
         reason: str = "",
         actor: str | None = None,
+        happened: str | None = None,
     ) -> None:
         """Append to the audit record; the same action of the same thing is one entry, whoever completes it.
+
+        `happened` is when, in ISO 8601, where the act took place before it is recorded.
 
         Raises:
             Unavailable: the record does not take it; the same act completes it.
@@ -102,14 +105,26 @@ class Context:
             source=source,
             target=target,
             reason=reason,
+            happened=happened,
         )
 
     def record_release(
-        self, action: str, release: Release, commit: str, environment: str, reason: str = "", actor: str | None = None
+        self,
+        action: str,
+        release: Release,
+        commit: str,
+        environment: str,
+        reason: str = "",
+        actor: str | None = None,
+        happened: str | None = None,
     ) -> None:
-        """Record what a commit released: from what the environment ran before it, to `release`."""
+        """Record what a commit released: from what the environment ran before it, to `release`.
+
+        It happened when the commit was made, unless `happened` says better.
+        """
         parent = self.clone.git.attempt("rev-parse", "--verify", "--quiet", f"{commit}^1").text
         before = self.clone.release(release.model, environment, parent) if parent else None
+        made = self.clone.git.attempt("log", "-1", "--format=%cI", commit, "--") if happened is None else None
         self.record(
             action,
             commit,
@@ -119,4 +134,5 @@ class Context:
             target=release.digest,
             reason=reason,
             actor=actor,
+            happened=made.text or None if made else happened,
         )

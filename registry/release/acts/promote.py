@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from registry.export import find
 from registry.release.acts import wishes
+from registry.release.acts.baked import baked
 from registry.release.acts.body import body
 from registry.release.acts.context import Context
+from registry.release.acts.drop import CLOSE, approvable, drop, why_stale
 from registry.release.acts.rules import Facts, judge
 from registry.release.acts.same import same_stores
 from registry.release.acts.stage import overlaid
 from registry.release.forge.forge import Request, branch_of, of_branch
 from registry.release.repository import history
-from registry.release.repository.commits import PRODUCTION, PROMOTE, STAGING
+from registry.release.repository.commits import DECLINE, PRODUCTION, PROMOTE, STAGING
 from registry.release.repository.push import branches, push_branch
 from registry.release.repository.releasefile import Release, of_version, render
 from registry.release.repository.requests import stale, tip
@@ -58,15 +60,15 @@ def promote(
         _refuse(context, version, candidate, verdict)
     context.say("opening the request")
     branch = branch_of(name, candidate.version)
-    there = tip(context.clone, branch)
-    if there and stale(context.clone, name, there):
-        _close(context, name, branch, there)
-        there = None
+    there = _kept(context, name, branch)
     sha = there or _push(context, candidate, branch, rollback, reason)
-    _yield_to_others(context, name, branch, sha)
+    _yield_to_newer(context, name, branch, sha)
     title = f"Release {name} {candidate.version} to production"
     request = context.forge.request(branch, sha, title, body(context.clone, candidate, verdict, sha, reason))
     context.forge.report(request, True, "every rule passed")
+    for other in context.forge.open_requests(name):
+        if other.version != candidate.version:
+            drop(context, other, why_stale(context, other) or f"version {candidate.version} is asked for now")
     wishes.refuse(tracking, version, None)
     wishes.move_champion(tracking, name, candidate.version)
     context.record_release(PROMOTE, candidate, sha, PRODUCTION, reason)
@@ -79,7 +81,8 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
     in_registry, said = context.in_registry(candidate.image, candidate.digest)
     opinion = context.judged(tracking, version)
     in_store, store_said = context.in_store(tracking, version)
-    others = [one for one in context.forge.open_requests(name) if one.version != candidate.version]
+    newer = [one for one in approvable(context, name) if one.version > candidate.version]
+    gone_on = overlaid(clone, name, STAGING) != candidate
     gone = history.rejected(history.history(clone, name, PRODUCTION))
     rolled_back = "production was rolled back from it" if version.number in gone else None
     return Facts(
@@ -93,11 +96,12 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
         registry_said=said,
         in_store=in_store,
         store_said=store_said,
-        other_request=f"{others[0].url or others[0].branch} is open" if others else None,
+        other_request=f"{newer[0].url or newer[0].branch} is open" if newer else None,
         rollback=rollback,
         bake_seconds=context.bake_seconds,
         verdict_said=opinion.reason,
         data=context.in_remote(version, opinion),
+        baked=baked(context, candidate) if gone_on else None,
     )
 
 
@@ -134,26 +138,34 @@ def _push(context: Context, candidate: Release, branch: str, rollback: bool, rea
     return sha
 
 
-def _yield_to_others(context: Context, name: str, branch: str, sha: str) -> None:
-    # Two that began at once see each other here at the latest; the lower version stays.
+def _kept(context: Context, name: str, branch: str) -> str | None:
+    """Return the tip of the request's branch where it goes on; one that is stale or was closed makes room."""
+    sha = tip(context.clone, branch)
+    if sha is None:
+        return None
+    found = [one for one in context.forge.open_requests(name) if one.branch == branch]
+    why = stale(context.clone, name, sha)
+    if why is None and (found or not context.audit.known([f"{CLOSE}:{sha}", f"{DECLINE}:{sha}"])):
+        return sha
+    request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
+    drop(context, request, f"stale: {why}" if why else "it was closed before; a new one is opened")
+    return None
+
+
+def _yield_to_newer(context: Context, name: str, branch: str, sha: str) -> None:
+    # Two that began at once see each other here at the latest; the newer version stays.
     there = {other: of_branch(other) for other in branches(context.clone, f"release/{name}/*")}
     number = int(branch.rpartition("/")[2])
-    lower = [
+    newer = [
         other
         for other, found in sorted(there.items())
-        if found and found[1] < number and not stale(context.clone, name, tip(context.clone, other) or sha)
+        if found and found[1] > number and not stale(context.clone, name, tip(context.clone, other) or sha)
     ]
-    if lower:
-        context.forge.close(Request(name, number, branch, sha, ""), "another promotion was faster")
+    if newer:
+        drop(context, Request(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version")
         raise Refused(
-            f"another promotion of {name} is open",
+            f"a newer promotion of {name} is open",
             expected="one request at a time",
-            found=lower[0],
-            hint=f"slipway approve {name}, or slipway reject it, first",
+            found=newer[0],
+            hint=f"slipway approve {name}, or close that request, first",
         )
-
-
-def _close(context: Context, name: str, branch: str, sha: str) -> None:
-    found = [one for one in context.forge.open_requests(name) if one.branch == branch]
-    request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
-    context.forge.close(request, f"stale: {stale(context.clone, name, sha)}")

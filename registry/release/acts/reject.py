@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from registry.export import find
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
+from registry.release.acts.drop import refuse
 from registry.release.acts.same import same_stores
 from registry.release.repository.commits import PRODUCTION
 from registry.tracking import CHAMPION, Version
@@ -45,7 +46,7 @@ def reject(context: Context, name: str, reference: str, reason: str) -> Rejected
     wishes.reject(tracking, name, version.number, reason)
     requests = [one for one in context.forge.open_requests(name) if one.version == version.number]
     for request in requests:
-        context.forge.close(request, reason)
+        refuse(context, request, reason)
     moved = CHAMPION in version.aliases
     if moved:
         wishes.move_champion(tracking, name, runs.version if runs else None)

@@ -19,6 +19,7 @@ from registry.release.repository.history import Entry, history, rejected
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, render
+from registry.release.repository.signers import unsound
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 
@@ -53,7 +54,8 @@ def rollback(
 
     Raises:
         BadInput: there is nothing to go back to, or the environment never ran version `to`.
-        Refused: version `to` was rejected, its image is gone (unless `allow_missing`), or the environment moved.
+        Refused: version `to` was rejected, or `history --verify` would name the way back to it; its image is gone
+            (unless `allow_missing`), or the environment moved.
         Unavailable: MLflow or the audit record did not follow; the environment is back all the same.
     """
     entries = history(context.clone, name, environment)
@@ -71,7 +73,9 @@ def rollback(
         last, why = current.commit, current.commit.reason or reason
         tagged = _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
         return _told(now, current.rejects, tagged, None)
-    target = _target(context, name, entries, now, to)
+    # Without a list of signers there is nobody whose approval could be told from another's.
+    judges = environment == PRODUCTION and context.clone.remote.lists_signers
+    target = _target(context, name, entries, now, to, unsound(context.clone, name) if judges else {})
     warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None
     more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}
     path, subject = context.clone.path(name, environment), f"Roll {name} in {environment} back to {target.version}"
@@ -98,19 +102,30 @@ def _told(
     return RolledBack(release, gone if tagged else None, commit, None if tagged else gone, warning)
 
 
-def _target(context: Context, name: str, entries: list[Entry], now: Release, to: int | None) -> Release:
+def _target(
+    context: Context, name: str, entries: list[Entry], now: Release, to: int | None, wrong: dict[str, list[str]]
+) -> Release:
     gone = dict.fromkeys(rejected(entries), "production was rolled back from it")
     try:
         gone |= wishes.rejected(context.open_tracking(), name)
     except Unavailable as error:
         context.say(f"{error.thing}: going by Git alone")
-    ran = [one.release for one in entries[1:] if one.release and one.release.version != now.version]
+    past = [(one.commit.sha, one.release) for one in entries[1:] if one.release and one.release.version != now.version]
+    ran = [one for sha, one in past if sha not in wrong]
     if to is None:
         found = next((one for one in ran if one.version not in gone), None)
     else:
         found = next((one for one in ran if one.version == to), None)
         if found and to in gone:
             raise Refused(f"{name} version {to} was rejected", found=gone[to], hint="name another version")
+    why = next((wrong[sha] for sha, one in past if sha in wrong and to in (None, one.version)), None)
+    if found is None and why is not None:
+        raise Refused(
+            f"no release that production ran of {name} before may come back",
+            expected="one that was approved, as slipway history --verify judges it",
+            found="; ".join(why),
+            hint=f"slipway history {name} --verify, then promote a version whose request somebody else approves",
+        )
     if found is None:
         known = ", ".join(sorted({str(one.version) for one in ran if one.version not in gone})) or "none"
         wanted = f"version {to}" if to else "an earlier release"

@@ -15,7 +15,10 @@ from registry.verdict import Rule, Verdict, at_least
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found out about a candidate; None of `verdict`, `in_registry` and `in_store` where no answer came."""
+    """What was found out about a candidate; None of `verdict`, `in_registry` and `in_store` where no answer came.
+
+    `baked` says where it stands that the candidate was healthy in staging for its time before staging moved on.
+    """
 
     candidate: Release
     verdict: str | None
@@ -32,6 +35,7 @@ class Facts:
     bake_seconds: float
     verdict_said: str = "the gate said nothing"
     data: Held = NOTHING
+    baked: str | None = None
 
 
 def judge(facts: Facts) -> Verdict:
@@ -45,7 +49,7 @@ def judge(facts: Facts) -> Verdict:
             Rule("verdict", facts.verdict == "passed", facts.verdict_said),
             Rule("not_rejected", facts.rejected is None, facts.rejected or "never rejected"),
             _staged(facts),
-            at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said),
+            _healthy(facts),
             Rule("image_in_registry", registry, facts.registry_said),
             Rule("model_in_store", facts.in_store is True, facts.store_said),
             Rule("data_in_remote", facts.data.passed, facts.data.reason),
@@ -58,9 +62,16 @@ def judge(facts: Facts) -> Verdict:
 def _staged(facts: Facts) -> Rule:
     if facts.staging is None:
         return Rule("staged", False, "nothing is released in staging")
-    same = facts.staging == facts.candidate
     found = f"staging's release file is version {facts.staging.version}, {facts.staging.digest}"
-    return Rule("staged", same, found)
+    if facts.staging != facts.candidate and facts.baked:
+        return Rule("staged", True, f"{found}; {facts.baked}")
+    return Rule("staged", facts.staging == facts.candidate, found)
+
+
+def _healthy(facts: Facts) -> Rule:
+    if facts.staging != facts.candidate and facts.baked:
+        return Rule("staging_healthy_seconds", True, facts.baked)
+    return at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said)
 
 
 def _order(version: int, before: int, rollback: bool) -> str:

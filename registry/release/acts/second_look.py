@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.release.acts.baked import baked
 from registry.release.acts.context import Context
 from registry.release.repository.commits import STAGING
 from registry.release.repository.releasefile import Release
@@ -12,7 +13,8 @@ def still_good(context: Context, release: Release) -> None:
     """See that what was judged when the request was opened still holds at its approval.
 
     Raises:
-        Refused: the image is not in its registry, or staging, where it still runs this release, is not healthy.
+        Refused: the image is not in its registry; staging, where it still runs this release, is not healthy; or it
+            runs another, and nobody saw this one healthy there for its time.
     """
     name, version = release.model, release.version
     there, reason = context.in_registry(release.image, release.digest)
@@ -24,7 +26,14 @@ def still_good(context: Context, release: Release) -> None:
             hint=f"push the image again, or slipway reject {name} {version} --reason …",
         )
     if context.clone.release(name, STAGING) != release:
-        return  # staging has moved on: what it runs says nothing of this release
+        if baked(context, release) is None:  # staging has moved on: what it runs says nothing of this release
+            raise Refused(
+                f"staging no longer runs {name} version {version}, and nobody saw it healthy there for its time",
+                expected="a version that staging runs, or one that was judged before staging moved on",
+                found="no such entry of the audit record, and no commit that says so",
+                hint=f"slipway stage {name} {version}, and slipway promote {name} {version} once it is healthy",
+            )
+        return
     health = context.health(name, STAGING, release.digest)
     if health.seconds is None:
         raise Refused(

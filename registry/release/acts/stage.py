@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.export import find
+from registry.release.acts.baked import trailer
 from registry.release.acts.context import Context
 from registry.release.acts.same import same_stores
 from registry.release.repository.commits import STAGE, STAGING
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, of_version, render
-from slipway.errors import BadInput, Refused
+from slipway.errors import BadInput, Refused, Unavailable
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What staging runs now; `commit` is None where it did before, `before` what it ran then."""
+    """What staging runs now; `commit` is None where it did before, `before` what it ran then.
+
+    `verdict` is what the gate said of it, and who signed that.
+    """
 
     release: Release
     commit: str | None
     before: Release | None
+    verdict: str
 
 
 def stage(context: Context, name: str, reference: str, reason: str = "", allow_failed: bool = False) -> Staged:
@@ -30,10 +35,12 @@ def stage(context: Context, name: str, reference: str, reason: str = "", allow_f
         BadInput: no such version, no image of it, or no manifests of the model.
         Refused: the version was rejected, the gate did not pass it (unless `allow_failed`), or the branch does not
             take the commit.
+        Unavailable: MLflow does not say what the gate said, or the audit record does not answer.
     """
     context.say("asking MLflow")
     same_stores(context, name)
-    version = find(context.open_tracking(), name, reference)
+    tracking = context.open_tracking()
+    version = find(tracking, name, reference)
     if "rejected" in version.tags:
         raise Refused(
             f"{name} version {version.number} was rejected",
@@ -41,12 +48,12 @@ def stage(context: Context, name: str, reference: str, reason: str = "", allow_f
             found=version.tags["rejected"],
             hint="register a new version",
         )
-    verdict = version.tags.get("verdict", "none")
-    if verdict != "passed" and not allow_failed:
-        raise Refused(
+    opinion = context.judged(tracking, version)
+    if opinion.verdict != "passed" and not allow_failed:
+        raise (Unavailable if opinion.verdict is None else Refused)(
             f"the gate did not pass {name} version {version.number}",
             expected="the verdict passed, since nothing else can go on to production",
-            found=f"{verdict} {version.tags.get('verdict_reasons', '')}".strip(),
+            found=f"{opinion.reason} {version.tags.get('verdict_reasons', '')}".strip(),
             hint=f"slipway stage {name} {version.number} --allow-failed, to try it in staging all the same",
         )
     release = of_version(version)
@@ -58,14 +65,15 @@ def stage(context: Context, name: str, reference: str, reason: str = "", allow_f
         before = overlaid(clone, name, STAGING)
         if clone.text(path) == text:
             return None
-        said = context.message(f"Stage {name} {release.version}", STAGE, release, STAGING, reason)
+        more = trailer(context, before)
+        said = context.message(f"Stage {name} {release.version}", STAGE, release, STAGING, reason, more)
         return Step({path: text}, said)
 
     context.say("pushing the commit")
     commit = step(context.clone, make)
     landed = commit or context.clone.log(path)[0].sha
     context.record_release(STAGE, release, landed, STAGING, reason)
-    return Staged(release, commit, before)
+    return Staged(release, commit, before, opinion.reason)
 
 
 def overlaid(clone: Clone, name: str, environment: str) -> Release | None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wide: bool, as_json: bool) -> None:
     """List who did what to NAME, when and why, oldest first, or to every model.
 
+    The order is that in which it happened. What was recorded late keeps its
+    number in the record; --wide shows when that was.
+
     --verify looks whether the rows follow from each other, and asks Git: every
     commit of the release path notes the head of the record before it, and has
     an entry of its own.
@@ -40,7 +43,7 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
 
         slipway audit flight-delay --verify
     """
-    from registry.release.record.audit import open_audit
+    from registry.release.record.audit import in_time, open_audit
     from registry.release.views.table import entries
 
     record = open_audit(settings(root).audit_url)
@@ -49,15 +52,19 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     every = record.entries()
     if verify:
         _verify(root, every, heads)
-    found = [one for one in every if name in (None, one.model)]
+    found = in_time([one for one in every if name in (None, one.model)])
     head = f"{every[-1].sequence}:{every[-1].hash}" if every else None
-    said: dict[str, Any] = {"entries": [asdict(one) for one in found], "head": head, "verified": verify or None}
+    said: dict[str, Any] = {"entries": [_row(one) for one in found], "head": head, "verified": verify or None}
     if as_json:
         print(json.dumps(said, indent=2))
         return
     show(entries(found, wide))
     whole = f"; {len(every)} rows follow from each other" if verify else ""
     print(f"head {head or 'none'}{whole}")
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return asdict(entry) | {"happened": entry.when, "recorded": entry.at}
 
 
 def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:

@@ -43,7 +43,7 @@ def stage(name: str, version: str, allow_failed: bool, reason: str, root: Path, 
     with acting(root) as context:
         done = run(context, checked(name), version, reason, allow_failed)
     what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
-    text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}"
+    text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}\n  verdict: {done.verdict}"
     show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
 
 

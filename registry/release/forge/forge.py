@@ -28,6 +28,15 @@ class Request:
     approvals: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Closed:
+    """How a request ended without its merge; `by` and `at` (ISO 8601) where the forge knows them."""
+
+    how: str
+    by: str | None = None
+    at: str | None = None
+
+
 class Forge(Protocol):
     """Opens, finds and closes requests. Every call may be repeated."""
 
@@ -44,6 +53,10 @@ class Forge(Protocol):
 
     def report(self, request: Request, passed: bool, description: str) -> None:
         """Put the verdict `slipway/promotion` on the request's commit."""
+        ...
+
+    def closed(self, branch: str, tip: str) -> Closed | None:
+        """Return how the request of this branch and commit was closed; None while it is open, or if it was merged."""
         ...
 
     def close(self, request: Request, reason: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.release.forge.forge import Request, of_branch
+from registry.release.forge.forge import Closed, Request, of_branch
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 STATUS = "slipway/promotion"
@@ -65,6 +65,18 @@ class GitHub:
             if last is None or (last.state, last.description) != (state, said):  # a commit takes 1000 at most
                 commit.create_status(state, description=said, context=STATUS)
 
+    def closed(self, branch: str, tip: str) -> Closed | None:
+        """Return who closed the pull request of this commit, and when; None while one is open or if it was merged."""
+        with self._asking(f"list the pull requests of {branch}"):
+            pulls = [pull for pull in self._pulls(branch, "all") if pull.head.sha == tip]
+            if not pulls or any(pull.state == "open" or pull.merged_at for pull in pulls):
+                return None
+            last = max(pulls, key=lambda pull: pull.number)
+            issue = last.as_issue()  # a pull request does not tell who closed it, its issue does
+            who = issue.closed_by.login if issue.closed_by else None
+            at = last.closed_at.isoformat() if last.closed_at else None
+            return Closed(f"{last.html_url} was closed", f"{who} on {self.name}" if who else None, at)
+
     def close(self, request: Request, reason: str) -> None:
         """Close the pull request with a comment, and delete its branch."""
         with self._asking(f"close the request of {request.branch}"):
@@ -81,9 +93,12 @@ class GitHub:
         return pull.head.repo is not None and pull.head.repo.full_name.lower() == self.repository.lower()
 
     def _find(self, branch: str) -> Any:
+        return next(iter(self._pulls(branch, "open")), None)
+
+    def _pulls(self, branch: str, state: str) -> list[Any]:
         head = f"{self.repository.partition('/')[0]}:{branch}"
-        found = [pull for pull in self._repo().get_pulls(state="open", head=head, base=self.base) if self._own(pull)]
-        return next((pull for pull in found if pull.head.ref == branch), None)
+        found = self._repo().get_pulls(state=state, head=head, base=self.base)
+        return [pull for pull in found if self._own(pull) and pull.head.ref == branch]
 
     def _create(self, branch: str, title: str, body: str) -> Any:
         from github import GithubException

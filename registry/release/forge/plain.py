@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry.release.forge.forge import Request, of_branch
+from registry.release.forge.forge import Closed, Request, of_branch
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import branches, delete_branch
 from registry.release.repository.requests import commit_of, tip
@@ -29,6 +29,10 @@ class Plain:
 
     def report(self, request: Request, passed: bool, description: str) -> None:
         """Do nothing: there is nobody to show it to."""
+
+    def closed(self, branch: str, tip: str) -> Closed | None:  # noqa: ARG002
+        """Say that the branch was deleted; Git does not tell by whom. Whether it was merged, the caller looks."""
+        return None if branch in branches(self.clone, branch) else Closed(f"its branch {branch} was deleted")
 
     def close(self, request: Request, reason: str) -> None:  # noqa: ARG002
         """Delete the branch; the reason stands in the audit record."""

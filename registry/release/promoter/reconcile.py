@@ -18,23 +18,17 @@ from registry.release.acts.rollback import rollback
 from registry.release.acts.same import same_record, same_registry
 from registry.release.cluster.api import Cluster
 from registry.release.cluster.placement import namespaces
-from registry.release.promoter.wish import Outcome, wish
-from registry.release.repository.commits import (
-    APPROVE,
-    ENVIRONMENTS,
-    OWN,
-    PRODUCTION,
-    PROMOTE,
-    REVERT,
-    ROLLBACK,
-    STAGING,
-)
-from registry.release.repository.history import Entry, history
+from registry.release.promoter.answered import declined, held
+from registry.release.promoter.outcome import Outcome
+from registry.release.promoter.stale import close_stale
+from registry.release.promoter.unrecorded import record_late
+from registry.release.promoter.wish import wish
+from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, REVERT, ROLLBACK, STAGING
+from registry.release.repository.history import history
 from registry.tracking import Tracking, Version
-from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 OpenCluster = Callable[[], Cluster]
-LOOKED_AT = 20  # releases of one pass, model and environment that are still looked for in the audit record
 
 
 @dataclass(frozen=True)
@@ -65,36 +59,18 @@ def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
     try:
         same_registry(context, model)  # of the record, the pass has seen that it is the one
         tracking = context.open_tracking()
-        found += _unrecorded(context, model)
+        found += record_late(context, model)
         found += _unfinished(context, tracking, model)
         found += _failures(context, open_cluster, tracking, model)
+        found += close_stale(context, tracking, model)
+        requests = context.forge.open_requests(model)
+        found += declined(context, tracking, model, requests)
+        found += held(context, tracking, model, requests)
         found += wish(context, tracking, model)
         found += _mismatches(context, tracking, model)
     except SlipwayError as error:
         return Done(model, tuple(found), f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "))
     return Done(model, tuple(found))
-
-
-def _unrecorded(context: Context, model: str) -> list[Outcome]:
-    """Record what was released and is not on record: merged on a forge, or cut off after its push."""
-    found = []
-    for each in ENVIRONMENTS:
-        past = [one for one in history(context.clone, model, each, LOOKED_AT) if one.release]
-        told = {key: one for one in past if (key := _record_key(one, each))}
-        missing = set(told) - context.audit.known(list(told))
-        for key in [one for one in reversed(told) if one in missing]:  # oldest first
-            one, action = told[key], key.partition(":")[0]
-            assert one.release is not None  # noqa: S101 - `past`
-            who = str(one.commit.author) if one.own else one.approver or str(one.commit.author)
-            reason = f"{who} asked for it and merged it; nobody else approved" if one.own else one.commit.reason
-            context.record_release(action, one.release, one.commit.sha, each, reason, who)
-            found.append(Outcome("recorded", one.release.version, f"{action} in {each} by {who}"))
-    return found
-
-
-def _record_key(entry: Entry, environment: str) -> str | None:
-    merged = environment == PRODUCTION and entry.commit.action in (PROMOTE, None) and entry.approver
-    return f"{OWN if entry.own else APPROVE}:{entry.commit.sha}" if merged else entry.commit.record_key
 
 
 def _unfinished(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
@@ -144,6 +120,8 @@ def _take_back(context: Context, tracking: Tracking, model: str, environment: st
     except BadInput as error:  # the first release of the environment
         _mark(context, tracking, model, version, reason)
         return Outcome("rejected", version, f"{reason}; {error.thing}")
+    except Refused as error:  # nothing that may come back by itself: what runs stays
+        return Outcome("person", version, f"{reason}; {error.thing}: {error.found}")
     return Outcome("reverted", version, f"{reason}; {environment} is back at version {back.release.version}")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,11 +18,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from registry.release.record.redaction import redacted as redacted
 from registry.release.record.schema import AUDIT, prepare
 from registry.tracking import without_credentials
 from slipway.errors import BadInput, Unavailable
 
 GENESIS = "0" * 64
+SECONDS = len("2026-01-01T00:00:00")
 # A server that is slow, and a machine that is gone, are reported in seconds; libpq's own names.
 LIMITS = {
     "connect_timeout": 5,
@@ -33,19 +34,15 @@ LIMITS = {
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,
 }
-SECRETS = (
-    (r"\b(gh[pousr]_|github_pat_|glpat-|xox[abpr]-)\w+", "***"),
-    (r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", "***"),
-    (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", "***"),
-    (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", r"\1 ***"),
-    (r"(?i)\b(\w*(?:password|passwd|secret|token|api[_-]?key)\w*)(\s*[=:]\s*)\S+", r"\1\2***"),
-    (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", "***"),
-)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. `at` is UTC in ISO 8601, `source` and `target` are digests or version numbers."""
+    """One row. `source` and `target` are digests or version numbers.
+
+    `at` is when it was recorded, `happened` when the act took place as its commit, forge or cluster tells; both are
+    UTC in ISO 8601, and rows of before `happened` was kept have None.
+    """
 
     sequence: int
     key: str
@@ -59,6 +56,12 @@ class Entry:
     reason: str
     previous: str
     hash: str
+    happened: str | None = None
+
+    @property
+    def when(self) -> str:
+        """When it happened, as far as is known."""
+        return self.happened or self.at
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,9 @@ class Audit:
         source: str | None,
         target: str | None,
         reason: str,
+        happened: str | None = None,
     ) -> Entry:
-        """Append an entry, or return the one with this key.
+        """Append an entry, or return the one with this key; `happened` is now unless somebody knows better (ISO 8601).
 
         Raises:
             Unavailable: the database does not take it.
@@ -96,10 +100,12 @@ class Audit:
             if there is not None:
                 return Entry(**there)
             last = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.sequence.desc()).limit(1)).mappings().first()
+            now = datetime.now(UTC)
             row = clean | {
                 "sequence": last["sequence"] + 1 if last else 1,
                 "key": key,
-                "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "at": now.isoformat(timespec="microseconds"),
+                "happened": _moment(happened, now),
                 "version": version,
                 "previous": last["hash"] if last else GENESIS,
             }
@@ -109,13 +115,18 @@ class Audit:
 
     def known(self, keys: list[str]) -> set[str]:
         """Return those of the keys that are recorded."""
+        return {one.key for one in self.named(keys)}
+
+    def named(self, keys: list[str]) -> list[Entry]:
+        """Return the entries of these keys, in the order in which they were recorded."""
         if not keys:
-            return set()
+            return []
+        wanted = sa.select(AUDIT).where(AUDIT.c.key.in_(keys)).order_by(AUDIT.c.sequence)
         with self._connected() as connection:
-            return set(connection.scalars(sa.select(AUDIT.c.key).where(AUDIT.c.key.in_(keys))))
+            return [Entry(**row) for row in connection.execute(wanted).mappings()]
 
     def entries(self, model: str | None = None) -> list[Entry]:
-        """Return the entries, oldest first, of one model or of all."""
+        """Return the entries in the order in which they were recorded, of one model or of all."""
         wanted = sa.select(AUDIT).order_by(AUDIT.c.sequence)
         if model is not None:
             wanted = wanted.where(AUDIT.c.model == model)
@@ -213,16 +224,26 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
     return wrong
 
 
-def redacted(text: str) -> str:
-    """Blank out what looks like a credential, and what no database takes as text."""
-    text = without_credentials(text.encode(errors="replace").decode().replace("\0", ""))
-    for pattern, blank in SECRETS:
-        text = re.sub(pattern, blank, text, flags=re.DOTALL)
-    return text
+def in_time(entries: list[Entry]) -> list[Entry]:
+    """Return entries in the order in which they happened; what is recorded late stands where it belongs.
+
+    A commit's time has no fractions of a second: within one the order of the record counts.
+    """
+    return sorted(entries, key=lambda one: (one.when[:SECONDS], one.sequence))
+
+
+def _moment(happened: str | None, now: datetime) -> str:
+    """Return when something happened in the record's one form; never later than now, whatever a clock says."""
+    try:
+        told = now if happened is None else datetime.fromisoformat(happened).astimezone(UTC)
+    except (ValueError, OverflowError):  # a commit's date can be anything
+        told = now
+    return min(told, now).isoformat(timespec="microseconds")
 
 
 def _hash(row: dict[str, object]) -> str:
-    said = {name: value for name, value in row.items() if name != "hash"}
+    # A row of before the column `happened` has the hash that it had then.
+    said = {name: value for name, value in row.items() if name != "hash" and (name, value) != ("happened", None)}
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

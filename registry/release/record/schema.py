@@ -20,6 +20,7 @@ AUDIT = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("previous", sa.Text, nullable=False, unique=True),  # two rows cannot follow the same one
     sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("happened", sa.Text),  # rows of before this column have none, and their hash does not tell of it
 )
 LOCK = 0x536C6970  # the same number in every process that appends
 SQLITE = (
@@ -46,11 +47,17 @@ POSTGRESQL = (
 
 
 def prepare(connection: sa.Connection) -> None:
-    """Take the record's lock for this transaction; make table and triggers where they are missing."""
+    """Take the record's lock for this transaction; make table, triggers and columns where they are missing."""
     postgresql = connection.dialect.name == "postgresql"
     if postgresql:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-    if sa.inspect(connection).has_table(AUDIT.name):
+    try:
+        columns = {one["name"] for one in sa.inspect(connection).get_columns(AUDIT.name)}
+    except sa.exc.NoSuchTableError:
+        columns = set()
+    if columns:
+        if AUDIT.c.happened.name not in columns:  # made by an earlier release; no row is touched
+            connection.exec_driver_sql(f"ALTER TABLE {AUDIT.name} ADD COLUMN happened TEXT")
         return
     METADATA.create_all(connection)
     for statement in POSTGRESQL if postgresql else SQLITE:

@@ -79,15 +79,19 @@ def wrong(step: Step, past: Past, keys: Mapping[str, str]) -> list[str]:
     return found
 
 
-def alone(commit: Commit, merged: Merged | None, keys: Mapping[str, str]) -> str | None:
-    """Say that one key or one person wrote and merged a change; None where there were two."""
-    if merged is None:
+def alone(commit: Commit, brought: tuple[Commit, ...] | None, keys: Mapping[str, str]) -> str | None:
+    """Say that one key or one person wrote and merged a change; None where there were two.
+
+    `brought` is what a merge added to the branch, None where the commit is no merge. Without `keys` people are told
+    apart by their addresses.
+    """
+    if brought is None:
         return f"by {commit.author} alone"
     key = keys.get(commit.sha)
-    if key and any(keys.get(one.sha) == key for one in merged.commits):
+    if key and any(keys.get(one.sha) == key for one in brought):
         return ALONE
     mine = commit.author.key
-    same = next((who for one in merged.commits for who in (one.author, one.committer) if who.key == mine), None)
+    same = next((who for one in brought for who in (one.author, one.committer) if who.key == mine), None)
     return f"asked for and approved by the same person, {same}" if same else None
 
 
@@ -107,7 +111,7 @@ def _approval(step: Step, past: Past, keys: Mapping[str, str]) -> Iterator[str]:
         yield "merges nothing new: its second parent was in the branch before"
         return
     approver = step.commit.trailers.get("Slipway-Approved-By")
-    if same := alone(step.commit, merged, keys):
+    if same := alone(step.commit, merged.commits, keys):
         yield same
     elif approver is not None and approver != str(step.commit.author):
         yield f"says that {approver} approved it, and {step.commit.author} made it"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from registry.release.repository.approval import alone
+from registry.release.repository.brought import brought
 from registry.release.repository.commits import PRODUCTION, Actor, Commit
 from registry.release.repository.manifests import Clone
 from registry.release.repository.releasefile import Release, parse
@@ -14,13 +17,16 @@ from slipway.errors import BadInput
 class Entry:
     """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable.
 
-    `asked` is who wanted it: the author of the merged request, or of the commit itself.
+    `asked` is who wanted it: the author of the merged request, or of the commit itself. `request` is the newest
+    commit that a merge took, `alone` says that who merged it had asked for it too, so that nobody else approved.
     """
 
     commit: Commit
     asked: Actor
     release: Release | None
     problem: str | None = None
+    request: Commit | None = None
+    alone: str | None = None
 
     @property
     def approver(self) -> str | None:
@@ -30,8 +36,13 @@ class Entry:
 
     @property
     def own(self) -> bool:
-        """Say whether who asked merged it as well, by their addresses: nobody approved it then."""
-        return len(self.commit.parents) > 1 and self.asked.key == self.commit.author.key
+        """Say whether who asked merged it as well: nobody approved it then."""
+        return self.alone is not None
+
+    @property
+    def by_slipway(self) -> bool:
+        """Say whether the step says that it is one of the release path: an act, or the merge of a request."""
+        return self.commit.action is not None or (self.request is not None and self.request.action is not None)
 
     @property
     def rejects(self) -> int | None:
@@ -53,8 +64,13 @@ def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int 
     commits = clone.log(path)[:limit]
     blobs = {one.sha: _blob(clone, one.sha, path) for one in commits}
     contents = clone.blobs([blob for blob in blobs.values() if blob])
-    requests = clone.named([one.parents[1] for one in commits if len(one.parents) > 1])
-    return [_entry(one, requests, contents.get(blobs[one.sha] or ""), path) for one in commits]
+    merges = [one for one in commits if len(one.parents) > 1]
+    requests, new = clone.named([one.parents[1] for one in merges]), brought(clone, merges)
+    asked = {one.sha: requests[one.parents[1]] for one in merges}
+    same = {one.sha: alone(one, new[one.sha], {}) for one in merges}
+    return [
+        _entry(one, asked.get(one.sha), same.get(one.sha), contents.get(blobs[one.sha] or ""), path) for one in commits
+    ]
 
 
 def rejected(entries: list[Entry]) -> set[int]:
@@ -62,16 +78,30 @@ def rejected(entries: list[Entry]) -> set[int]:
     return {entry.rejects for entry in entries if entry.rejects is not None}
 
 
+def taken_back(entries: list[Entry]) -> list[tuple[Entry, Release]]:
+    """Return the steps that took a release back by Git alone, newest first, each with what it took away.
+
+    Such as `git revert` of a merge: neither a rollback of Slipway, which rejects what it takes away, nor a request.
+    """
+    found = []
+    for step, before in pairwise(entries):
+        if before.release is None or step.problem or step.by_slipway:
+            continue
+        if step.release is None or step.release.version < before.release.version:
+            found.append((step, before.release))
+    return found
+
+
 def _blob(clone: Clone, commit: str, path: str) -> str | None:
     listed = clone.git.run("ls-tree", "-z", "--full-tree", commit, "--", path).text
     return listed.partition("\t")[0].split()[2] if listed else None
 
 
-def _entry(commit: Commit, requests: dict[str, Commit], content: bytes | None, path: str) -> Entry:
-    asked = requests[commit.parents[1]].author if len(commit.parents) > 1 else commit.author
+def _entry(commit: Commit, request: Commit | None, same: str | None, content: bytes | None, path: str) -> Entry:
+    made = Entry(commit, request.author if request else commit.author, None, None, request, same)
     if content is None:
-        return Entry(commit, asked, None)
+        return made
     try:
-        return Entry(commit, asked, parse(content.decode(errors="replace"), f"{path} at {commit.sha[:12]}"))
+        return replace(made, release=parse(content.decode(errors="replace"), f"{path} at {commit.sha[:12]}"))
     except BadInput as error:
-        return Entry(commit, asked, None, error.found or error.thing)
+        return replace(made, problem=error.found or error.thing)

@@ -1,7 +1,8 @@
 """A request's branch: what it must be to be worth an approval.
 
-One commit over the main branch that copies staging's release file to
-production, byte for byte, while production is still what it was.
+One commit over the main branch that copies a release file of staging to
+production, byte for byte, while production is still what it was. Staging may
+run a newer version by then; it may not run the same version as another image.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from registry.release.repository.commits import LOG_FORMAT, PRODUCTION, STAGING, Commit, read_log
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import branches
+from registry.release.repository.staged import blob_at, staged
 
 
 def tip(clone: Clone, branch: str) -> str | None:
@@ -39,6 +41,9 @@ def stale(clone: Clone, model: str, sha: str) -> str | None:
         return f"it changes {', '.join(touched[:5]) or 'nothing'}, not {path} alone"
     if clone.text(path, base) != clone.text(path):
         return "production has changed since it was opened"
-    if clone.text(path, sha) != clone.text(clone.path(model, STAGING)):
-        return "its release file is not staging's, byte for byte"
+    if blob_at(clone, sha, path) not in staged(clone, model, clone.head):
+        return "its release file is not one that staging ran, byte for byte"
+    asked, now = clone.release(model, PRODUCTION, sha), clone.release(model, STAGING)
+    if asked is not None and now is not None and asked.version == now.version and asked != now:
+        return f"staging runs another image of version {now.version}: its release file is not staging's, byte for byte"
     return None

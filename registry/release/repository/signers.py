@@ -55,6 +55,15 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
     return [f"{sha[:12]} {everybody[sha].subject}: {'; '.join(why)}" for sha, why in said.items() if why]
 
 
+def unsound(clone: Clone, model: str) -> dict[str, list[str]]:
+    """Return, by commit, why a step of production is no release that counts: as `verify` judges it, for `rollback`."""
+    read = _steps(clone, model, None)
+    merged = {one.sha: one for made in read if made.merged for one in made.merged.commits}
+    signed = signatures(clone, {made.commit.sha: made.commit for made in read} | merged)
+    keys = {sha: one.fingerprint for sha, one in signed.items() if one.letter == GOOD}
+    return {sha: why for sha, why in judged(clone, model, read, keys, Past()).items() if why}
+
+
 def _touching(clone: Clone, span: str, paths: list[str], commits: list[Commit]) -> dict[str, Commit]:
     """Return every commit that touches `paths`, newest first: those of the branch's own line, then what they merged."""
     beside = clone.git.run("rev-list", "--full-history", "--topo-order", span, "--", *paths).text.split()
@@ -129,7 +138,7 @@ def _one_key(clone: Clone, commit: Commit, statements: dict[str, list[str]], key
     return (
         f"{what}, and not as what it merges"
         if own
-        else (f"{what}: {why}" if (why := alone(commit, brought, keys)) else None)
+        else (f"{what}: {why}" if (why := alone(commit, brought.commits, keys)) else None)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from registry.release.repository.approval import Merged, Past, Step, wrong
@@ -11,10 +10,10 @@ from registry.release.repository.manifests import LINK, Clone
 from registry.release.repository.releasefile import Release, parse
 from registry.release.repository.requests import commit_of
 from registry.release.repository.runs import ATTRIBUTES, MODULES, renders
+from registry.release.repository.staged import ABSENT, RAW, blob_at, staged
 from slipway.errors import BadInput
 
-SUBMODULE, ABSENT = "160000", "000000"
-RAW = re.compile(r":(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) \w+\0([^\0]*)\0")
+SUBMODULE = "160000"
 
 
 @dataclass(frozen=True)
@@ -84,23 +83,6 @@ def merged(clone: Clone, path: str, commit: Commit) -> Merged | None:
     changed = tuple(sorted(one.path for one in changes(clone, base, theirs))) if base else None
     tip = commit_of(clone, theirs)
     return Merged(tuple(new), tip, blob_at(clone, theirs, path), changed, blob_at(clone, base, path) if base else None)
-
-
-def blob_at(clone: Clone, commit: str, path: str) -> str | None:
-    """Return a file's name in Git at a commit; None where there is none, or a link."""
-    listed = clone.git.run("ls-tree", "-z", "--full-tree", commit, "--", path).text
-    if not listed:
-        return None
-    mode, kind, blob = listed.partition("\t")[0].split()
-    return blob if kind == "blob" and mode != LINK else None
-
-
-def staged(clone: Clone, model: str, commit: str | None) -> set[str]:
-    """Return the names in Git of every release file that staging had up to a commit."""
-    path = clone.path(model, STAGING)
-    words = ("log", "--first-parent", "-m", "--raw", "-z", "--no-abbrev", "--no-renames", "--format=")
-    out = clone.git.run(*words, commit or clone.head, "--", path).out.decode(errors="replace")
-    return {new for _, mode, _, new, _ in RAW.findall(out) if mode != ABSENT}
 
 
 def judged(clone: Clone, model: str, found: list[Step], keys: dict[str, str], past: Past) -> dict[str, list[str]]:

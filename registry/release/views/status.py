@@ -16,7 +16,8 @@ from registry.release.cluster.placement import namespaces
 from registry.release.cluster.rollouts import DEGRADED, PAUSED, Application, Rollout
 from registry.release.forge.forge import Request, of_branch
 from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, STAGING
-from registry.release.repository.history import history
+from registry.release.repository.history import Entry as Step
+from registry.release.repository.history import history, taken_back
 from registry.release.repository.push import branches
 from registry.release.repository.releasefile import Release
 from registry.tracking import CHAMPION, Version
@@ -93,7 +94,12 @@ def status(context: Context, open_cluster: Callable[[], Cluster], name: str | No
         staging, production = places = [place(model, each) for each in ENVIRONMENTS]
         requests = tuple(context.forge.open_requests(model)) if model in asked else ()
         mine = tuple(versions.get(model, []))
-        differences = [*compare(model, places, requests, mine), *_people(context, model, production.release)]
+        past = history(clone, model, PRODUCTION, 2)
+        differences = [
+            *compare(model, places, requests, mine),
+            *_people(model, past),
+            *_held_back(model, past, requests),
+        ]
         found.append(Status(model, staging, production, requests, mine, tuple(differences)))
     return found
 
@@ -133,13 +139,25 @@ def _runs(model: str, place: Place) -> Difference | None:
     return _unfinished(model, where, release, rollout)
 
 
-def _people(context: Context, model: str, release: Release | None) -> list[Difference]:
+def _people(model: str, past: list[Step]) -> list[Difference]:
     """Say that who asked for what production releases merged it as well."""
-    newest = next(iter(history(context.clone, model, PRODUCTION, 1)), None) if release else None
-    if release is None or newest is None or not newest.own:
+    newest = next(iter(past), None)
+    if newest is None or newest.release is None or newest.alone is None:
         return []
-    said = f"production releases version {release.version}, asked for and approved by the same person, {newest.asked}"
+    said = f"production releases version {newest.release.version}, {newest.alone}"
     return [Difference(said, f"slipway history {model} --verify, then let somebody else look at it or roll back")]
+
+
+def _held_back(model: str, past: list[Step], requests: tuple[Request, ...]) -> list[Difference]:
+    """Say that production's newest step took a version out by Git alone, so that nobody asks for it by itself."""
+    step, gone = next(iter(taken_back(past)), (None, None))
+    if step is None or gone is None or step is not past[0] or gone.version in {one.version for one in requests}:
+        return []
+    said = (
+        f"{step.commit.author} took version {gone.version} out of production in Git, by commit {step.commit.sha[:12]}"
+    )
+    hint = f"move champion to it, or slipway promote {model} {gone.version}, to ask again; slipway reject {model} "
+    return [Difference(f"{said}: it is on hold", f"{hint}{gone.version} --reason … ends it")]
 
 
 def _held(application: Application | None) -> str:
@@ -208,11 +226,11 @@ def _wish(
 
 def _request(model: str, request: Request, staging: Release | None) -> Difference:
     where = request.url or request.branch
-    if staging is None or staging.version != request.version:
-        text = f"the request for version {request.version} ({where}) is not what staging runs"
-        return Difference(text, f"slipway promote {model} VERSION, or slipway reject {model} {request.version}")
+    moved = (
+        f"; staging runs {_version(staging.version)} by now" if staging and staging.version != request.version else ""
+    )
     return Difference(
-        f"version {request.version} waits for approval: {where}",
+        f"version {request.version} waits for approval: {where}{moved}",
         f"open {request.url}" if request.url else f"slipway approve {model}",
     )
 

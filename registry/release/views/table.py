@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.text import Text
 
-from registry.release.record.audit import Entry
+from registry.release.record.audit import Entry, in_time
 from registry.release.repository.history import Entry as Step
 from registry.release.views.status import Place, Status
 from registry.release.views.trace import Trace
@@ -22,7 +22,7 @@ STATUS = (
 )  # fmt: skip
 AUDIT = (
     Column("#"), Column("when"), Column("who", wraps=True), Column("what"), Column("model", 1), Column("version"),
-    Column("to"), Column("why", 2, wraps=True), Column("from", 3),
+    Column("to"), Column("why", 2, wraps=True), Column("from", 3), Column("recorded", 4),
 )  # fmt: skip
 HISTORY = (
     Column("when"), Column("version"), Column("action"), Column("by", wraps=True), Column("digest"),
@@ -71,13 +71,14 @@ def walk(found: Trace) -> str:
 
 
 def entries(found: list[Entry], wide: bool = False) -> Listing:
-    """Return the audit record as a table."""
+    """Return the audit record as a table: what happened, in that order, and when each row was recorded."""
     several = len({one.model for one in found}) > 1
     columns = [replace(column, rank=0) if several and column.name == "model" else column for column in AUDIT]
     cells = [
-        (str(one.sequence), one.at[: None if wide else MINUTES], _person(one.actor, wide), one.action, one.model,
-         str(one.version), _short(one.target, wide), one.reason, _short(one.source, wide))
-        for one in found
+        (str(one.sequence), one.when[: None if wide else MINUTES], _person(one.actor, wide), one.action, one.model,
+         str(one.version), _short(one.target, wide), one.reason, _short(one.source, wide),
+         one.at[: None if wide else MINUTES])
+        for one in in_time(found)
     ]  # fmt: skip
     return Listing(columns, cells, wide)
 

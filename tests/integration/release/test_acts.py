@@ -15,6 +15,7 @@ from registry.release.cluster.health import Health
 from registry.release.record.audit import open_audit, verify
 from registry.release.repository import history as past
 from registry.release.repository.commits import Actor
+from registry.release.repository.signers import unsound
 from registry.release.views.noted import noted, unrecorded
 from slipway.errors import BadInput, Refused, Unavailable
 
@@ -80,15 +81,18 @@ def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(d
 
 
 @pytest.mark.long
-def test_a_second_promotion_waits_for_the_first(desk: Any) -> None:
+def test_a_newer_promotion_takes_the_place_of_an_older_and_an_older_one_waits(desk: Any) -> None:
     desk.version()
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
         promote(context, "tiny", "1")
         stage(context, "tiny", "2")
-        with pytest.raises(Refused, match="no_other_request: release/tiny/1 is open"):
-            promote(context, "tiny", "2")
+        assert promote(context, "tiny", "2").created
+        assert desk.branches() == ["main", "release/tiny/2"]
+        with pytest.raises(Refused, match="no_other_request: release/tiny/2 is open"):
+            promote(context, "tiny", "1")
+    assert "rejected" not in desk.tags(1)
 
 
 @pytest.mark.long
@@ -207,6 +211,27 @@ def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: Any) -> N
         rollback(context, "tiny", to=3)
     with desk.acting() as context, pytest.raises(Refused, match="rejected"):
         stage(context, "tiny", "3")
+
+
+@pytest.mark.long
+def test_a_rollback_takes_only_what_production_ran_by_an_approval_as_verify_says(desk: Any) -> None:
+    for number in (1, 2, 3):
+        desk.version()
+        if number != 2:
+            desk.release(number)
+            continue
+        with desk.acting() as context:  # pushed to the branch, and approved by nobody
+            stage(context, "tiny", "2")
+            path = context.clone.path("tiny", "production")
+            text = context.clone.text(context.clone.path("tiny", "staging")) or ""
+            made = context.clone.commit({path: text}, "By hand\n", [context.clone.head])
+            context.clone.git.run("push", "origin", f"{made}:refs/heads/main")
+    with desk.acting() as context:
+        assert "released without an approval" in " ".join(unsound(context.clone, "tiny")[made])
+        with pytest.raises(Refused, match="released without an approval"):
+            rollback(context, "tiny", reason="slow", to=2)
+        assert rollback(context, "tiny", reason="slow").release.version == 1
+        assert list(unsound(context.clone, "tiny")) == [made]
 
 
 @pytest.mark.long

@@ -149,3 +149,21 @@ def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(desk: Any, fo
 def test_github_without_a_token_is_named() -> None:
     with pytest.raises(BadInput, match="GITHUB_TOKEN unset"):
         connect("octocat/manifests", "main", "", "https://api.github.com")
+
+
+def test_who_closed_a_request_and_when_is_githubs_to_say(forge: GitHub, state: Any) -> None:
+    number = forge.request(BRANCH, TIP, "Release", "one").number
+    assert forge.closed(BRANCH, TIP) is None
+    state.close(number, "ada")
+    found = forge.closed(BRANCH, TIP)
+    assert found is not None
+    assert (found.by, found.at) == ("ada on GitHub", "2026-11-20T10:00:00+00:00")
+    assert forge.closed(BRANCH, "b" * 40) is None
+    assert forge.request(BRANCH, TIP, "Release", "again").number == 2
+    assert forge.closed(BRANCH, TIP) is None
+
+
+def test_a_merged_request_was_not_closed(forge: GitHub, state: Any) -> None:
+    number = forge.request(BRANCH, TIP, "Release", "one").number
+    state.merge(number)
+    assert forge.closed(BRANCH, TIP) is None

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from registry.release.record.audit import Audit, Entry, open_audit, verify
+from registry.release.record.audit import Audit, Entry, in_time, open_audit, verify
 from slipway.errors import BadInput, Unavailable
+
+OLD_HASH = (
+    "9357c191ef3283ee596bcc4ffefd0f2ef5f6cf4fd5468735ac9ca9fea9076d60"  # of a row without the time at which it happened
+)
 
 
 def write(audit: Audit, key: str, reason: str = "") -> Entry:
@@ -68,7 +72,7 @@ def forged(connection: sqlite3.Connection, statement: str) -> None:
         ("DELETE FROM slipway_audit", "row 3 is not there"),
         (
             "INSERT INTO slipway_audit SELECT 4, 'd', at, actor, action, model, version, source, target, reason,"
-            " 'f', hash FROM slipway_audit WHERE sequence = 3",
+            " 'f', hash, happened FROM slipway_audit WHERE sequence = 3",
             "row 4 does not follow",
         ),
     ],
@@ -124,3 +128,34 @@ def test_the_hash_covers_every_column(audit: Audit) -> None:
     for name in (one for one in columns if one != "hash"):
         changed = Entry(**{**first.__dict__, name: change(name)})
         assert verify([changed]), name
+
+
+def test_a_record_of_before_is_kept_as_it_is_and_goes_on(audit: Audit, file: Path) -> None:
+    with sqlite3.connect(file) as connection:  # as an earlier release made it
+        forged(connection, "ALTER TABLE slipway_audit DROP COLUMN happened")
+        connection.execute("DELETE FROM slipway_audit")
+        connection.execute(
+            "INSERT INTO slipway_audit VALUES (1, 'old', '2026-01-01T00:00:00.000000+00:00', 'Ada', 'stage', 'tiny', 1, "
+            "NULL, NULL, '', ?, ?)",
+            ("0" * 64, OLD_HASH),
+        )
+    connection.close()
+    old, new = audit.entries()[0], write(audit, "new")
+    assert (old.hash, old.happened, old.when) == (OLD_HASH, None, old.at)
+    assert new.sequence == 2
+    assert new.happened is not None
+    assert verify(audit.entries(), [f"1:{OLD_HASH}"]) == []
+
+
+def test_what_is_recorded_late_stands_where_it_happened_and_its_time_is_in_the_chain(audit: Audit, file: Path) -> None:
+    said = {"actor": "Ada", "action": "approve", "model": "tiny", "target": None, "reason": "", "source": None}
+    audit.record(key="late", version=1, happened="2026-01-01T02:00:00+01:00", **said)
+    future = audit.record(key="odd", version=1, happened="9999-12-31T23:59:59-12:00", **said)
+    assert [one.key for one in in_time(audit.entries())] == ["late", "a", "b", "c", "odd"]
+    assert in_time(audit.entries())[0].when == "2026-01-01T01:00:00.000000+00:00"
+    assert future.when <= future.at
+    assert verify(audit.entries()) == []
+    with sqlite3.connect(file) as connection:
+        forged(connection, "UPDATE slipway_audit SET happened = NULL WHERE key = 'late'")
+    connection.close()
+    assert "row 4 was changed" in verify(audit.entries())[0]
