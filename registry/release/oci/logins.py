@@ -90,7 +90,7 @@ def _helped(helper: str, host: str) -> str | None:
     try:
         ran = programs.run(
             [program, "get"], input=address, capture_output=True, text=True, timeout=TIMEOUT_SECONDS,
-            purpose=f"keeps the login of {host}, as its settings say",
+            purpose=f"is the credential helper of {host}",
         )  # fmt: skip
     except programs.NoAnswer as error:
         raise Unavailable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,7 +40,8 @@ def clone(tmp_path: Path) -> Path:
 
 def setup(folder: Path, *words: str) -> str:
     command = ["make", "setup", f"UV={ROOT / '.venv/bin/uv'}", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    plain = os.environ | {"LC_ALL": "C"}
+    done = subprocess.run(command, cwd=folder, env=plain, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -17,6 +17,7 @@ from serving import jwks
 from serving.auth import Authenticator, Principal, require
 from serving.keys import KeySet
 from serving.problem import Problem
+from serving.signers import Signers
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
@@ -162,7 +163,7 @@ def test_an_expired_token_is_forgotten(keyset: KeySet) -> None:
 
     async def twice() -> None:
         await authenticator.principal(b"Bearer " + soon.encode())
-        keyset._keys = jwks.Keys()  # only the memory could answer now
+        keyset._keys = Signers()  # only the memory could answer now
         await authenticator.principal(b"Bearer " + soon.encode())
 
     with pytest.raises(Problem):

@@ -101,7 +101,7 @@ def test_every_known_program_says_what_it_is_for_and_how_to_get_it() -> None:
 
 
 def test_the_makefile_asks_before_a_recipe_needs_them(bare: Path) -> None:
-    command = [Path(sys.base_prefix, "bin/python3"), ROOT / "slipway/programs.py", "skopeo"]
+    command = [f"{sys.base_prefix}/bin/python3", str(ROOT / "slipway/programs.py"), "skopeo"]
     alone = {"PYTHONPATH": str(ROOT), "PATH": str(bare)}
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 5
