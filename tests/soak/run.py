@@ -91,7 +91,7 @@ def soak(seconds: float, seed: int, tell: Callable[[str], None]) -> Found:
             spool_bytes=SPOOL_BYTES, body_seconds=3, header_seconds=3, **UNLIMITED,
         )  # fmt: skip
         server.start()
-        stack.callback(lambda: server.process.poll() is None and server.kill())
+        stack.callback(server.stop)
         return Soak(server, Faults(server, postgres, redis, provider), keys, url, seed, tell).run(seconds)
 
 

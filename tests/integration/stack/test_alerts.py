@@ -44,6 +44,23 @@ CASES: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
         {"slipway_spool_bytes": "51x20", "slipway_spool_limit_bytes": "100x20"},
         {"slipway_spool_bytes": "49x20", "slipway_spool_limit_bytes": "100x20"},
     ),
+    "SlipwaySpoolFailing": (
+        "2m", {"slipway_spool_failing": "0 0 1x30"}, {"slipway_spool_failing": "0 1x3 0x30"},
+    ),
+    "SlipwaySpoolDamaged": (
+        "2m", {"slipway_spool_damaged_total": "0x6 1x30"}, {"slipway_spool_damaged_total": "1x30"},
+    ),
+    "SlipwaySpoolAside": (
+        "2m",
+        {"slipway_spool_aside_bytes": "21x30", "slipway_spool_limit_bytes": "100x30"},
+        {"slipway_spool_aside_bytes": "19x30", "slipway_spool_limit_bytes": "100x30"},
+    ),
+    "SlipwayLogDropped": (
+        "2m", {"slipway_log_dropped_total": "0x6 5x30"}, {"slipway_log_dropped_total": "5x30"},
+    ),
+    "SlipwayNotFinite": (
+        "2m", {"slipway_not_finite_total": "0x6 1x30"}, {"slipway_not_finite_total": "1x30"},
+    ),
     "SlipwayBreakerOpen": (
         "1m",
         {'slipway_breaker_open{store="redis"}': "1x20"},
