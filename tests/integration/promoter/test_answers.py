@@ -26,8 +26,9 @@ EVE = "Eve <eve@example.org>"
 
 @pytest.fixture
 def github(site: Any) -> Iterator[Any]:
-    """GitHub, with the branches of the site's repository; `site.forge` is the client."""
-    with standin.serving() as running:
+    """GitHub, with the branches of the site's repository; `forge` of it is the client."""
+    with standin.serving() as state:
+        running: Any = state
         running.branches = standin.Branches(site.remote)
         running.forge = connect("octocat/manifests", "main", "secret-token", running.url, between_writes=0)
         yield running
@@ -102,7 +103,7 @@ def test_a_pull_request_that_somebody_merged_was_not_closed(site: Any, github: A
         github.merge(1)
         github.branches.pop("release/tiny/2")
         site.stand.rollout("production", site.release(2).digest, 2)
-        before.clone.fetch = lambda: before.clone.head  # type: ignore[method-assign]
+        before.clone.fetch = lambda: before.clone.head
         (done,) = reconcile(replace(before, forge=github.forge), site.cluster)
     assert "declined" not in [one.kind for one in done.outcomes]
     assert "declined" not in kinds(site, forge=github.forge)

@@ -4,6 +4,7 @@ import concurrent.futures
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -135,8 +136,8 @@ def test_a_record_of_before_is_kept_as_it_is_and_goes_on(audit: Audit, file: Pat
         forged(connection, "ALTER TABLE slipway_audit DROP COLUMN happened")
         connection.execute("DELETE FROM slipway_audit")
         connection.execute(
-            "INSERT INTO slipway_audit VALUES (1, 'old', '2026-01-01T00:00:00.000000+00:00', 'Ada', 'stage', 'tiny', 1, "
-            "NULL, NULL, '', ?, ?)",
+            "INSERT INTO slipway_audit VALUES (1, 'old', '2026-01-01T00:00:00.000000+00:00', 'Ada', 'stage', 'tiny', "
+            "1, NULL, NULL, '', ?, ?)",
             ("0" * 64, OLD_HASH),
         )
     connection.close()
@@ -148,7 +149,8 @@ def test_a_record_of_before_is_kept_as_it_is_and_goes_on(audit: Audit, file: Pat
 
 
 def test_what_is_recorded_late_stands_where_it_happened_and_its_time_is_in_the_chain(audit: Audit, file: Path) -> None:
-    said = {"actor": "Ada", "action": "approve", "model": "tiny", "target": None, "reason": "", "source": None}
+    said: dict[str, Any] = {"actor": "Ada", "action": "approve", "model": "tiny", "reason": ""}
+    said |= {"target": None, "source": None}
     audit.record(key="late", version=1, happened="2026-01-01T02:00:00+01:00", **said)
     future = audit.record(key="odd", version=1, happened="9999-12-31T23:59:59-12:00", **said)
     assert [one.key for one in in_time(audit.entries())] == ["late", "a", "b", "c", "odd"]
