@@ -23,7 +23,7 @@ ANSWERS_AT_ONCE = 16
 SHOWN = 3
 CONNECT_SECONDS, READ_SECONDS = 5, 20
 DELIVERY = "delivery"  # as `make data-push` calls the one of SLIPWAY_DVC_REMOTE
-INSTALL = "pip install 'slipway[registry]', which brings DVC"
+INSTALL = "pip install 'slipway[training]', which brings DVC"
 # What a version that was registered before verdict.json listed its data says of it.
 TAGS = {
     "data_md5": "data/prepared/train.parquet",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from registry.release.acts import wishes
 from registry.release.acts.context import Context
-from registry.release.acts.same import same_stores
+from registry.release.acts.same import same_stores, same_version
 from registry.release.acts.second_look import still_good
 from registry.release.forge.forge import Request
 from registry.release.repository.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
@@ -84,6 +84,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
                 "the request changed while it was looked at", found=sha or "no branch", hint=f"slipway diff {name}"
             )
         release = _checked(context, name, sha, version)
+        same_version(context, release)
         still_good(context, release)
         path = clone.path(name, PRODUCTION)
         said = context.message(

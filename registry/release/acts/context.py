@@ -31,7 +31,7 @@ class Context:
     `health(model, environment, digest)`, `in_registry(image, digest)` and `in_store(tracking, version)`
     answer with the reason when they cannot tell; `judged(tracking, version)` reads the gate's verdict from
     the version's own files, and `in_remote(version, opinion)` looks for the data that they list.
-    `lost_head` is an entry of the audit record that is known to be lost.
+    `lost_head` is an entry of the audit record that is known to be lost, `lost_runs` are runs of releases that are.
     """
 
     clone: Clone
@@ -44,6 +44,7 @@ class Context:
     bake_seconds: float
     say: Callable[[str], None] = lambda _: None
     lost_head: str | None = None
+    lost_runs: frozenset[str] = frozenset()
     judged: Callable[[Tracking, Version], Opinion] = lambda tracking, version: read(tracking, version, Trust())
     in_remote: Callable[[Version, Opinion], Held] = lambda _version, _opinion: NOTHING
 

@@ -83,14 +83,16 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
     in_store, store_said = context.in_store(tracking, version)
     newer = [one for one in approvable(context, name) if one.version > candidate.version]
     gone_on = overlaid(clone, name, STAGING) != candidate
-    gone = history.rejected(history.history(clone, name, PRODUCTION))
-    rolled_back = "production was rolled back from it" if version.number in gone else None
+    gone = history.rejected_run(history.history(clone, name, PRODUCTION), version.number, version.run_id)
+    rolled_back = "production was rolled back from it" if gone else None
+    production = clone.release(name, PRODUCTION)
     return Facts(
         candidate=candidate,
         verdict=opinion.verdict,
         rejected=version.tags.get(wishes.REJECTED) or rolled_back,
         staging=overlaid(clone, name, STAGING),
-        production=clone.release(name, PRODUCTION),
+        production=production,
+        remade=production is not None and wishes.of_release(tracking, production) is None,
         health=context.health(name, STAGING, candidate.digest),
         in_registry=in_registry,
         registry_said=said,

@@ -20,6 +20,7 @@ from registry.release.repository.manifests import Clone
 from registry.release.repository.push import Step, step
 from registry.release.repository.releasefile import Release, render
 from registry.release.repository.signers import unsound
+from registry.tracking import Tracking
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 
@@ -137,6 +138,14 @@ def _target(
     return found
 
 
+def _is_there(context: Context, tracking: Tracking, model: str, environment: str, number: int) -> bool:
+    """Say whether MLflow's version of this number is the one that Git released, not one of a model made again."""
+    ran = (one.release for one in history(context.clone, model, environment) if one.release)
+    release = next((one for one in ran if one.version == number), None)
+    there = [one for one in tracking.versions(model) if one.number == number]
+    return release is None or not there or there[0].run_id == release.run_id
+
+
 def _follow(
     context: Context, target: Release, gone: int | None, commit: str, environment: str, action: str, reason: str
 ) -> bool:
@@ -148,6 +157,8 @@ def _follow(
         if gone is None:
             return
         tracking = context.open_tracking()
+        if not _is_there(context, tracking, target.model, environment, gone):
+            return
         tagged = wishes.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
         there = wishes.champion(tracking, target.model)
         if there is not None and there.number == gone:

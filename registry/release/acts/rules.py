@@ -36,6 +36,7 @@ class Facts:
     verdict_said: str = "the gate said nothing"
     data: Held = NOTHING
     baked: str | None = None
+    remade: bool = False
 
 
 def judge(facts: Facts) -> Verdict:
@@ -43,7 +44,7 @@ def judge(facts: Facts) -> Verdict:
     version = facts.candidate.version
     registry = facts.in_registry is True
     before = facts.production.version if facts.production else 0
-    newer = version >= before or facts.rollback
+    newer = version >= before or facts.rollback or facts.remade
     return Verdict(
         (
             Rule("verdict", facts.verdict == "passed", facts.verdict_said),
@@ -54,7 +55,7 @@ def judge(facts: Facts) -> Verdict:
             Rule("model_in_store", facts.in_store is True, facts.store_said),
             Rule("data_in_remote", facts.data.passed, facts.data.reason),
             Rule("no_other_request", facts.other_request is None, facts.other_request or "no other request is open"),
-            Rule("not_older", newer, _order(version, before, facts.rollback)),
+            Rule("not_older", newer, _order(version, before, facts.rollback, facts.remade)),
         )
     )
 
@@ -74,7 +75,9 @@ def _healthy(facts: Facts) -> Rule:
     return at_least("staging_healthy_seconds", facts.health.seconds, facts.bake_seconds, facts.health.said)
 
 
-def _order(version: int, before: int, rollback: bool) -> str:
+def _order(version: int, before: int, rollback: bool, remade: bool) -> str:
+    if remade:
+        return f"version {version}; production's {before} is of a run that MLflow has no version of"
     if version >= before:
         return f"version {version}, production has {before or 'none'}"
     return f"version {version} is older than production's {before}" + (", asked for by --rollback" if rollback else "")

@@ -10,6 +10,7 @@ from functools import partial
 from registry.release.acts.context import Context
 from registry.release.repository.commits import ENVIRONMENTS
 from registry.release.repository.heads import newest
+from registry.release.repository.releasefile import Release
 from slipway.errors import Refused, Unavailable
 
 
@@ -58,15 +59,38 @@ def same_registry(context: Context, name: str | None) -> None:
     """
     releases = [context.clone.release(name, each) for each in ENVIRONMENTS] if name in context.clone.models() else []
     wanted = {(one.version, one.run_id) for one in releases if one is not None}
-    if not wanted or name is None:
+    if not wanted or name is None or all(run in context.lost_runs for _, run in wanted):
         return
     tracking = context.open_tracking()
-    if wanted & {(one.number, one.run_id) for one in tracking.versions(name)}:
+    there = {(one.number, one.run_id) for one in tracking.versions(name)}
+    if wanted & there:
         return
+    lost = ",".join(sorted(run for _, run in wanted))
+    others = [f"version {one} is of run {run[:12]} there" for one, run in sorted(there) if one in dict(wanted)]
     named = ", ".join(f"{version} of run {run[:12]}" for version, run in sorted(wanted))
     raise Refused(
         f"MLflow at {tracking.where} has none of the versions of {name} that Git releases",
         expected=f"version {named}",
-        found="another registry, or one from which they were deleted",
-        hint="export MLFLOW_TRACKING_URI=… with the address of the registry that the others use",
+        found="; ".join([*others, "another registry, or one in which the model was deleted and made again"]),
+        hint="export MLFLOW_TRACKING_URI=… with the address of the registry that the others use; "
+        f"where those versions are lost for good: export SLIPWAY_RUNS_LOST={lost}",
+    )
+
+
+def same_version(context: Context, release: Release) -> None:
+    """See that MLflow's version of a release's number is the one that the release was made of.
+
+    Raises:
+        Refused: it is of another run: the model was deleted and made again, and counts from 1.
+    """
+    there = next(
+        (one for one in context.open_tracking().versions(release.model) if one.number == release.version), None
+    )
+    if there is None or there.run_id == release.run_id:
+        return
+    raise Refused(
+        f"{release.model} version {release.version} in MLflow is another version than the release's",
+        expected=f"run {release.run_id}",
+        found=f"run {there.run_id or 'none'}: the model was deleted and made again",
+        hint=f"slipway reject {release.model} {release.version} --reason …, then slipway stage another",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.release.repository.releasefile import Release
 from registry.tracking import CHAMPION, Tracking, Version
 
 REJECTED, REFUSED = "rejected", "promotion_refused"
@@ -11,6 +12,12 @@ LONGEST_TAG = 4000  # MLflow refuses more than 5000 characters
 def champion(tracking: Tracking, name: str) -> Version | None:
     """Return the version that somebody wants in production."""
     return next((one for one in tracking.versions(name) if CHAMPION in one.aliases), None)
+
+
+def of_release(tracking: Tracking, release: Release) -> Version | None:
+    """Return the version that a release file names; its number with another run is another version."""
+    there = (one for one in tracking.versions(release.model) if one.number == release.version)
+    return next((one for one in there if one.run_id == release.run_id), None)
 
 
 def rejected(tracking: Tracking, name: str) -> dict[int, str]:

@@ -66,6 +66,7 @@ def acting(
                 settings.project, opinion.data, version.tags, version.tags.get("git_commit")
             ),
             lost_head=settings.audit_lost,
+            lost_runs=settings.runs_lost,
         )
 
 

@@ -29,6 +29,7 @@ class Settings:
     forge: str
     audit_url: str
     audit_lost: str | None
+    runs_lost: frozenset[str]
     bake_seconds: float
     actor: Actor
     state: Path
@@ -91,6 +92,7 @@ def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -
         forge=forge,
         audit_url=get("SLIPWAY_AUDIT_URL") or f"sqlite:///{top / 'var/audit.db'}",
         audit_lost=get("SLIPWAY_AUDIT_LOST") or None,
+        runs_lost=frozenset((get("SLIPWAY_RUNS_LOST") or "").replace(",", " ").split()),
         bake_seconds=_seconds(get("SLIPWAY_BAKE_SECONDS") or "600"),
         actor=actor(get("SLIPWAY_ACTOR") or _git_user(top)),
         state=top / "var/release",

@@ -92,6 +92,18 @@ def taken_back(entries: list[Entry]) -> list[tuple[Entry, Release]]:
     return found
 
 
+def rejected_run(entries: list[Entry], version: int, run_id: str) -> bool:
+    """Say whether a rollback took this very version away: a model that was made again counts from 1."""
+    for index, entry in enumerate(entries):
+        if entry.rejects != version:
+            continue
+        before = (one.release for one in entries[index + 1 :] if one.release and one.release.version == version)
+        release = next(before, None)
+        if release is None or release.run_id == run_id:
+            return True
+    return False
+
+
 def _blob(clone: Clone, commit: str, path: str) -> str | None:
     listed = clone.git.run("ls-tree", "-z", "--full-tree", commit, "--", path).text
     return listed.partition("\t")[0].split()[2] if listed else None

@@ -199,6 +199,12 @@ def _registered(model: str, place: Place, versions: tuple[Version, ...]) -> Diff
     if there is None:
         text = f"{place.environment} releases version {release.version}, which MLflow does not have"
         return Difference(text, f"slipway versions {model}")
+    if there.run_id != release.run_id:
+        text = (
+            f"{place.environment} releases version {release.version} of run {release.run_id[:12]}; MLflow's version "
+            f"{there.number} is another, of run {(there.run_id or 'none')[:12]}: the model was deleted and made again"
+        )
+        return Difference(text, f"slipway stage {model} {there.number}, or restore MLflow's database")
     digest = there.tags.get("image_digest")
     if digest != release.digest:
         return Difference(

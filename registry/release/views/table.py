@@ -67,6 +67,7 @@ def walk(found: Trace) -> str:
         f"data     md5 {found.data_md5 or 'unknown'}",
         f"remote   {found.data_in_remote}: {found.data_reason}",
     ]
+    lines += [f"differs  {one}; slipway status {found.model}" for one in found.others]
     return "\n".join(lines + [f"not asked: {one}" for one in found.missing])
 
 

@@ -70,6 +70,7 @@ class Trace:
     verdict: str | None
     aliases: tuple[str, ...]
     releases: tuple[Step, ...]
+    others: tuple[str, ...]
     pods: tuple[Pod, ...]
     predictions: tuple[Prediction, ...]
     missing: tuple[str, ...]
@@ -112,6 +113,7 @@ def trace(sides: Sides, asked: str) -> Trace:
         verdict=tags.get("verdict"),
         aliases=version.aliases,
         releases=tuple(_steps(sides.context, version, digest)),
+        others=_others(sides.context, version),
         pods=tuple(one for one in pods if (one.model, one.version) == (version.name, number)),
         predictions=tuple(predictions),
         missing=tuple(missing),
@@ -178,8 +180,23 @@ def _steps(context: Context, version: Version, digest: str | None) -> list[Step]
         Step(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
         for each in ENVIRONMENTS
         for one in history(context.clone, version.name, each)
-        if one.release is not None and one.release.version == version.number and one.release.digest == digest
+        if one.release is not None
+        and one.release.version == version.number
+        and one.release.digest == digest
+        and one.release.run_id == version.run_id
     ]
+
+
+def _others(context: Context, version: Version) -> tuple[str, ...]:
+    """Name releases of this number that were of another run: the model was deleted and made again."""
+    if version.name not in context.clone.models():
+        return ()
+    released = [(each, context.clone.release(version.name, each)) for each in ENVIRONMENTS]
+    return tuple(
+        f"{each} releases another version {one.version}, of run {one.run_id}: the model was deleted and made again"
+        for each, one in released
+        if one is not None and one.version == version.number and one.run_id != version.run_id
+    )
 
 
 def _predictions(journal: str, request_id: str) -> list[Prediction]:
