@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from registry.release.acts.context import Context
 from registry.release.repository.commits import PROMOTE, STAGING
+from registry.release.repository.manifests import Clone
 from registry.release.repository.releasefile import Release
+from registry.release.repository.signatures import counts, signature
 
 TRAILER = "Baked"
 
@@ -24,9 +26,14 @@ def baked(context: Context, release: Release) -> str | None:
         if (entry.action, entry.version, entry.target) == (PROMOTE, release.version, release.digest):
             return f"it was healthy in staging for its time when production was asked for it, {entry.when[:16]}"
     for commit in clone.log(clone.path(name, STAGING)):
-        if commit.trailers.get(f"Slipway-{TRAILER}") == release.digest:
+        if commit.trailers.get(f"Slipway-{TRAILER}") == release.digest and _by_who_may(clone, commit.sha):
             return f"it was healthy in staging for its time until {commit.when[:16]}, says commit {commit.sha[:12]}"
     return None
+
+
+def _by_who_may(clone: Clone, sha: str) -> bool:
+    """Where somebody listed who may sign, a commit says nothing without one of their signatures."""
+    return not clone.remote.lists_signers or counts(clone, signature(clone, sha))
 
 
 def trailer(context: Context, release: Release | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -500,3 +500,18 @@ def test_the_honest_way_is_named_nowhere(insider: Insider) -> None:
     insider.commit({PATH: text}, "Roll back" + insider.trailers(text, "rollback", Rejects="3"))
     insider.push()
     assert insider.verified() == []
+
+
+@pytest.mark.parametrize(("by", "key", "believed"), [("eve", None, False), ("eve", "eve", False), ("bot", "bot", True)])
+def test_only_who_may_sign_says_that_a_release_was_healthy_before_staging_moved_on(
+    insider: Insider, by: str, key: str | None, believed: bool
+) -> None:
+    from registry.release.acts.baked import baked
+
+    release = parse(insider.at("HEAD", STAGED), STAGED)
+    assert release is not None
+    said = insider.trailers(insider.unstaged, "stage", Baked=release.digest)
+    insider.commit({STAGED: insider.unstaged}, "Stage tiny 4" + said, by, key)
+    insider.push()
+    with replace(insider.desk, remote=insider.remote).acting(BOT, insider.keys["bot"]) as context:
+        assert bool(baked(context, release)) == believed
