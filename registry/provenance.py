@@ -7,7 +7,6 @@ is left out. DVC itself says which of them an output is.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from registry.lock import Lock
 from registry.tree import MD5
+from slipway import programs
 from slipway.errors import BadInput
 
 
@@ -75,7 +75,7 @@ def _outputs(root: Path) -> dict[Path, Any]:
 
 
 def _in_git(root: Path) -> set[str]:
-    listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=False)
+    listed = programs.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True)
     return set(os.fsdecode(listed.stdout).split("\0"))
 
 
