@@ -33,6 +33,7 @@ class Rollout:
     `failed` says why the controller gave the wanted digest up by itself;
     `healthy_since` is None while it is not healthy. `judged` is False where what is active
     is the Rollout's first revision, which the controller runs no analysis for, and none was run since.
+    `waits` says whether a switch waits for an operator; `aborted_at` is when it was aborted, in ISO 8601.
     """
 
     namespace: str
@@ -49,6 +50,8 @@ class Rollout:
     healthy_since: datetime | None
     analysis: Analysis | None
     judged: bool = True
+    waits: bool = False
+    aborted_at: str | None = None
 
     def healthy_seconds(self, digest: str, now: datetime) -> float | None:
         """Return how long the Rollout has been healthy on `digest`; None while it is not."""
@@ -112,6 +115,8 @@ def rollout(
         healthy_since=_healthy_since(status) if phase == HEALTHY else None,
         analysis=_analysis(status),
         judged=not (_has_analysis(found) and is_first(active)) or _passed(active, runs or []),
+        waits=_waits(found),
+        aborted_at=status.get("abortedAt"),
     )
 
 
@@ -187,6 +192,11 @@ def _analysis(status: dict[str, Any]) -> Analysis | None:
 
 def _has_analysis(found: dict[str, Any]) -> bool:
     return bool((found["spec"].get("strategy") or {}).get("blueGreen", {}).get("prePromotionAnalysis"))
+
+
+def _waits(found: dict[str, Any]) -> bool:
+    colours = (found["spec"].get("strategy") or {}).get("blueGreen", {})
+    return colours.get("autoPromotionEnabled") is False and not colours.get("autoPromotionSeconds")
 
 
 def _passed(replica_set: dict[str, Any] | None, runs: list[dict[str, Any]]) -> bool:

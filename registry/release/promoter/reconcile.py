@@ -21,6 +21,7 @@ from registry.release.cluster.placement import namespaces
 from registry.release.promoter.answered import declined, held
 from registry.release.promoter.outcome import Outcome
 from registry.release.promoter.stale import close_stale
+from registry.release.promoter.steered import steered
 from registry.release.promoter.unrecorded import record_late
 from registry.release.promoter.wish import wish
 from registry.release.repository.commits import ENVIRONMENTS, PRODUCTION, REVERT, ROLLBACK, STAGING
@@ -101,6 +102,8 @@ def _failures(context: Context, open_cluster: OpenCluster, tracking: Tracking, m
         found = []
         for each, release in released.items():
             rollout = runs.get((where[(model, each)], model))
+            if rollout is not None:
+                found += steered(context, each, release, rollout)
             if rollout is not None and rollout.failed and rollout.digest == release.digest:
                 found.append(_take_back(context, tracking, model, each, release.version, cluster.explain(rollout)))
     except Unavailable as error:
