@@ -21,6 +21,8 @@ from registry.release.views.status import status
 from slipway.errors import Refused
 from tests.fixtures import github as standin
 
+pytestmark = pytest.mark.long  # seconds each
+
 EVE = "Eve <eve@example.org>"
 
 

@@ -9,6 +9,8 @@ import pytest
 from registry.release.acts.steer import steer
 from registry.release.promoter.reconcile import reconcile
 
+pytestmark = pytest.mark.long  # seconds each
+
 ABORTED_AT = "2026-11-27T10:00:00Z"
 
 

@@ -21,6 +21,8 @@ from registry import lock, provenance, remote
 from registry.provenance import Datum
 from registry.remote import Held, Project, State
 
+pytestmark = pytest.mark.long  # seconds each
+
 DVC = Path(sys.executable).with_name("dvc")
 COMMIT = "c" * 40
 
@@ -200,7 +202,6 @@ def test_a_version_that_lists_no_data_goes_by_its_tags(project: Path, tmp_path: 
     assert "data/prepared/test.parquet" in found.reason
 
 
-@pytest.mark.long
 def test_a_bucket_is_asked_by_dvcs_own_settings(
     project: Path, s3: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -218,7 +219,6 @@ def test_a_bucket_is_asked_by_dvcs_own_settings(
     assert "wrong" not in found.reason
 
 
-@pytest.mark.long
 def test_a_registration_lists_the_data_in_what_it_signs(root: Path, store: Any) -> None:
     from registry.release.commands.settings import read as settings
     from registry.signing import Trust

@@ -15,6 +15,8 @@ from registry.release.views.trace import Sides, trace
 from slipway.errors import Refused, Unavailable
 from tests.integration.release.conftest import ADA, NAME
 
+pytestmark = pytest.mark.long  # seconds each
+
 
 def runs(desk: Any) -> frozenset[str]:
     with desk.acting() as context:
