@@ -70,7 +70,7 @@ def _login(where: str) -> str:
     """Say which login MLflow's client sends, never its secret."""
     from mlflow.utils.credentials import get_default_host_creds
 
-    sent = get_default_host_creds(where)
+    sent: Any = get_default_host_creds(where)  # type: ignore[no-untyped-call]
     if sent.username and sent.password:
         return f"the user `{sent.username}`"
     if sent.token:
