@@ -1,6 +1,6 @@
 """MLflow's registry: versions with their tags and aliases, and the files behind them.
 
-Every call that fails (a dead server, a refused credential, a full disk) comes
+Every call that fails (a dead server, a refused login, a full disk) comes
 out as Unavailable with the store's address, without credentials in it; what
 somebody deleted comes out as BadInput with the command that restores it.
 """
@@ -54,7 +54,8 @@ class Tracking:
         except SlipwayError:
             raise
         except Exception as error:  # MLflow lets SQLAlchemy, requests, botocore and OSError through
-            raise mlflow_errors.of_deleted(error, self.where) or Unavailable(
+            known = mlflow_errors.of_deleted(error, self.where) or mlflow_errors.of_login(error, what, self.where)
+            raise known or Unavailable(
                 f"MLflow at {self.where} could not {what}",
                 found=without_credentials(_first_line(error)),
                 hint=mlflow_errors.hint(error),

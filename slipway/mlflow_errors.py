@@ -1,18 +1,18 @@
-"""What MLflow's refusals mean, and what to type: deleted things can be restored, and none of it is an outage."""
+"""What MLflow's refusals mean, and what to type: a login that is missing, wrong or too weak; what was deleted."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
-from slipway.errors import BadInput
+from slipway.errors import BadInput, Unavailable
 
 RETRY = "then run the same command again"
 HINTS = {
     "RESOURCE_DOES_NOT_EXIST": "somebody deleted it in MLflow meanwhile; slipway versions lists what is there",
-    "UNAUTHENTICATED": f"export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, {RETRY}",
-    "PERMISSION_DENIED": f"ask for EDIT on the experiment and the registered model in MLflow, {RETRY}",
 }
+REFUSALS = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 UP = f"see that MLFLOW_TRACKING_URI is right and the store is up, {RETRY}"
 DELETED = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state\. Current state is deleted")
 
@@ -32,6 +32,56 @@ def of_deleted(error: Exception, where: str) -> BadInput | None:
     """Return what an error of MLflow's says of a deleted experiment or run; None where it is about something else."""
     found = DELETED.search(str(error))
     return deleted(found[1], found[2], where) if found else None
+
+
+def of_login(error: Any, what: str, where: str) -> Unavailable | None:
+    """Return the error for a login that is missing, wrong or may not do `what`; None where it is about something else.
+
+    It is no Refused: a promoter whose password ran out must not reject what somebody asked for.
+    """
+    status = REFUSALS.get(str(getattr(error, "error_code", ""))) or _status_of_files(error, where)
+    if status == 401:
+        return Unavailable(
+            f"MLflow at {where} refused the login",
+            expected="a user and a password that this server knows",
+            found=f"{_login(where)} (401)",
+            hint=f"export MLFLOW_TRACKING_USERNAME=… MLFLOW_TRACKING_PASSWORD=…, {RETRY}",
+        )
+    if status == 403:
+        return Unavailable(
+            f"MLflow at {where} does not permit this login to {what}",
+            expected="READ to list and export; EDIT on the experiment and the registered model to register and promote",
+            found=f"{_login(where)} (403)",
+            hint=f"ask who runs MLflow for the permission, or export MLFLOW_TRACKING_USERNAME=… "
+            f"MLFLOW_TRACKING_PASSWORD=… of a user who has it, {RETRY}",
+        )
+    return None
+
+
+def _status_of_files(error: Any, where: str) -> int | None:
+    """Return the status that the server gave a file, which goes by requests alone; another host's is none of it."""
+    answer = getattr(error, "response", None)
+    asked = str(getattr(answer, "url", None) or "")
+    same = bool(asked) and urlsplit(asked).hostname == urlsplit(where).hostname
+    return int(answer.status_code) if answer is not None and same else None
+
+
+def _login(where: str) -> str:
+    """Say which login MLflow's client sends, never its secret."""
+    from mlflow.utils.credentials import get_default_host_creds
+
+    sent: Any = get_default_host_creds(where)  # type: ignore[no-untyped-call]
+    if sent.username and sent.password:
+        return f"the user `{sent.username}`"
+    if sent.token:
+        return "the token in MLFLOW_TRACKING_TOKEN"
+    if "@" in where:
+        return "the login in MLFLOW_TRACKING_URI"
+    if sent.username or sent.password:
+        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+        given, lacking = names if sent.username else names[::-1]
+        return f"{given} without {lacking}: MLflow's client then sends no login"
+    return "no login: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are not set"
 
 
 def hint(error: Any) -> str:

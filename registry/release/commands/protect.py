@@ -75,7 +75,7 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
     """Return how GitHub is asked, and the repository.
 
     Raises:
-        BadInput: no repository or no token is named.
+        BadInput: no repository or no token is named, or it is not a token.
     """
     repository, token = environment.get("GITHUB_REPOSITORY", ""), environment.get("GITHUB_TOKEN", "")
     if not token or repository.count("/") != 1:
@@ -84,9 +84,11 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
         )
     import requests
 
+    from registry.release.forge.token import checked
+
     url = (environment.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
     session = requests.Session()
-    session.headers.update({"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"})
+    session.headers.update({"Authorization": f"Bearer {checked(token)}", "Accept": "application/vnd.github+json"})
     session.headers["X-GitHub-Api-Version"] = "2022-11-28"
 
     def ask(method: str, path: str, body: Any) -> Any:

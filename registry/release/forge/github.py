@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry.release.forge.forge import Closed, Request, of_branch
+from registry.release.forge.token import checked
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 STATUS = "slipway/promotion"
@@ -163,7 +164,7 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
     """Return a GitHub repository; nothing is asked of it yet.
 
     Raises:
-        BadInput: no repository or no token is named.
+        BadInput: no repository or no token is named, or it is not a token.
     """
     if not token or repository.count("/") != 1:
         raise BadInput(
@@ -178,7 +179,7 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
     # A limit that lasts an hour is reported, not slept through; only reading is repeated.
     retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
     client = Github(
-        auth=Auth.Token(token),
+        auth=Auth.Token(checked(token)),
         base_url=url.rstrip("/"),
         timeout=TIMEOUT_SECONDS,
         retry=retry,

@@ -36,8 +36,8 @@ class Team:
     def remote(self) -> Path:
         return self.here.folder / "gitops.git"
 
-    def slipway(self, *words: str, actor: str = "bot") -> str:
-        """Type a command as somebody of the team."""
+    def slipway(self, *words: str, actor: str = "bot", code: int = 0) -> str:
+        """Type a command as somebody of the team; return what it printed, its error where it is to fail."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLIPWAY_", "MLFLOW_"))}
         named = {**self.settings, "SLIPWAY_ACTOR": ACTORS[actor], "SLIPWAY_BAKE_SECONDS": "0"}
         named |= {"SLIPWAY_SIGNING_KEY": str(self.here.folder / actor)}
@@ -45,8 +45,8 @@ class Team:
         done = subprocess.run(
             command, cwd=self.here.clone, env=clean | named, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stderr if code else done.stdout
 
     def release(self, version: int) -> None:
         """Bring a version to production the whole way, and let the cluster have it."""
@@ -130,11 +130,16 @@ def _job(folder: Path, settings: Mapping[str, str], stand: Stand) -> Here:
 def _versions(client: MlflowClient, port: int, keys: Path) -> None:
     client.create_registered_model(MODEL)
     for number in (1, 2):
-        run = client.create_run("0").info.run_id
-        tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, **digests()}
-        tags |= {"verdict": "passed", "image_digest": digest(number), "image": f"127.0.0.1:{port}/team/{MODEL}"}
-        folder = judged(keys / f"version-{number}", MODEL, run, tags, key=str(keys / "bot"))
-        client.create_model_version(MODEL, folder.as_uri(), run_id=run, tags=tags)
+        add_version(client, port, keys, number)
+
+
+def add_version(client: MlflowClient, port: int, keys: Path, number: int, data_md5: str = "b" * 32) -> None:
+    """Register the next version, with a passed verdict that the bot signed, and its image."""
+    run = client.create_run("0").info.run_id
+    tags = {"git_commit": "a" * 40, "data_md5": data_md5, **digests()}
+    tags |= {"verdict": "passed", "image_digest": digest(number), "image": f"127.0.0.1:{port}/team/{MODEL}"}
+    folder = judged(keys / f"version-{number}", MODEL, run, tags, key=str(keys / "bot"))
+    client.create_model_version(MODEL, folder.as_uri(), run_id=run, tags=tags)
 
 
 @pytest.fixture

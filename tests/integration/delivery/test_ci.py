@@ -14,6 +14,7 @@ import pytest
 
 from tests.fixtures.act import REPOSITORY, Here, fresh_clone, only, succeeded
 from tests.fixtures.osv import Osv, answering
+from tests.fixtures.pages import held_by
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 
@@ -36,6 +37,9 @@ def pull_request(base: str = "", head: str = "somebody/slipway", user: str = "a"
 
 
 def test_check(here: Here) -> None:
+    (block,) = held_by("tests/integration/delivery/test_ci.py::test_check")
+    # What `run` types, which says beside it where the actions are.
+    assert block.steps[0].command == "act pull_request --job check --platform ubuntu-latest=-self-hosted"
     ran = succeeded(here.run("ci", "check", "pull_request", pull_request()))
     assert "Format, lint, types, import contracts, workflows" in ran
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from registry.release.commands.protect import protect as command
-from slipway.errors import SlipwayError
+from registry.release.forge.github import connect
+from slipway.errors import BadInput, SlipwayError
 from tests.fixtures.github import OWNER, REPOSITORY
+from tests.fixtures.pages import agrees, held_by
 from tests.fixtures.protection import TOP, Forge, protecting
+from tests.fixtures.shell import Shell
 from tests.fixtures.workflows import ROOT
 
 
@@ -42,6 +49,38 @@ def test_an_open_repository_is_refused_then_protected_then_left_alone(forge: For
     forge.writes.clear()
     protect(forge)
     assert forge.writes == [f"PUT {TOP}/actions/permissions/workflow"]
+
+
+def test_the_page_protects_a_repository(forge: Forge, tmp_path: Path) -> None:
+    (block,) = held_by("tests/integration/delivery/test_protect.py::test_the_page_protects_a_repository")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "GITHUB_"))}
+    clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    clean |= {"GITHUB_API_URL": forge.url, "PYTHONPATH": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"}
+    shutil.copytree(ROOT / ".github", tmp_path / "clone/.github")
+    shell = Shell(tmp_path / "clone", clean)
+    try:
+        for step in block.steps:
+            command = step.command.replace("example/slipway", f"{OWNER}/{REPOSITORY}").replace(
+                "TOKEN=…", "TOKEN=a-token"
+            )
+            shown = tuple(line.replace("example/slipway", f"{OWNER}/{REPOSITORY}") for line in step.printed)
+            printed, code = shell.run(command, 60)
+            assert (code, agrees(shown, printed)) == (0, True), "\n".join(printed)
+    finally:
+        shell.close()
+    (main,) = [one for one in forge.rulesets.values() if one["name"] == "main"]
+    assert main["bypass_actors"][0]["actor_id"] == 1234567
+    protect(forge, "--app-id", "1234567", "--check")
+
+
+@pytest.mark.parametrize("token", ["…", "two words", "a-token\n", "jeton-d'été"])
+def test_what_no_request_can_carry_is_named_and_not_shown(forge: Forge, token: str) -> None:
+    named = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": f"{OWNER}/{REPOSITORY}", "GITHUB_TOKEN": token}
+    done = CliRunner().invoke(command, ["--app-id", "77", "-C", str(ROOT)], env=named)
+    assert isinstance(done.exception, BadInput)
+    with pytest.raises(BadInput, match="GITHUB_TOKEN is not a token") as refused:
+        connect(f"{OWNER}/{REPOSITORY}", "main", token, forge.url)
+    assert token not in str(refused.value)
 
 
 def loosen_review(forge: Forge) -> None:

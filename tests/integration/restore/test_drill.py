@@ -20,12 +20,16 @@ import boto3
 import psycopg
 import pytest
 
+from tests.fixtures import s3_sync
+from tests.fixtures.pages import ROOT, held_by
 from tests.fixtures.servers import Postgres
+from tests.fixtures.shell import Shell
 from tests.integration import s3 as seaweed
 from tests.integration.monitoring.requests import ask, asked
 from tests.integration.registry import project
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
+TEST = "tests/integration/restore/test_drill.py::test_what_was_backed_up_is_what_comes_back"
 DATABASES = ("mlflow", "journal", "audit")
 
 
@@ -103,15 +107,26 @@ def lived(sites: Callable[[], Site], tmp_path: Path) -> Site:
     return site
 
 
-def backup(site: Site, folder: Path) -> None:
-    folder.mkdir()
-    for name in DATABASES:
-        words = ["--format=custom", "--no-owner", f"--file={folder / name}.dump", f"--dbname={site.postgres.url(name)}"]
-        subprocess.run([site.postgres.program("pg_dump"), *words], check=True)
-    for one in site.bucket().objects.all():
-        file = folder / "bucket" / one.key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        site.bucket().download_file(one.key, str(file))
+def backup(site: Site, folder: Path) -> str:
+    """Type what docs/how-to/restore.md types, and keep it in `folder`; return the record's head, as it was noted."""
+    (folder / "bin").mkdir(parents=True)
+    programs = (s3_sync.install(folder / "bin"), site.postgres.program("pg_dump").parent, Path(sys.executable).parent)
+    environment = site.environment() | {"MLFLOW_DATABASE_URL": site.postgres.url("mlflow"), "PYTHONPATH": str(ROOT)}
+    environment["PATH"] = os.pathsep.join([*map(str, programs), os.environ["PATH"]])
+    places = {"s3://bucket/": f"s3://{site.s3.bucket}/", "s3://backup/": f"{folder}/bucket/"}
+    shell = Shell(site.project, environment)
+    try:
+        for step in [step for block in held_by(TEST) for step in block.steps]:
+            command = step.command
+            for place, here in places.items():
+                command = command.replace(place, here)
+            printed, code = shell.run(command, 120)
+            assert code == 0, f"{command} ended with {code}:\n" + "\n".join(printed)
+    finally:
+        shell.close()
+    for made in (*(f"{name}.dump" for name in DATABASES), "manifests.git", "audit.head"):
+        (site.project / made).rename(folder / made)
+    return (folder / "audit.head").read_text().strip()
 
 
 def restore(site: Site, folder: Path) -> None:
@@ -124,12 +139,18 @@ def restore(site: Site, folder: Path) -> None:
     for file in (folder / "bucket").rglob("*"):
         if file.is_file():
             site.bucket().upload_file(str(file), str(file.relative_to(folder / "bucket")))
+    assert commit(folder / "manifests.git") == commit(site.project / "git")  # the mirror has what production reads
+
+
+def commit(repository: Path) -> str:
+    done = subprocess.run(["git", "-C", repository, "rev-parse", "main"], check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def test_what_was_backed_up_is_what_comes_back(lived: Site, sites: Callable[[], Site], tmp_path: Path) -> None:
-    backup(lived, tmp_path / "backup")
+    head = backup(lived, tmp_path / "backup")
     before = {name: lived.tables(name) for name in DATABASES}
-    head = json.loads(lived.slipway("audit", "--json"))["head"]
+    assert head == json.loads(lived.slipway("audit", "--json"))["head"]
     lived.slipway("export", "tiny", "1", str(tmp_path / "exported"))
     lived.postgres.stop()
 
@@ -160,8 +181,7 @@ def test_life_goes_on_in_what_was_restored(lived: Site, sites: Callable[[], Site
 def test_a_backup_that_lost_a_file_or_a_row_is_not_taken_for_whole(
     lived: Site, sites: Callable[[], Site], tmp_path: Path
 ) -> None:
-    backup(lived, tmp_path / "backup")
-    head = json.loads(lived.slipway("audit", "--json"))["head"]
+    head = backup(lived, tmp_path / "backup")
     (model,) = (tmp_path / "backup/bucket").rglob("model.onnx")
     model.write_bytes(model.read_bytes()[:-1] + b"?")
     found = sites()

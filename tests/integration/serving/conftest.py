@@ -112,7 +112,7 @@ def start(tmp_path: Path, keys: Path) -> Iterator[Start]:
         prefix = settings.pop("prefix", ())
         python = settings.pop("python", ())
         output = settings.pop("output", None)
-        server = Server(MODEL, tmp_path, **({"jwks": keys / "jwks.json"} | settings))
+        server = Server(settings.pop("model", MODEL), tmp_path, **({"jwks": keys / "jwks.json"} | settings))
         started.append(server)
         return server.start(prefix, python, output)
 

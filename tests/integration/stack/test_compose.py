@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.fixtures.act import Here, fresh_clone
+from tests.fixtures.pages import held_by
+from tests.fixtures.shell import Shell
 
 ROOT = Path(__file__).parents[3]
 FILES = {"images": ["compose.yaml"], "debian": ["compose.yaml", "deploy/compose/debian.yaml"]}
@@ -65,6 +70,33 @@ def test_no_password_stands_in_the_open(composed: dict[str, Any]) -> None:
     assert all(path.startswith(("var/compose/", "var/auth/")) for path in paths)
     ignored = subprocess.run(["git", "check-ignore", *paths], cwd=ROOT, capture_output=True, text=True, check=False)
     assert set(ignored.stdout.split()) == paths
+
+
+@pytest.mark.image  # podman-compose asks podman for its version
+def test_what_the_page_types_is_taken(tmp_path: Path) -> None:
+    """Type the page: podman-compose, in Docker's place too, says what it would do, and buildah notes its words."""
+    here = Here(tmp_path)
+    clone = fresh_clone(tmp_path)
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    program = Path(sys.executable).with_name("podman-compose")
+    here.program("docker", f'shift; exec "{program}" --dry-run "$@"')
+    here.program("podman-compose", f'exec "{program}" --dry-run "$@"')
+    here.program("buildah")
+    paths = [str(tmp_path / "bin"), str(program.parent), os.environ["PATH"]]
+    shell = Shell(clone, os.environ | {"PATH": os.pathsep.join(paths)})
+    try:  # nothing is installed here
+        shell.run('make() { command make --old-file=setup --old-file=.venv/synced "$@"; }', 10)
+        blocks = held_by("tests/integration/stack/test_compose.py::test_what_the_page_types_is_taken")
+        for step in [step for block in blocks for step in block.steps]:
+            printed, code = shell.run(step.command, 120)
+            assert code == 0, f"{step.command} ended with {code}:\n" + "\n".join(printed)
+    finally:
+        shell.close()
+    assert here.asked("docker") == ["compose --profile dev up --build"]
+    assert here.asked("podman-compose") == ["-f compose.yaml -f deploy/compose/debian.yaml --profile dev up -d"]
+    assert len(built := here.asked("buildah")) == 2
+    assert all("--build-arg BASE=localhost/debian-python:bookworm" in one for one in built)
+    assert (clone / "var/compose/grafana_password").exists()
 
 
 @pytest.mark.long

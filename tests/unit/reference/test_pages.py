@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.pages import PAGES, agrees, blocks, outside
+from tests.fixtures.pages import PAGES, ROOT, Block, agrees, blocks, outside
+
+NOT_RUN = [each for page in PAGES for each in blocks(page) if each.how == "not run"]
+
+
+def missing(block: Block) -> list[str]:
+    """Say what a block's mark names that is not there; a block that is not run has to name a test."""
+    if not block.tests:
+        return [f"{block.page.name}:{block.line} names no tests/…py::test_…"]
+    return [test for test in block.tests if not _is_there(*test.split("::"))]
+
+
+def _is_there(file: str, name: str) -> bool:
+    path = ROOT / file
+    return path.exists() and f"\ndef {name}(" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -17,6 +31,22 @@ def test_every_command_of_a_page_is_run_or_says_why_not(page: Path) -> None:
     counted = Counter("not run" if each.how == "not run" else "run" for each in found for _ in each.steps)
     print(f"{page.name}: {dict(counted)}")
     assert all(each.argument.strip() for each in found if each.how in ("not run", "output varies", "file", "instead"))
+
+
+@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: f"{block.page.name}:{block.line}")
+def test_what_is_not_run_names_the_test_that_holds_it(block: Block) -> None:
+    assert not missing(block)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["needs Docker", "tests/unit/reference/test_pages.py", "tests/unit/reference/test_pages.py::test_of_nothing"],
+)
+def test_a_block_that_names_no_test_is_refused(reason: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- not run: {reason} -->\n```console\n$ true\n```\n")
+    (block,) = blocks(page)
+    assert missing(block)
 
 
 def test_most_commands_are_run() -> None:
