@@ -173,10 +173,10 @@ def test_a_key_that_gpg_does_not_have_signs_nothing_and_is_refused(desk: Any, ri
 
 def test_a_verdict_signed_by_openpgp_counts_while_its_key_is_trusted(ring: Ring) -> None:
     bot, trust, now = ring.make("bot"), Trust(signing_key="0" * 40), datetime.now(UTC)
-    made = sign(b"said", bot)
-    assert signed_by(b"said", made, trust, now) == (f"signed by key {bot}", None)
+    made = sign(b"said", bot, "slipway-verdict")
+    assert signed_by(b"said", made, trust, now, "slipway-verdict") == (f"signed by key {bot}", None)
     for content, level in ((b"SAID", 6), (b"said", 2)):
         ring.trust(bot, level)
-        why = signed_by(content, made, trust, now)[1]
+        why = signed_by(content, made, trust, now, "slipway-verdict")[1]
         assert why is not None
         assert "does not trust" in why
