@@ -93,7 +93,7 @@ registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTR
 version = $$(python -c 'import json, sys; said = json.load(open("$(REGISTERED)")); print(said["model"], said["version"])')
 
 .PHONY: package
-package: setup ## build and push the image of the version that was registered
+package: setup signing-key ## build and push the image of the version that was registered
 	slipway package $(version)
 
 .PHONY: signing-key
@@ -101,7 +101,7 @@ signing-key:
 	@mkdir -p var
 	@if test -n "$${SIGNING_KEY:-}"; then (umask 077; printf '%s\n' "$$SIGNING_KEY" > var/signing-key); fi
 
-register stage reconcile rollout: export SLIPWAY_SIGNING_KEY := $(or $(SLIPWAY_SIGNING_KEY),$(if $(SIGNING_KEY),$(CURDIR)/var/signing-key))
+register package stage reconcile rollout: export SLIPWAY_SIGNING_KEY := $(or $(SLIPWAY_SIGNING_KEY),$(if $(SIGNING_KEY),$(CURDIR)/var/signing-key))
 
 .PHONY: stage
 stage: setup signing-key ## make that version what staging runs

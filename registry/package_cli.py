@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,13 +36,16 @@ def package(
     """Build the OCI image of a registered version, push it, and tag the version with its digest.
 
     VERSION is a number or an alias with @. The same inputs give the same
-    digest; a version that has it already is left as it is.
+    digest; a version that has it already is left as it is. Which image it is
+    is stated in image.json with the version's files, signed by
+    SLIPWAY_SIGNING_KEY where that is set; stage and promote believe that.
 
     Example:
 
         slipway package flight-delay 7 --registry registry.example/team
     """
     from registry.package import package as run
+    from registry.signing import Trust
     from slipway.errors import BadInput
 
     if push and not registry:
@@ -50,10 +54,14 @@ def package(
         )
     given = {"--base": base, "--engine": engine, "--registry": registry if push else ""}
     options = [word for flag, value in given.items() if value is not None for word in (flag, value)]
-    done = run(open_tracking(root), checked(name), version, options)
+    signers, key = os.environ.get("SLIPWAY_ALLOWED_SIGNERS"), os.environ.get("SLIPWAY_SIGNING_KEY")
+    trust = Trust(Path(signers).resolve() if signers else None, key or None)
+    done = run(open_tracking(root), checked(name), version, options, trust)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
         return
     state = "built" if done.built else "nothing to do: built before from the same inputs"
     print(f"{done.name} version {done.version}  {done.image}  {state}")
     print(f"digest  {done.digest}" + (f"  (was {done.before})" if done.before else ""))
+    if done.statement:
+        print(f"statement  {done.statement}")

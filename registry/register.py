@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from registry import candidate as artifact
-from registry import evidence, inspection, logged_model, mlmodel, provenance, skops_types, statement
+from registry import evidence, inspection, logged_model, mlmodel, provenance, signed_file, skops_types, statement
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
 from registry.export import fetch
 from registry.gate import Champion, judge
@@ -27,7 +27,7 @@ from registry.provenance import Datum
 from registry.signing import sign
 from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Tracking, Version
 from registry.verdict import Verdict
-from slipway.atomic import write_bytes, write_json
+from slipway.atomic import write_json
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 REASONS_LENGTH = 4000  # MLflow refuses a tag of more than 5000 characters
@@ -69,7 +69,9 @@ def register(
         Unavailable: the store did not do what was asked; the same command completes it.
     """
     if key:
-        sign(b"", key)  # before the first write: a key that asks for a passphrase leaves nothing behind
+        sign(
+            b"", key, statement.VERDICT.name
+        )  # before the first write: a key that asks for a passphrase leaves nothing behind
     say("reading the artifact")
     candidate = artifact.read(root, allow_dirty)
     with _temporary() as temporary:
@@ -149,7 +151,8 @@ def _write(
     say("storing the model")
     contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
-    _state(folder / "model", statement.text(candidate.name, run_id, tags, judged.verdict, judged.data), key)
+    said = statement.text(candidate.name, run_id, tags, judged.verdict, judged.data)
+    signed_file.write(folder / "model", statement.VERDICT, said, key)
     logged_model.upload_model(tracking, model_id, folder / "model")
     logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
     write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
@@ -158,12 +161,6 @@ def _write(
     number = tracking.create_version(candidate.name, run_id, model_id, tags)
     settled = _settle(tracking, candidate, artifact_root)
     return Registration(settled, settled.number == number, judged.verdict)
-
-
-def _state(folder: Path, said: bytes, key: str | None) -> None:
-    write_bytes(folder / statement.FILE, said)
-    if key:
-        write_bytes(folder / statement.SIGNATURE, sign(said, key))
 
 
 def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None) -> Version:

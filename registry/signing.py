@@ -1,6 +1,7 @@
 """Signatures of files, by the keys that sign release commits: SSH through ssh-keygen, OpenPGP through gpg.
 
-Owns the namespace `slipway-verdict`: what was signed as a commit is no signature of a verdict, and the other way round.
+Each kind of statement has a namespace of its own: what was signed as a commit is no signature of a verdict, and a
+verdict's is none of an image.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from subprocess import CompletedProcess
 from slipway import programs
 from slipway.errors import Refused
 
-NAMESPACE = "slipway-verdict"
 SECONDS = 60
 
 
@@ -32,8 +32,10 @@ class Trust:
         return self.allowed_signers is not None or self.signing_key is not None
 
 
-def sign(content: bytes, key: str) -> bytes:
+def sign(content: bytes, key: str, namespace: str) -> bytes:
     """Return the detached signature of `content`, as text, by an SSH key's path or an OpenPGP fingerprint.
+
+    OpenPGP has no namespaces: `content` has to name its kind.
 
     Raises:
         Refused: the key does not sign without asking.
@@ -43,14 +45,14 @@ def sign(content: bytes, key: str) -> bytes:
         with tempfile.NamedTemporaryFile("w", prefix="slipway-key-") as public:
             public.write(key.removeprefix("key::") + "\n")
             public.flush()
-            done = _run(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-U", "-f", public.name], content)
+            done = _run(["ssh-keygen", "-Y", "sign", "-n", namespace, "-U", "-f", public.name], content)
     elif Path(key).is_file():
-        done = _run(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key], content)
+        done = _run(["ssh-keygen", "-Y", "sign", "-n", namespace, "-f", key], content)
     else:
         done = _run(["gpg", "--batch", "--armor", "--local-user", key, "--detach-sign"], content)
     if done.returncode or not done.stdout:
         raise Refused(
-            "the verdict could not be signed",
+            f"the statement {namespace} could not be signed",
             expected="a key that signs without asking (SLIPWAY_SIGNING_KEY)",
             found=done.stderr.decode(errors="replace").strip()[-300:] or "no signature",
             hint="gpg --list-secret-keys, or name the path of an SSH key without passphrase or in ssh-agent",
@@ -58,7 +60,7 @@ def sign(content: bytes, key: str) -> bytes:
     return done.stdout
 
 
-def signed_by(content: bytes, signature: bytes, trust: Trust, at: datetime) -> tuple[str, str | None]:
+def signed_by(content: bytes, signature: bytes, trust: Trust, at: datetime, namespace: str) -> tuple[str, str | None]:
     """Say who signed `content`, and why that does not count; None where it does. Keys must have been allowed `at`."""
     if not trust.asks:
         return "not signed by any key that is known here", None
@@ -68,14 +70,14 @@ def signed_by(content: bytes, signature: bytes, trust: Trust, at: datetime) -> t
         file = Path(folder) / "signature"
         file.write_bytes(signature)
         if signature.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-            return _ssh(content, file, trust, at)
+            return _ssh(content, file, trust, at, namespace)
         return _openpgp(content, file)
 
 
-def _ssh(content: bytes, file: Path, trust: Trust, at: datetime) -> tuple[str, str | None]:
+def _ssh(content: bytes, file: Path, trust: Trust, at: datetime, namespace: str) -> tuple[str, str | None]:
     when = f"-Overify-time={at.astimezone():%Y%m%d%H%M%S}"
     if trust.allowed_signers is None:
-        done = _run(["ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(file)], content)
+        done = _run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", str(file)], content)
         own = _fingerprint(_run(["ssh-keygen", "-lf", trust.signing_key or ""], b"").stdout)
         key = _fingerprint(done.stdout)
         if done.returncode == 0 and key and key == own:
@@ -84,7 +86,7 @@ def _ssh(content: bytes, file: Path, trust: Trust, at: datetime) -> tuple[str, s
     allowed = str(trust.allowed_signers)
     found = _run(["ssh-keygen", "-Y", "find-principals", when, "-f", allowed, "-s", str(file)], b"")
     for principal in found.stdout.decode(errors="replace").splitlines():
-        words = ["-f", allowed, "-I", principal, "-n", NAMESPACE, "-s", str(file)]
+        words = ["-f", allowed, "-I", principal, "-n", namespace, "-s", str(file)]
         done = _run(["ssh-keygen", "-Y", "verify", when, *words], content)
         if done.returncode == 0:
             return f"signed by {principal}, key {_fingerprint(done.stdout)}", None

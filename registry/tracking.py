@@ -135,6 +135,15 @@ class Tracking:
             found = list_artifacts(f"models:/{version.name}/{version.number}", tracking_uri=self.uri)
             return [one.path for one in found if not one.is_dir]
 
+    def upload(self, version: Version, folder: Path) -> None:
+        """Put the files of a folder beside the files of a version."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        with self.asking(f"store files of {version.name} version {version.number}"):
+            source = self.client.get_model_version_download_uri(version.name, str(version.number))
+            store: Any = get_artifact_repository(source, tracking_uri=self.uri)
+            store.log_artifacts(str(folder))
+
     def stored_models(self, name: str) -> list[str]:
         """Return the ids of the logged models that the artifact store has a folder of, in the experiment `name`."""
         from mlflow.artifacts import list_artifacts

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from registry.image_statement import Stated, released
 from registry.release.cluster.health import Health
 from registry.release.forge.forge import Forge
 from registry.release.record.audit import Audit
@@ -30,7 +31,8 @@ class Context:
 
     `health(model, environment, digest)`, `in_registry(image, digest)` and `in_store(tracking, version)`
     answer with the reason when they cannot tell; `judged(tracking, version)` reads the gate's verdict from
-    the version's own files, and `in_remote(version, opinion)` looks for the data that they list.
+    the version's own files and `packaged(tracking, version)` which image was built of it;
+    `in_remote(version, opinion)` looks for the data that they list.
     `lost_head` is an entry of the audit record that is known to be lost, `lost_runs` are runs of releases that are.
     """
 
@@ -46,6 +48,7 @@ class Context:
     lost_head: str | None = None
     lost_runs: frozenset[str] = frozenset()
     judged: Callable[[Tracking, Version], Opinion] = lambda tracking, version: read(tracking, version, Trust())
+    packaged: Callable[[Tracking, Version], Stated] = lambda tracking, version: released(tracking, version, Trust())
     in_remote: Callable[[Version, Opinion], Held] = lambda _version, _opinion: NOTHING
 
     @property

@@ -79,7 +79,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
     """Find out everything that the rules ask about a candidate."""
     name, clone = version.name, context.clone
     in_registry, said = context.in_registry(candidate.image, candidate.digest)
-    opinion = context.judged(tracking, version)
+    opinion, packaged = context.judged(tracking, version), context.packaged(tracking, version)
     in_store, store_said = context.in_store(tracking, version)
     newer = [one for one in approvable(context, name) if one.version > candidate.version]
     gone_on = overlaid(clone, name, STAGING) != candidate
@@ -104,6 +104,8 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
         verdict_said=opinion.reason,
         data=context.in_remote(version, opinion),
         baked=baked(context, candidate) if gone_on else None,
+        packaged=packaged.image is not None if packaged.answered else None,
+        packaged_said=packaged.reason,
     )
 
 

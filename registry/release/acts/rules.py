@@ -15,7 +15,8 @@ from registry.verdict import Rule, Verdict, at_least
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found out about a candidate; None of `verdict`, `in_registry` and `in_store` where no answer came.
+    """What was found out about a candidate; None of `verdict`, `packaged`, `in_registry` and `in_store` where no
+    answer came.
 
     `baked` says where it stands that the candidate was healthy in staging for its time before staging moved on.
     """
@@ -37,6 +38,8 @@ class Facts:
     data: Held = NOTHING
     baked: str | None = None
     remade: bool = False
+    packaged: bool | None = False
+    packaged_said: str = "nobody stated which image was built of it"
 
 
 def judge(facts: Facts) -> Verdict:
@@ -48,6 +51,7 @@ def judge(facts: Facts) -> Verdict:
     return Verdict(
         (
             Rule("verdict", facts.verdict == "passed", facts.verdict_said),
+            Rule("image_as_packaged", facts.packaged is True, facts.packaged_said),
             Rule("not_rejected", facts.rejected is None, facts.rejected or "never rejected"),
             _staged(facts),
             _healthy(facts),

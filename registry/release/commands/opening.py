@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from registry import remote, stored
+from registry import image_statement, remote, stored
 from registry.release.acts.context import Context
 from registry.release.cluster.api import Cluster, open_cluster
 from registry.release.cluster.health import Health
@@ -62,6 +62,7 @@ def acting(
             bake_seconds=settings.bake_seconds,
             say=say,
             judged=lambda tracking, version: read(tracking, version, settings.trust),
+            packaged=lambda tracking, version: image_statement.released(tracking, version, settings.trust),
             in_remote=lambda version, opinion: remote.held(
                 settings.project, opinion.data, version.tags, version.tags.get("git_commit")
             ),

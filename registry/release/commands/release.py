@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
 WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
+NOTED = ("verdict", "image_as_packaged", "data_in_remote")  # what they say of who signed is part of the answer
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -32,7 +33,8 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 def stage(name: str, version: str, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
     """Make VERSION (a number or @alias) of NAME what staging runs, by one commit.
 
-    The version needs an image and the gate's verdict passed. Staging the same version again does nothing.
+    The version needs the gate's verdict passed and an image, as `slipway
+    package` stated it. Staging the same version again does nothing.
 
     Example:
 
@@ -44,6 +46,7 @@ def stage(name: str, version: str, allow_failed: bool, reason: str, root: Path, 
         done = run(context, checked(name), version, reason, allow_failed)
     what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
     text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}\n  verdict: {done.verdict}"
+    text += f"\n  image: {done.image}"
     show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
 
 
@@ -77,7 +80,7 @@ def promote(name: str, version: str, rollback: bool, reason: str, root: Path, as
         state = "opened" if done.created else "is open already"
         text = f"{name} version {done.release.version}: request {done.request.url or done.request.branch} {state}"
     if done.verdict is not None:
-        noted = [one for one in done.verdict.rules if one.name in ("verdict", "data_in_remote")]
+        noted = [one for one in done.verdict.rules if one.name in NOTED]
         text += "".join(f"\n  {one.name}: {one.reason}" for one in noted)
     show(as_json, {"model": name, "created": done.created, **said, "verdict": rules}, text)
 

@@ -48,6 +48,7 @@ def wish(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
 def _may_pass(rule: Rule, found: Facts) -> bool:
     unanswered = {
         "verdict": found.verdict is None,
+        "image_as_packaged": found.packaged is None,
         "image_in_registry": found.in_registry is None,
         "model_in_store": found.in_store is None,
         "data_in_remote": found.data.state is State.UNANSWERED,

@@ -138,7 +138,7 @@ def add_version(client: MlflowClient, port: int, keys: Path, number: int, data_m
     run = client.create_run("0").info.run_id
     tags = {"git_commit": "a" * 40, "data_md5": data_md5, **digests()}
     tags |= {"verdict": "passed", "image_digest": digest(number), "image": f"127.0.0.1:{port}/team/{MODEL}"}
-    folder = judged(keys / f"version-{number}", MODEL, run, tags, key=str(keys / "bot"))
+    folder = judged(keys / f"version-{number}", MODEL, run, tags, key=str(keys / "bot"), number=number)
     client.create_model_version(MODEL, folder.as_uri(), run_id=run, tags=tags)
 
 

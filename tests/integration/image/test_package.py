@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry import logged_model
+from registry.image_statement import released
+from registry.signing import Trust
 from registry.tracking import Tracking, open_store
 
 pytestmark = [
@@ -94,6 +96,33 @@ def test_killed_before_the_tags_it_completes_and_then_does_nothing(
     assert again["digest"] == made["digest"]
     assert again["before"] is None
     assert tags_of(tracking) == tags
+
+
+def test_what_a_tag_says_of_an_earlier_build_is_not_believed_and_never_signed(
+    tracking: Tracking, settings: dict[str, str], tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
+    (tmp_path / "signers").write_text(f"bot@example.org {key.with_suffix('.pub').read_text()}")
+    signing = settings | {"SLIPWAY_SIGNING_KEY": str(key), "SLIPWAY_ALLOWED_SIGNERS": str(tmp_path / "signers")}
+    before = tags_of(tracking)
+    evil = f"sha256:{'e' * 64}"
+    tracking.tag_version("flight-delay", 1, "image_digest", evil)
+    made = package(signing)
+    assert made["built"] is True, "built before, says a statement that no allowed key signed"
+    assert (made["digest"], made["before"]) == (before["image_digest"], evil)
+    assert made["statement"].startswith("signed by bot@example.org, key SHA256:")
+    assert tags_of(tracking) == before
+    trust = Trust(tmp_path / "signers")
+    stated = released(tracking, tracking.versions("flight-delay")[0], trust)
+    assert stated.image is not None, stated.reason
+    assert stated.image.tags().items() <= before.items()
+    # Cut off between the statement and the tags: the same command completes it, and builds nothing.
+    tracking.untag_version("flight-delay", 1, "image_digest")
+    assert released(tracking, tracking.versions("flight-delay")[0], trust).image is None
+    again = package(signing)
+    assert again["built"] is False
+    assert tags_of(tracking) == before
 
 
 def test_without_a_push_nothing_is_tagged(tracking: Tracking, settings: dict[str, str]) -> None:

@@ -149,7 +149,7 @@ def make_versions(store: str, artifacts: Path, port: int) -> None:
         tags = {"git_commit": "a" * 40, "data_md5": "b" * 32, **digests()}
         tags |= {"verdict": "failed" if number == 3 else "passed", "image_digest": digest(number)}
         tags["image"] = f"127.0.0.1:{port}/team/{MODEL}"
-        folder = judged(artifacts.parent / f"version-{number}", MODEL, run, tags)
+        folder = judged(artifacts.parent / f"version-{number}", MODEL, run, tags, number=number)
         tracking.client.create_model_version(MODEL, folder.as_uri(), run_id=run, tags=tags)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from registry import statement
+from registry.image_statement import IMAGE
 from registry.signing import sign
+from registry.statement import VERDICT
 from tests.fixtures.typed import Typed, typed
 
 
@@ -32,9 +33,9 @@ def folder(site: Any, number: int) -> Path:
 
 def signed(site: Any, number: int, key: str, content: bytes | None = None) -> None:
     at = folder(site, number)
-    said = content or (at / statement.FILE).read_bytes()
-    (at / statement.FILE).write_bytes(said)
-    (at / statement.SIGNATURE).write_bytes(sign(said, key))
+    said = content or (at / VERDICT.file).read_bytes()
+    (at / VERDICT.file).write_bytes(said)
+    (at / VERDICT.signature).write_bytes(sign(said, key, VERDICT.name))
 
 
 def promoted(site: Any, top: Path, number: int, **changed: str) -> Typed:
@@ -69,7 +70,7 @@ def test_without_keys_promotion_says_that_the_verdict_is_unsigned(site: Any, tmp
 
 
 def test_a_version_without_its_statement_is_refused_with_keys_and_without(site: Any, tmp_path: Path) -> None:
-    (folder(site, 2) / statement.FILE).unlink()
+    (folder(site, 2) / VERDICT.file).unlink()
     done = promoted(site, tmp_path, 2)
     assert done.code == 4
     assert "has no verdict.json" in done.err
@@ -84,18 +85,18 @@ def by_eve(site: Any, keys: dict[str, str]) -> None:
 
 def changed_since(site: Any, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"])
-    at = folder(site, 2) / statement.FILE
+    at = folder(site, 2) / VERDICT.file
     at.write_bytes(at.read_bytes().replace(b"parity", b"PARITY"))
 
 
 def of_another_version(site: Any, keys: dict[str, str]) -> None:
     signed(site, 1, keys["bot"])
-    for file in (statement.FILE, statement.SIGNATURE):
+    for file in (VERDICT.file, VERDICT.signature):
         shutil.copy(folder(site, 1) / file, folder(site, 2) / file)
 
 
 def of_another_model(site: Any, keys: dict[str, str]) -> None:
-    said = json.loads((folder(site, 2) / statement.FILE).read_bytes())
+    said = json.loads((folder(site, 2) / VERDICT.file).read_bytes())
     signed(site, 2, keys["bot"], json.dumps(said | {"model": "other"}).encode())
 
 
@@ -107,9 +108,9 @@ def with_another_digest(site: Any, keys: dict[str, str]) -> None:
 def a_signature_of_a_commit(site: Any, keys: dict[str, str]) -> None:
     at = folder(site, 2)
     command = ["ssh-keygen", "-Y", "sign", "-n", "git", "-f", keys["bot"]]
-    said = (at / statement.FILE).read_bytes()
+    said = (at / VERDICT.file).read_bytes()
     made = subprocess.run(command, input=said, check=True, capture_output=True).stdout
-    (at / statement.SIGNATURE).write_bytes(made)
+    (at / VERDICT.signature).write_bytes(made)
 
 
 FORGED = [
@@ -143,6 +144,8 @@ def test_a_signed_verdict_opens_the_request_by_the_list_or_by_the_machines_own_k
     refused = promoted(site, tmp_path, 2, SLIPWAY_SIGNING_KEY=keys["eve"])
     assert refused.code == 4
     assert "SLIPWAY_ALLOWED_SIGNERS" in refused.err
+    at = folder(site, 2)
+    (at / IMAGE.signature).write_bytes(sign((at / IMAGE.file).read_bytes(), keys["bot"], IMAGE.name))
     done = promoted(site, tmp_path, 2, SLIPWAY_SIGNING_KEY=keys["bot"])
     assert done.code == 0, done.err
     assert "signed by this machine's key SHA256:" in done.out

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from registry.image_statement import Image, Stated
 from registry.options import PATIENCE
 from registry.release.acts.context import Context
 from registry.release.cluster.health import Health
@@ -115,6 +116,7 @@ class Desk:
                 lambda *_: (True, "there"),
                 600.0,
                 judged=lambda _, version: Opinion(verdict := version.tags["verdict"], f"the gate said {verdict}"),
+                packaged=lambda _, version: Stated(Image(version.tags["image"], "", "", ""), "as it was packaged"),
             )
             yield replace(context, **changes)
 

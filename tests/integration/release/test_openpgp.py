@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from registry import image_statement
+from registry.image_statement import IMAGE
 from registry.release.acts.approve import approve
 from registry.release.acts.promote import promote
 from registry.release.acts.rollback import rollback
@@ -21,7 +23,9 @@ from registry.release.repository.commits import Actor
 from registry.release.repository.signatures import signature
 from registry.release.repository.signers import verify
 from registry.signing import Trust, sign, signed_by
+from registry.statement import VERDICT
 from slipway.errors import Refused
+from tests.fixtures.registered import judged
 
 pytestmark = pytest.mark.long
 ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))
@@ -171,12 +175,32 @@ def test_a_key_that_gpg_does_not_have_signs_nothing_and_is_refused(desk: Any, ri
     assert desk.commits() == ["Begin"]
 
 
+def test_a_statement_about_an_image_signed_by_openpgp_is_none_about_a_verdict(
+    ring: Ring, store: Any, tmp_path: Path
+) -> None:
+    bot, trust = ring.make("bot"), Trust(signing_key="0" * 40)
+    store.client.create_registered_model("stated")
+    tags = {"image": "127.0.0.1:1/team/stated:1", "image_digest": f"sha256:{1:064x}", "verdict": "passed"}
+    run = store.client.create_run("0").info.run_id
+    folder = judged(tmp_path / "version", "stated", run, tags, key=bot, number=1)
+    store.client.create_model_version("stated", folder.as_uri(), run_id=run, tags=tags)
+    (version,) = store.versions("stated")
+    found = image_statement.released(store, version, trust)
+    assert found.reason == f"as it was packaged, signed by key {bot}"
+    for file in (VERDICT.file, VERDICT.signature):  # the key signed it, and says which kind it is in the text
+        shutil.copy(folder / file, folder / file.replace(VERDICT.file, IMAGE.file))
+    refused = image_statement.released(store, version, trust)
+    assert refused.image is None
+    assert refused.reason.startswith("image.json is not a statement slipway-image/1")
+    store.client.delete_registered_model("stated")
+
+
 def test_a_verdict_signed_by_openpgp_counts_while_its_key_is_trusted(ring: Ring) -> None:
     bot, trust, now = ring.make("bot"), Trust(signing_key="0" * 40), datetime.now(UTC)
-    made = sign(b"said", bot)
-    assert signed_by(b"said", made, trust, now) == (f"signed by key {bot}", None)
+    made = sign(b"said", bot, "slipway-verdict")
+    assert signed_by(b"said", made, trust, now, "slipway-verdict") == (f"signed by key {bot}", None)
     for content, level in ((b"SAID", 6), (b"said", 2)):
         ring.trust(bot, level)
-        why = signed_by(content, made, trust, now)[1]
+        why = signed_by(content, made, trust, now, "slipway-verdict")[1]
         assert why is not None
         assert "does not trust" in why

@@ -104,8 +104,9 @@ def test_a_fingerprint_signs_by_openpgp() -> None:
 
 
 FACTS = Facts(
-    RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), True, "there", True, "there", None, False, 600.0
-)
+    RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), True, "there", True, "there", None, False, 600.0,
+    packaged=True,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,8 @@ FACTS = Facts(
     [
         ({"verdict": "failed"}, "verdict"),
         ({"verdict": ""}, "verdict"),
+        ({"packaged": False}, "image_as_packaged"),
+        ({"packaged": None}, "image_as_packaged"),
         ({"rejected": "slow"}, "not_rejected"),
         ({"staging": None}, "staged"),
         ({"staging": replace(RELEASE, digest="sha256:" + "0" * 64)}, "staged"),
