@@ -102,5 +102,38 @@ def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_sho
     assert "root:" not in text
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "links",
+    [
+        {
+            "gitops/apps/flight-delay/base/up": "../../../..",
+            "gitops/apps/flight-delay/base/out.env": "up/../settings.env",
+        },
+        {"gitops/apps/flight-delay/base/out.env": "out.env"},
+        {"gitops/out.env": "../../../../../../../../etc/passwd"},
+    ],
+    ids=["two together", "a loop", "upwards"],
+)
+def test_links_that_leave_the_manifests_some_other_way_are_refused_too(clone: Path, links: dict[str, str]) -> None:
+    for path, target in links.items():
+        (clone / path).symlink_to(target)
+    git(clone, "add", "-A")
+    git(clone, "commit", "--quiet", "-m", "Link")
+    assert "out.env is a link to" in changes(clone, "--base", "HEAD~1", code=3)
+
+
+@pytest.mark.long
+def test_a_link_that_stays_in_the_manifests_is_followed(clone: Path) -> None:
+    base = clone / "gitops/apps/flight-delay/base"
+    text = (base / "settings.env").read_text()
+    (base / "settings.env").unlink()
+    (base / "own.env").write_text(text + "SLIPWAY_LOG_LEVEL=debug\n")
+    (base / "settings.env").symlink_to("own.env")
+    git(clone, "add", "-A")
+    git(clone, "commit", "--quiet", "-m", "Link the settings")
+    assert "+  SLIPWAY_LOG_LEVEL: debug" in changes(clone, "--base", "HEAD~1")
+
+
 def test_an_unknown_base_is_bad_input(clone: Path) -> None:
     assert "nowhere" in changes(clone, "--base", "nowhere", code=3)
