@@ -82,7 +82,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
     opinion, packaged = context.judged(tracking, version), context.packaged(tracking, version)
     in_store, store_said = context.in_store(tracking, version)
     newer = [one for one in approvable(context, name) if one.version > candidate.version]
-    gone_on = overlaid(clone, name, STAGING) != candidate
+    staging = overlaid(clone, name, STAGING)
     gone = history.rejected_run(history.history(clone, name, PRODUCTION), version.number, version.run_id)
     rolled_back = "production was rolled back from it" if gone else None
     production = clone.release(name, PRODUCTION)
@@ -90,7 +90,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
         candidate=candidate,
         verdict=opinion.verdict,
         rejected=version.tags.get(wishes.REJECTED) or rolled_back,
-        staging=overlaid(clone, name, STAGING),
+        staging=staging,
         production=production,
         remade=production is not None and wishes.of_release(tracking, production) is None,
         health=context.health(name, STAGING, candidate.digest),
@@ -103,7 +103,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
         bake_seconds=context.bake_seconds,
         verdict_said=opinion.reason,
         data=context.in_remote(version, opinion),
-        baked=baked(context, candidate) if gone_on else None,
+        baked=baked(context, candidate) if staging != candidate else None,
         packaged=packaged.image is not None if packaged.answered else None,
         packaged_said=packaged.reason,
     )

@@ -27,6 +27,7 @@ from registry.release.repository.releasefile import Release, render
 from registry.tracking import Tracking, open_store
 from tests.fixtures.registered import digests, judged
 from tests.fixtures.stand import Stand, standing
+from tests.fixtures.typed import Typed, typed
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -101,6 +102,26 @@ class Site:
         with self.clone() as clone:
             found = clone.release(MODEL, environment)
         return found.version if found else None
+
+    def folder(self, version: int) -> Path:
+        """Where a version's files are."""
+        source = self.tracking().client.get_model_version(MODEL, str(version)).source
+        return Path(source.removeprefix("file://"))
+
+    def types(self, top: Path, *words: str, **changed: str) -> Typed:
+        """Type a command as Ada in a folder of its own below `top`, with settings changed."""
+        settings = {
+            "SLIPWAY_GITOPS_REMOTE": str(self.remote),
+            "SLIPWAY_AUDIT_URL": str(self.audit.engine.url),
+            "SLIPWAY_ACTOR": "Ada <ada@example.org>",
+            "SLIPWAY_BAKE_SECONDS": "0",
+            "MLFLOW_TRACKING_URI": self.store,
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOME": str(top),
+        }
+        project = top / "typing"
+        project.mkdir(exist_ok=True)
+        return typed(list(words), settings | changed, project)
 
     def champion(self, version: int) -> None:
         self.tracking().set_alias(MODEL, "champion", version)

@@ -15,7 +15,6 @@ from registry.image_statement import IMAGE
 from registry.release.promoter.reconcile import reconcile
 from registry.signing import sign
 from registry.statement import VERDICT
-from tests.fixtures.typed import Typed, typed
 
 OTHER = f"sha256:{4:064x}"  # the digest of version 4: the registry has it
 
@@ -33,34 +32,14 @@ def keys(tmp_path: Path) -> dict[str, str]:
     return {name: str(tmp_path / name) for name in ("bot", "old", "eve", "signers")}
 
 
-def folder(site: Any, number: int) -> Path:
-    source = site.tracking().client.get_model_version("tiny", str(number)).source
-    return Path(source.removeprefix("file://"))
-
-
 def signed(site: Any, number: int, key: str, namespace: str = IMAGE.name, **changed: Any) -> None:
     """Sign version `number`'s statement about its image, with facts changed."""
-    at = folder(site, number)
+    at = site.folder(number)
     content = (at / IMAGE.file).read_bytes()
     if changed:
         content = json.dumps(json.loads(content) | changed).encode()
     (at / IMAGE.file).write_bytes(content)
     (at / IMAGE.signature).write_bytes(sign(content, key, namespace))
-
-
-def slipway(site: Any, top: Path, *words: str, **changed: str) -> Typed:
-    settings = {
-        "SLIPWAY_GITOPS_REMOTE": str(site.remote),
-        "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
-        "SLIPWAY_ACTOR": "Ada <ada@example.org>",
-        "SLIPWAY_BAKE_SECONDS": "0",
-        "MLFLOW_TRACKING_URI": site.store,
-        "KUBECONFIG": str(site.kubeconfig),
-        "HOME": str(top),
-    }
-    project = top / "typing"
-    project.mkdir(exist_ok=True)
-    return typed(list(words), settings | changed, project)
 
 
 REDIRECTS = {"image_digest": OTHER, "image": "127.0.0.1:1/elsewhere/tiny"}
@@ -72,13 +51,13 @@ def test_a_tag_that_names_another_image_stages_and_promotes_nothing_and_is_named
 ) -> None:
     before = site.commits()
     site.tracking().client.set_model_version_tag("tiny", "2", tag, REDIRECTS[tag])
-    done = slipway(site, tmp_path, "stage", "tiny", "2")
+    done = site.types(tmp_path, "stage", "tiny", "2")
     assert done.code == 4
     assert f"the tag {tag} says {REDIRECTS[tag]}, image.json " in done.err
     assert "slipway package tiny 2" in done.err
     assert site.commits() == before
     site.put("staging", 2)
-    done = slipway(site, tmp_path, "promote", "tiny", "2")
+    done = site.types(tmp_path, "promote", "tiny", "2")
     assert done.code == 4
     assert f"image_as_packaged: the tag {tag} says {REDIRECTS[tag]}" in done.err
     assert site.requests() == []
@@ -91,11 +70,11 @@ def test_a_tag_that_names_another_image_stages_and_promotes_nothing_and_is_named
 
 
 def test_without_keys_the_output_says_that_the_image_is_unsigned(site: Any, tmp_path: Path) -> None:
-    staged = slipway(site, tmp_path, "stage", "tiny", "2")
+    staged = site.types(tmp_path, "stage", "tiny", "2")
     assert staged.code == 0, staged.err
     assert "image: as it was packaged, not signed by any key that is known here" in staged.out
     site.put("staging", 2)
-    done = slipway(site, tmp_path, "promote", "tiny", "2")
+    done = site.types(tmp_path, "promote", "tiny", "2")
     assert done.code == 0, done.err
     assert "image_as_packaged: as it was packaged, not signed by any key that is known here" in done.out
 
@@ -130,8 +109,8 @@ BROKEN: dict[Callable[[Path], None], str] = {
 def test_a_version_whose_image_nobody_stated_is_refused_with_what_to_type(
     site: Any, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
-    spoil(folder(site, 2))
-    done = slipway(site, tmp_path, "stage", "tiny", "2")
+    spoil(site.folder(2))
+    done = site.types(tmp_path, "stage", "tiny", "2")
     assert done.code == 4
     assert BROKEN[spoil] in done.err
     assert "slipway package tiny 2" in done.err
@@ -150,7 +129,7 @@ def by_a_retired_key(site: Any, keys: dict[str, str]) -> None:
 
 def redirected_since(site: Any, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"])
-    at = folder(site, 2) / IMAGE.file
+    at = site.folder(2) / IMAGE.file
     at.write_bytes(at.read_bytes().replace(f"sha256:{2:064x}".encode(), OTHER.encode()))
     site.tracking().client.set_model_version_tag("tiny", "2", "image_digest", OTHER)
 
@@ -158,7 +137,7 @@ def redirected_since(site: Any, keys: dict[str, str]) -> None:
 def of_another_version(site: Any, keys: dict[str, str]) -> None:
     signed(site, 4, keys["bot"])
     for file in (IMAGE.file, IMAGE.signature):
-        shutil.copy(folder(site, 4) / file, folder(site, 2) / file)
+        shutil.copy(site.folder(4) / file, site.folder(2) / file)
     site.tracking().client.set_model_version_tag("tiny", "2", "image_digest", OTHER)
 
 
@@ -196,17 +175,17 @@ FORGED: dict[Callable[[Any, dict[str, str]], None], str] = {
 def test_where_keys_are_listed_only_an_image_that_one_of_them_signed_is_staged_and_promoted(
     site: Any, keys: dict[str, str], tmp_path: Path, forge: Callable[[Any, dict[str, str]], None]
 ) -> None:
-    at = folder(site, 2)
+    at = site.folder(2)
     (at / VERDICT.signature).write_bytes(sign((at / VERDICT.file).read_bytes(), keys["bot"], VERDICT.name))
     forge(site, keys)
     before = site.commits()
-    done = slipway(site, tmp_path, "stage", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
+    done = site.types(tmp_path, "stage", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
     assert done.code == 4
     assert FORGED[forge] in done.err
     assert "slipway package tiny 2" in done.err
     assert site.commits() == before
     site.put("staging", 2)
-    done = slipway(site, tmp_path, "promote", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
+    done = site.types(tmp_path, "promote", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
     assert done.code == 4
     assert "image_as_packaged: " in done.err
     assert FORGED[forge] in done.err
@@ -217,16 +196,16 @@ def test_where_keys_are_listed_only_an_image_that_one_of_them_signed_is_staged_a
 def test_a_signed_image_goes_its_way_by_the_list_or_by_the_machines_own_key(
     site: Any, keys: dict[str, str], tmp_path: Path
 ) -> None:
-    at = folder(site, 2)
+    at = site.folder(2)
     (at / VERDICT.signature).write_bytes(sign((at / VERDICT.file).read_bytes(), keys["bot"], VERDICT.name))
     signed(site, 2, keys["bot"])
-    refused = slipway(site, tmp_path, "stage", "tiny", "2", "--allow-failed", SLIPWAY_SIGNING_KEY=keys["eve"])
+    refused = site.types(tmp_path, "stage", "tiny", "2", "--allow-failed", SLIPWAY_SIGNING_KEY=keys["eve"])
     assert refused.code == 4
     assert "image.json is signed by another key than this machine's" in refused.err
-    staged = slipway(site, tmp_path, "stage", "tiny", "2", SLIPWAY_SIGNING_KEY=keys["bot"])
+    staged = site.types(tmp_path, "stage", "tiny", "2", SLIPWAY_SIGNING_KEY=keys["bot"])
     assert staged.code == 0, staged.err
     assert "image: as it was packaged, signed by this machine's key SHA256:" in staged.out
     site.put("staging", 2)
-    done = slipway(site, tmp_path, "promote", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
+    done = site.types(tmp_path, "promote", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
     assert done.code == 0, done.err
     assert "image_as_packaged: as it was packaged, signed by bot@example.org, key SHA256:" in done.out

@@ -13,7 +13,7 @@ import pytest
 from registry.image_statement import IMAGE
 from registry.signing import sign
 from registry.statement import VERDICT
-from tests.fixtures.typed import Typed, typed
+from tests.fixtures.typed import Typed
 
 
 @pytest.fixture
@@ -26,32 +26,17 @@ def keys(tmp_path: Path) -> dict[str, str]:
     return {name: str(tmp_path / name) for name in ("bot", "eve", "signers")}
 
 
-def folder(site: Any, number: int) -> Path:
-    source = site.tracking().client.get_model_version("tiny", str(number)).source
-    return Path(source.removeprefix("file://"))
-
-
 def signed(site: Any, number: int, key: str, content: bytes | None = None) -> None:
-    at = folder(site, number)
+    at = site.folder(number)
     said = content or (at / VERDICT.file).read_bytes()
     (at / VERDICT.file).write_bytes(said)
     (at / VERDICT.signature).write_bytes(sign(said, key, VERDICT.name))
 
 
 def promoted(site: Any, top: Path, number: int, **changed: str) -> Typed:
-    settings = {
-        "SLIPWAY_GITOPS_REMOTE": str(site.remote),
-        "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
-        "SLIPWAY_ACTOR": "Ada <ada@example.org>",
-        "SLIPWAY_BAKE_SECONDS": "0",
-        "MLFLOW_TRACKING_URI": site.store,
-        "KUBECONFIG": str(site.kubeconfig),
-        "HOME": str(top),
-    }
     site.put("staging", number)
-    project = top / "typing"
-    project.mkdir(exist_ok=True)
-    return typed(["promote", "tiny", str(number)], settings | changed, project)
+    done: Typed = site.types(top, "promote", "tiny", str(number), **changed)
+    return done
 
 
 def test_a_verdict_typed_into_the_tag_opens_no_request_and_is_reported(site: Any, tmp_path: Path) -> None:
@@ -70,7 +55,7 @@ def test_without_keys_promotion_says_that_the_verdict_is_unsigned(site: Any, tmp
 
 
 def test_a_version_without_its_statement_is_refused_with_keys_and_without(site: Any, tmp_path: Path) -> None:
-    (folder(site, 2) / VERDICT.file).unlink()
+    (site.folder(2) / VERDICT.file).unlink()
     done = promoted(site, tmp_path, 2)
     assert done.code == 4
     assert "has no verdict.json" in done.err
@@ -85,18 +70,18 @@ def by_eve(site: Any, keys: dict[str, str]) -> None:
 
 def changed_since(site: Any, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"])
-    at = folder(site, 2) / VERDICT.file
+    at = site.folder(2) / VERDICT.file
     at.write_bytes(at.read_bytes().replace(b"parity", b"PARITY"))
 
 
 def of_another_version(site: Any, keys: dict[str, str]) -> None:
     signed(site, 1, keys["bot"])
     for file in (VERDICT.file, VERDICT.signature):
-        shutil.copy(folder(site, 1) / file, folder(site, 2) / file)
+        shutil.copy(site.folder(1) / file, site.folder(2) / file)
 
 
 def of_another_model(site: Any, keys: dict[str, str]) -> None:
-    said = json.loads((folder(site, 2) / VERDICT.file).read_bytes())
+    said = json.loads((site.folder(2) / VERDICT.file).read_bytes())
     signed(site, 2, keys["bot"], json.dumps(said | {"model": "other"}).encode())
 
 
@@ -106,7 +91,7 @@ def with_another_digest(site: Any, keys: dict[str, str]) -> None:
 
 
 def a_signature_of_a_commit(site: Any, keys: dict[str, str]) -> None:
-    at = folder(site, 2)
+    at = site.folder(2)
     command = ["ssh-keygen", "-Y", "sign", "-n", "git", "-f", keys["bot"]]
     said = (at / VERDICT.file).read_bytes()
     made = subprocess.run(command, input=said, check=True, capture_output=True).stdout
@@ -144,7 +129,7 @@ def test_a_signed_verdict_opens_the_request_by_the_list_or_by_the_machines_own_k
     refused = promoted(site, tmp_path, 2, SLIPWAY_SIGNING_KEY=keys["eve"])
     assert refused.code == 4
     assert "SLIPWAY_ALLOWED_SIGNERS" in refused.err
-    at = folder(site, 2)
+    at = site.folder(2)
     (at / IMAGE.signature).write_bytes(sign((at / IMAGE.file).read_bytes(), keys["bot"], IMAGE.name))
     done = promoted(site, tmp_path, 2, SLIPWAY_SIGNING_KEY=keys["bot"])
     assert done.code == 0, done.err
