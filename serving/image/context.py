@@ -53,10 +53,11 @@ def describe(source: Path, base: str) -> Runtime:
     requirements = export_requirements(source)
     digest = hashlib.sha256()
     parts = [base.partition("@")[2], PYTHON, _platform(), requirements]
-    contents = [HERE / "Containerfile", HERE / "rootfs.py", HERE / "bento.py", *(source / name for name in files)]
-    for part in [*parts, *("/".join(path.parts[-3:]) for path in contents)]:
+    contents = {name: HERE / name for name in ("Containerfile", "rootfs.py", "bento.py")}
+    contents |= {name: source / name for name in files}
+    for part in [*parts, *contents]:
         digest.update(hashlib.sha256(part.encode()).digest())
-    for path in contents:
+    for path in contents.values():
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return Runtime(source, base, requirements, files, digest.hexdigest())
 

@@ -49,7 +49,7 @@ class Engine:
         """Build `context` to a local image named `tag`; every time in it is `epoch`.
 
         `layers` keeps each step, so that the next build starts from it; without, what follows the
-        base is one layer that is always made anew.
+        base is one layer that is always made anew, and the image has no history.
 
         Raises:
             Unavailable: the tool failed; its last lines are in the error.
@@ -66,6 +66,9 @@ class Engine:
             command += ["--build-arg", f"{name}={value}"]
         for name, value in sorted((labels or {}).items()):
             command += ["--label", f"{name}={value}"]
+        if not self.is_docker and not layers:
+            # buildah names what each step stood on: what an image was called in this store, cached steps of other days.
+            command.append("--omit-history")
         if not self.is_docker:  # its images have none, and buildx takes them only where it pushes by itself
             for name, value in sorted((annotations or {}).items()):
                 command += ["--annotation", f"{name}={value}"]

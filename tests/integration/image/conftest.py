@@ -91,7 +91,13 @@ Build = Callable[..., dict[str, Any]]
 def build(base: str, local_registry: str, kept_store: dict[str, str]) -> Build:
     """Build and push the image of a folder; return what `--json` says."""
 
-    def run(folder: Path, *words: str, environment: Mapping[str, str] = kept_store, code: int = 0) -> dict[str, Any]:
+    def run(
+        folder: Path,
+        *words: str,
+        environment: Mapping[str, str] = kept_store,
+        source: Path = ROOT,
+        code: int = 0,
+    ) -> dict[str, Any]:
         command = [sys.executable, "-m", "serving.image", str(folder), "--json", *words]
         settings = {"SLIPWAY_BASE_IMAGE": base, "SLIPWAY_REGISTRY": f"{local_registry}/slipway"}
         done = subprocess.run(
@@ -100,7 +106,7 @@ def build(base: str, local_registry: str, kept_store: dict[str, str]) -> Build:
             text=True,
             check=False,
             env={**os.environ, **settings, **environment},
-            cwd=ROOT,
+            cwd=source,
         )
         assert done.returncode == code, done.stderr
         said: dict[str, Any] = json.loads(done.stdout)

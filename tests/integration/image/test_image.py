@@ -50,6 +50,17 @@ def next_version(folder: Path, version: str) -> Path:
     return folder
 
 
+def checkout_with_a_comment(folder: Path) -> Path:
+    """Copy what is built from, and say more in the Containerfile."""
+    for name in ("slipway", "serving"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, folder / name)
+    with (folder / "serving/image/Containerfile").open("a") as file:
+        file.write("# Nothing more.\n")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def built(build: Build) -> dict[str, Any]:
     return build(MODEL)
@@ -151,12 +162,15 @@ def test_labels_carry_the_lineage(pinned: str, base: str) -> None:
 
 
 def test_the_same_inputs_give_the_same_digest_from_nothing(
-    build: Build, built: dict[str, Any], base: str, empty_store: dict[str, str]
+    build: Build, built: dict[str, Any], base: str, empty_store: dict[str, str], tmp_path: Path
 ) -> None:
     # The runtime is built under another name of the base: what it was called then must not matter.
     renamed = {"SLIPWAY_BASE_IMAGE": base.replace("127.0.0.1", "localhost")}
     first = build(MODEL, environment=empty_store | renamed)
     assert first["runtime"] == built["runtime"]
+    # Other inputs with the same content: what else a runtime is called must not matter either.
+    other = build(MODEL, environment=empty_store, source=checkout_with_a_comment(tmp_path / "other"))
+    assert other["runtime"] != built["runtime"]
     again = build(MODEL, environment=empty_store)
     assert again["digest"] == built["digest"]
     assert again["sbom_sha256"] == built["sbom_sha256"]

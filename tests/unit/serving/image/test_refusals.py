@@ -27,6 +27,14 @@ def test_a_base_with_a_digest_is_taken() -> None:
     build.check_base(BASE)
 
 
+def test_the_runtimes_name_is_the_same_from_every_folder(tmp_path: Path) -> None:
+    for name in ("slipway", "serving"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("pyproject.toml", "uv.lock", "README.md"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    assert context.describe(tmp_path, BASE).digest == context.describe(ROOT, BASE).digest
+
+
 def test_a_model_with_other_bytes_is_refused(tmp_path: Path) -> None:
     folder = shutil.copytree(MODEL, tmp_path / "model")
     assert build.read_manifest(folder)["model"]["version"] == "7"
