@@ -33,6 +33,19 @@ changes: setup manifest-tools ## write what this branch changes for people to re
 	slipway changes --base "$${BASE:-origin/main}" --output var/changes.md
 	@test -z "$${GITHUB_STEP_SUMMARY:-}" || cat var/changes.md >> "$$GITHUB_STEP_SUMMARY"
 
+# Where nobody says what it is compared with, everything is checked.
+.PHONY: scope
+scope: ## say what the change since BASE touches: release=true, releases alone; locked=false, not uv.lock
+	@if test -n "$${BASE:-}"; then \
+	  changed=$$(git diff --name-only --no-renames "$$BASE...HEAD") || exit 1; \
+	  if test -n "$$changed" && ! grep -qvE '^gitops/apps/[^/]+/(staging|production)/release/[^/]+$$' <<< "$$changed"; then release=true; fi; \
+	  grep -qxF uv.lock <<< "$$changed" || locked=false; fi; \
+	printf 'release=%s\nlocked=%s\n' "$${release:-false}" "$${locked:-true}" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
+
+.PHONY: proposal
+proposal: setup ## say whether PULL_REQUEST leaves production's releases alone; without one, that a queue's commit may merge
+	slipway proposal $(if $(PULL_REQUEST),$(PULL_REQUEST),--queued "$$GITHUB_SHA")
+
 .PHONY: comment
 comment: ## put var/changes.md on PULL_REQUEST, as one comment that is edited (needs gh)
 	gh pr comment "$$PULL_REQUEST" --edit-last --create-if-none --body-file var/changes.md

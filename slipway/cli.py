@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile": ("registry.release.commands.loop:reconcile", "Make Git, MLflow and the cluster agree."),
     "webhook": ("registry.release.commands.loop:webhook", "Take MLflow's webhook and reconcile."),
     "changes": ("registry.release.commands.changes:changes", "Write what a branch changes, for whoever reviews it."),
+    "proposal": ("registry.release.commands.proposal:proposal", "Say whether a pull request changes no release."),
     "protect": ("registry.release.commands.protect:protect", "Make GitHub's protection what .github/ says."),
     "audit": ("registry.release.commands.record:audit", "List who did what and why, and verify the record."),
     "score": ("serving.score.cli:score", "Score a Parquet file of any size, here or on a Dask cluster."),

@@ -34,7 +34,7 @@ def drop(context: Context, request: Request, reason: str) -> None:
 
 def refuse(context: Context, request: Request, reason: str) -> None:
     """Turn the check `slipway/promotion` of a request red, and close it."""
-    context.forge.report(request, False, reason)
+    context.forge.report(request.tip, False, reason)
     context.forge.close(request, reason)
 
 

@@ -65,7 +65,7 @@ def promote(
     _yield_to_newer(context, name, branch, sha)
     title = f"Release {name} {candidate.version} to production"
     request = context.forge.request(branch, sha, title, body(context.clone, candidate, verdict, sha, reason))
-    context.forge.report(request, True, "every rule passed")
+    context.forge.report(sha, True, "every rule passed")
     for other in context.forge.open_requests(name):
         if other.version != candidate.version:
             drop(context, other, why_stale(context, other) or f"version {candidate.version} is asked for now")

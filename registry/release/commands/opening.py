@@ -80,6 +80,11 @@ def forge(settings: Settings, environment: Mapping[str, str], clone: Clone) -> F
     """Return the forge that the settings name."""
     if settings.forge == "git":
         return Plain(clone)
+    return of_github(settings, environment)
+
+
+def of_github(settings: Settings, environment: Mapping[str, str]) -> github.GitHub:
+    """Return the GitHub that the environment names, whatever the settings say of forges."""
     return github.connect(
         environment.get("GITHUB_REPOSITORY", ""),
         settings.branch,

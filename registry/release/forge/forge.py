@@ -37,6 +37,20 @@ class Closed:
     at: str | None = None
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """A change that people ask for and that is no request: its newest commit, and the files it changes.
+
+    `files` has each path, what becomes of it ("added", "modified", "removed", "renamed", …) and the lines that
+    change, None where the forge shows none; a renamed file is its old path, removed, too. `files` is None where
+    the forge does not list all.
+    """
+
+    number: int
+    tip: str
+    files: tuple[tuple[str, str, str | None], ...] | None
+
+
 class Forge(Protocol):
     """Opens, finds and closes requests. Every call may be repeated."""
 
@@ -51,8 +65,12 @@ class Forge(Protocol):
         """Open the request of a pushed branch, or return the one that is open."""
         ...
 
-    def report(self, request: Request, passed: bool, description: str) -> None:
-        """Put the verdict `slipway/promotion` on the request's commit."""
+    def report(self, tip: str, passed: bool, description: str) -> None:
+        """Put the verdict `slipway/promotion` on a commit."""
+        ...
+
+    def proposals(self, number: int | None = None) -> list[Proposal]:
+        """Return what people ask for, or the one of this number, where its newest commit has no verdict."""
         ...
 
     def closed(self, branch: str, tip: str) -> Closed | None:

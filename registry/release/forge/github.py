@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.release.forge.forge import Closed, Request, of_branch
+from registry.release.forge.forge import Closed, Proposal, Request, of_branch
 from registry.release.forge.token import checked
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 STATUS = "slipway/promotion"
 LONGEST_DESCRIPTION = 140
+LISTED_FILES = 3000  # of a pull request, at most
 TIMEOUT_SECONDS = 15
 
 
@@ -28,6 +29,8 @@ class GitHub:
     base: str
     client: Any = field(repr=False)
     name: str = "GitHub"
+    judged: set[str] = field(default_factory=set, repr=False)
+    """Newest commits that are known to have a verdict: asked for once, not in every pass."""
 
     def open_requests(self, model: str) -> list[Request]:
         """Return the open pull requests of the repository's own branches, never those of a fork."""
@@ -57,14 +60,30 @@ class GitHub:
                 )
             return self._request(pull)
 
-    def report(self, request: Request, passed: bool, description: str) -> None:
-        """Put the commit status slipway/promotion on the request's commit."""
-        with self._asking(f"set the status of {request.tip[:12]}"):
+    def report(self, tip: str, passed: bool, description: str) -> None:
+        """Put the commit status slipway/promotion on a commit."""
+        with self._asking(f"set the status of {tip[:12]}"):
             state, said = "success" if passed else "failure", description[:LONGEST_DESCRIPTION]
-            commit = self._repo().get_commit(request.tip)
-            last = next((one for one in commit.get_combined_status().statuses if one.context == STATUS), None)
+            commit = self._repo().get_commit(tip)
+            last = _verdict(commit)
             if last is None or (last.state, last.description) != (state, said):  # a commit takes 1000 at most
                 commit.create_status(state, description=said, context=STATUS)
+
+    def proposals(self, number: int | None = None) -> list[Proposal]:
+        """Return the open pull requests, or the one of this number, that are no request and have no verdict yet."""
+        with self._asking("list the pull requests"):
+            pulls = self._repo().get_pulls(state="open", base=self.base) if number is None else [self._pull(number)]
+            found = [
+                pull
+                for pull in pulls
+                if pull.state == "open"
+                and pull.base.ref == self.base
+                and not (self._own(pull) and of_branch(pull.head.ref))
+                and not self._judged(pull.head.sha)
+            ]
+            made = [(pull.number, pull.head.sha, self._files(pull)) for pull in found]
+            # Pushed to while its files were listed: what was listed may be another commit's.
+            return [Proposal(*one) for one in made if self._pull(one[0]).head.sha == one[1]]
 
     def closed(self, branch: str, tip: str) -> Closed | None:
         """Return who closed the pull request of this commit, and when; None while one is open or if it was merged."""
@@ -92,6 +111,22 @@ class GitHub:
 
     def _own(self, pull: Any) -> bool:
         return pull.head.repo is not None and pull.head.repo.full_name.lower() == self.repository.lower()
+
+    def _judged(self, tip: str) -> bool:
+        if tip not in self.judged and _verdict(self._repo().get_commit(tip)) is not None:
+            self.judged.add(tip)
+        return tip in self.judged
+
+    def _pull(self, number: int) -> Any:
+        found = self._repo().get_pull(number)
+        found.complete()  # the client is lazy: nothing has been asked yet
+        return found
+
+    def _files(self, pull: Any) -> tuple[tuple[str, str, str | None], ...] | None:
+        listed = list(pull.get_files())
+        files = [(one.filename, one.status, one.patch) for one in listed]
+        files += [(one.previous_filename, "removed", None) for one in listed if one.status == "renamed"]
+        return None if len(listed) >= LISTED_FILES else tuple(files)
 
     def _find(self, branch: str) -> Any:
         return next(iter(self._pulls(branch, "open")), None)
@@ -189,6 +224,11 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
         lazy=True,
     )
     return GitHub(repository, base, client)
+
+
+def _verdict(commit: Any) -> Any:
+    """Return the last status slipway/promotion of a commit, None where it has none."""
+    return next((one for one in commit.get_combined_status().statuses if one.context == STATUS), None)
 
 
 def _translated(repository: str, what: str, error: Any) -> SlipwayError:

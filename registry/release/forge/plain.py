@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry.release.forge.forge import Closed, Request, of_branch
+from registry.release.forge.forge import Closed, Proposal, Request, of_branch
 from registry.release.repository.manifests import Clone
 from registry.release.repository.push import branches, delete_branch
 from registry.release.repository.requests import commit_of, tip
@@ -27,8 +27,12 @@ class Plain:
         """Return the request; pushing its branch has opened it."""
         return self._request(branch, tip)
 
-    def report(self, request: Request, passed: bool, description: str) -> None:
+    def report(self, tip: str, passed: bool, description: str) -> None:
         """Do nothing: there is nobody to show it to."""
+
+    def proposals(self, number: int | None = None) -> list[Proposal]:  # noqa: ARG002
+        """Return nothing: Git holds no change back."""
+        return []
 
     def closed(self, branch: str, tip: str) -> Closed | None:  # noqa: ARG002
         """Say that the branch was deleted; Git does not tell by whom. Whether it was merged, the caller looks."""

@@ -20,6 +20,7 @@ from registry.release.cluster.api import Cluster
 from registry.release.cluster.placement import namespaces
 from registry.release.promoter.answered import declined, held
 from registry.release.promoter.outcome import Outcome
+from registry.release.promoter.proposals import report
 from registry.release.promoter.stale import close_stale
 from registry.release.promoter.steered import steered
 from registry.release.promoter.unrecorded import record_late
@@ -34,7 +35,7 @@ OpenCluster = Callable[[], Cluster]
 
 @dataclass(frozen=True)
 class Done:
-    """What one pass found and did about a model; `failed` is what kept it from going on."""
+    """What one pass found and did about a model, or about none; `failed` is what kept it from going on."""
 
     model: str
     outcomes: tuple[Outcome, ...]
@@ -49,10 +50,21 @@ def reconcile(context: Context, open_cluster: OpenCluster, models: list[str] | N
         Unavailable: Git does not answer.
     """
     context.clone.fetch()
+    proposed = (
+        _proposed(context) if models is None else []
+    )  # first: that a change may merge waits neither for MLflow nor for the cluster
     same_record(context)
     known = context.clone.models()
     wanted = known if models is None else [one for one in models if one in known]
-    return [_one(context, open_cluster, model) for model in wanted]
+    return [*proposed, *(_one(context, open_cluster, model) for model in wanted)]
+
+
+def _proposed(context: Context) -> list[Done]:
+    try:
+        found = report(context.forge, context.clone.remote.folder)
+    except SlipwayError as error:
+        return [Done("", (), f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "))]
+    return [Done("", tuple(found))] if found else []
 
 
 def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:

@@ -7,11 +7,14 @@ The database of vulnerabilities is a stand-in that answers as OSV does.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fixtures import github
 from tests.fixtures.act import REPOSITORY, Here, fresh_clone, only, succeeded
 from tests.fixtures.osv import Osv, answering
 from tests.fixtures.pages import held_by
@@ -123,3 +126,39 @@ def test_changes(here: Here) -> None:
     assert "late_from_minutes" in (here.folder / "said.md").read_text()
     bot = pull_request(base.stdout.strip(), head=REPOSITORY, user="dependabot[bot]")
     assert "Say it on the pull request" not in succeeded(here.run("ci", "changes", "pull_request", bot))
+
+
+def test_scope_leaves_out_what_a_request_of_releases_alone_does_not_change(here: Here) -> None:
+    base = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here.clone, check=True, capture_output=True, text=True)
+    file = here.clone / "gitops/apps/flight-delay/production/release/kustomization.yaml"
+    file.write_text(file.read_text() + "# Another release.\n")
+    commit(here.clone, "Release")
+    request = pull_request(base.stdout.strip())
+    done = here.run("ci", "scope", "pull_request", request)
+    assert "What the change touches" in succeeded(done)
+    assert "release=true" in done.stdout
+    assert "Format, lint, types, import contracts, workflows" not in succeeded(
+        here.run("ci", "check", "pull_request", request)
+    )
+    ran = succeeded(here.run("ci", "security", "pull_request", request))
+    assert "No secret in a file" in ran
+    assert "No known vulnerability in what is locked" not in ran
+
+
+@pytest.fixture
+def forge() -> Iterator[github.State]:
+    with github.serving() as running:
+        yield running
+        assert running.problems == []
+
+
+def test_promotion(here: Here, forge: github.State) -> None:
+    here = replace(here, overrides={"GITHUB_API_URL": forge.url, "GITHUB_TOKEN": github.TOKEN})
+    number = forge.propose("change", "c" * 40, {"filename": "training/train.py", "status": "modified"})
+    said = {"number": number, "head": {"ref": "change", "repo": {"full_name": REPOSITORY}}, "user": {"login": "a"}}
+    assert "Whether it leaves production's releases alone" in succeeded(
+        here.run("ci", "promotion", "pull_request", {"pull_request": said | {"base": {"sha": "", "ref": "main"}}})
+    )
+    assert [(one["sha"], one["state"], one["context"]) for one in forge.statuses] == [
+        ("c" * 40, "success", "slipway/promotion")
+    ]

@@ -76,8 +76,8 @@ def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: Any) -> No
 
 def test_the_verdict_stands_on_the_commit(forge: GitHub, state: Any) -> None:
     request = forge.request(BRANCH, TIP, "Release", "one")
-    forge.report(request, False, "x" * 500)
-    forge.report(request, False, "x" * 500)
+    forge.report(request.tip, False, "x" * 500)
+    forge.report(request.tip, False, "x" * 500)
     assert [(one["sha"], one["state"], one["context"]) for one in state.statuses] == [
         (TIP, "failure", "slipway/promotion")
     ]

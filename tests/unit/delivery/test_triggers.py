@@ -20,9 +20,14 @@ def test_what_is_merged_to_production_or_rolled_back_starts_nothing() -> None:
     assert started(Event("push", RELEASED, branch="main", actor=APP)) == set()
 
 
-def test_the_branch_of_a_request_starts_nothing_and_its_pull_request_gets_every_check() -> None:
+def test_the_branch_of_a_request_starts_nothing_and_its_pull_request_gets_the_checks() -> None:
     assert started(Event("push", RELEASED, branch="release/flight-delay/7", actor=APP)) == set()
-    assert started(Event("pull_request", RELEASED, branch="main", actor=APP)) == {"ci", "e2e"}
+    assert started(Event("pull_request", RELEASED, branch="main", actor=APP)) == {"ci"}
+
+
+def test_a_pull_request_that_changes_manifests_is_tried_on_a_cluster() -> None:
+    overlay = ("gitops/apps/flight-delay/production/kustomization.yaml",)
+    assert started(Event("pull_request", (*RELEASED, *overlay), branch="main")) == {"ci", "e2e"}
 
 
 def test_a_pull_request_of_the_workflows_own_token_would_get_no_check() -> None:
@@ -67,9 +72,10 @@ def test_a_fork_s_pull_request_gets_a_token_that_reads_and_no_secret() -> None:
     for name, key, job in asked:
         writes = [scope for scope, right in job["permissions"].items() if right == "write"]
         # GitHub gives a fork's token no right to write, whatever is asked for; the step does not try.
-        assert writes == (["pull-requests"] if key == "changes" else []), (name, key)
+        assert writes == {"changes": ["pull-requests"], "promotion": ["statuses"]}.get(key, []), (name, key)
         tokened = [step for step in job["steps"] if "github.token" in json.dumps(step)]
-        assert all("head.repo.full_name == github.repository" in step["if"] for step in tokened), (name, key)
+        own = "head.repo.full_name == github.repository"
+        assert all(own in step.get("if", job.get("if", "")) for step in tokened), (name, key)
         assert "environment" not in job, (name, key)
         assert "secrets." not in json.dumps(job), (name, key)
         assert all(

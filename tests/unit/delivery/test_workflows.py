@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from registry.release.forge.github import STATUS
 from slipway.cli import COMMANDS
 from tests.fixtures.workflows import FOLDER, ROOT, jobs, matches, steps, workflows
 
@@ -72,14 +73,40 @@ def test_production_is_behind_reviewers() -> None:
     assert json.loads((ROOT / ".github/environments/production.json").read_text())["reviewers"]
 
 
-def test_main_requires_every_check_of_ci_that_every_event_runs() -> None:
+def test_main_requires_every_check_of_ci_and_the_verdict_of_the_promotion() -> None:
     ruleset = json.loads((ROOT / ".github/rulesets/main.json").read_text())
     rules = {rule["type"]: rule.get("parameters") for rule in ruleset["rules"]}
     required = {one["context"] for one in rules["required_status_checks"]["required_status_checks"]}
-    assert required == {job["name"] for name, _, job in jobs() if name == "ci" and "if" not in job}
+    assert required == {"check", "test", "manifests", "security", "image", STATUS}
     assert rules["pull_request"]["require_code_owner_review"] is True
     assert rules["pull_request"]["require_last_push_approval"] is True
     assert rules["pull_request"]["required_approving_review_count"] >= 1
+
+
+def ci() -> dict[str, dict[str, Any]]:
+    return {key: job for name, key, job in jobs() if name == "ci"}
+
+
+def test_a_required_job_says_passed_only_where_it_ran_or_the_change_is_releases_alone() -> None:
+    found = {
+        key: job.get("if") for key, job in ci().items() if key in ("check", "test", "manifests", "security", "image")
+    }
+    # A job whose needs failed is skipped, and GitHub counts skipped as passed: whoever needs another says when it runs.
+    releases = "${{ !cancelled() && needs.scope.outputs.release != 'true' }}"
+    always = {"manifests": None, "security": "${{ !cancelled() }}"}
+    assert found == {"check": releases, "test": releases, "image": releases, **always}
+    assert all(job.get("needs") in (None, "scope") for job in ci().values())
+    assert [key for key, job in ci().items() if job["name"] in ("promotion", STATUS)] == ["promotion"]
+
+
+def test_a_request_is_not_held_back_by_what_became_known_of_a_library() -> None:
+    (step,) = [step for step in ci()["security"]["steps"] if step.get("run") == "make check-vulnerabilities"]
+    assert step["if"] == "needs.scope.outputs.locked != 'false'"
+    (secrets,) = [step for step in ci()["security"]["steps"] if step.get("run") == "make check-secrets"]
+    assert "if" not in secrets
+    assert "make check-vulnerabilities" in [
+        step.get("run") for name, _, job in jobs() if name == "nightly" for step in job["steps"]
+    ]
 
 
 def owners(path: str) -> str:
