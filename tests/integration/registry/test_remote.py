@@ -178,7 +178,7 @@ def failing(status: int) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://ada:secret@127.0.0.1:{server.server_port}"
+            yield f"http://me:secret@127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -117,7 +118,7 @@ def test_what_leads_out_of_the_folders_that_are_looked_at() -> None:
 
 
 def test_a_key_speaks_for_the_addresses_that_it_is_listed_for() -> None:
-    key = "AAAAC3NzaC1lZDI1NTE5AAAAIGNvbW1pdHMgYXJlIHNpZ25lZCBieSB0aGlzIGtleQ=="
+    key = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20commits are signed by this key!!").decode()
     listed = principals(f'# all\nada@example.org,a@b namespaces="git" ssh-ed25519 {key} Ada\nbad ssh-ed25519 %%%\n')
     ((fingerprint, patterns),) = listed.items()
     assert fingerprint.startswith("SHA256:")
