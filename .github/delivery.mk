@@ -44,7 +44,7 @@ scope: ## say what the change since BASE touches: release=true, releases alone; 
 
 .PHONY: proposal
 proposal: setup ## say whether PULL_REQUEST leaves production's releases alone; without one, that a queue's commit may merge
-	slipway proposal $(if $(PULL_REQUEST),$(PULL_REQUEST),--queued "$$GITHUB_SHA")
+	@if test -n "$${PULL_REQUEST:-}"; then slipway proposal "$$PULL_REQUEST"; else slipway proposal --queued "$$GITHUB_SHA"; fi
 
 .PHONY: comment
 comment: ## put var/changes.md on PULL_REQUEST, as one comment that is edited (needs gh)
