@@ -108,7 +108,7 @@ manifest-tools: setup ## build kustomize, kubeconform, actionlint and compose-sp
 check-manifests: setup manifest-tools ## build every environment, check it against schemas and policy
 	@$(PYTHON) -m slipway.programs kustomize
 	@rm -rf var/manifests
-	python -m registry.policy gitops --output var/manifests
+	python -m release.policy gitops --output var/manifests
 	@kustomize build gitops/argocd -o var/manifests/argocd.yaml
 	@for folder in gitops/platform/*/; do test -f "$$folder/kustomization.yaml" || continue; \
 	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
@@ -130,9 +130,9 @@ promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@
 	rm -rf var/promoter && mkdir -p var/promoter/application
 	uv export --quiet --locked --no-emit-project --no-default-groups --extra registry --extra promoter -o var/promoter/requirements.txt
 	uv pip install --no-config --quiet --python $(BIN)/python --target var/promoter/packages --require-hashes -r var/promoter/requirements.txt
-	cp -r slipway registry var/promoter/application/
+	cp -r slipway registry release var/promoter/application/
 	find var/promoter -name __pycache__ -prune -exec rm -rf {} +
-	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f registry/release/promoter/image/Containerfile -t $(TAG) var/promoter
+	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f release/promoter/image/Containerfile -t $(TAG) var/promoter
 
 .PHONY: bento
 bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize

@@ -106,7 +106,7 @@ def measure(name: str, folder: Path, models: list[Path], registry: str, build: A
 
 def ours(model: Path, given: argparse.Namespace) -> str:
     """Build and push by `slipway package`'s builder."""
-    words = [sys.executable, "-m", "serving.image", str(model), "--json"]
+    words = [sys.executable, "-m", "image", str(model), "--json"]
     said = json.loads(run([*words, "--base", given.base, "--registry", f"{given.registry}/ours"]))
     return str(said["image"])
 
@@ -115,7 +115,7 @@ def stock(model: Path, folder: Path, given: argparse.Namespace) -> str:
     """Build a Bento of the same application and packages and containerize it as BentoML does."""
     stage = folder / "stage"
     shutil.rmtree(stage, ignore_errors=True)
-    for name in ("serving", "slipway"):
+    for name in ("serving", "journal", "slipway"):
         shutil.copytree(ROOT / name, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(model, stage / "var/bento/model")
     words = ["uv", "export", "--quiet", "--locked", "--project", str(ROOT), "--no-emit-project", "--no-default-groups"]

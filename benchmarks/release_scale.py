@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from registry.release.repository.commits import STAGE, Actor, message
-from registry.release.repository.diff import difference
-from registry.release.repository.manifests import Clone, Remote, cloned
-from registry.release.repository.push import Step, step
-from registry.release.repository.releasefile import Release, render
+from release.git.commits import STAGE, Actor, message
+from release.git.diff import difference
+from release.git.manifests import Clone, Remote, cloned
+from release.git.push import Step, step
+from release.release_file import Release, render
 
 ENVIRONMENTS, REPEATS = ("staging", "production"), 5
 KUSTOMIZATION = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"

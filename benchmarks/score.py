@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from serving import model as served  # noqa: E402 - a checkout runs this as a script
-from serving.score import columns  # noqa: E402
-from serving.score.part import BATCH_ROWS  # noqa: E402
+from scoring import columns  # noqa: E402
+from scoring.part import BATCH_ROWS  # noqa: E402
+from serving.inference import model as served  # noqa: E402 - a checkout runs this as a script
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ def refuse_own_rows(folder: Path) -> None:
         BadInput: the contract refuses a row that the model was trained on: every server would refuse the model.
     """
     contract, golden = folder / "schema.json", folder / "golden.json"
-    _refuse_error(_finish(Running(_start("serving.golden", str(contract), str(golden)), golden, golden)))
+    _refuse_error(_finish(Running(_start("serving.inference.golden", str(contract), str(golden)), golden, golden)))
 
 
 def scored(running: Running) -> Scored:

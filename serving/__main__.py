@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from serving import probe, settings
+from serving import settings
+from serving.inference import probe
 from slipway.errors import SlipwayError
 
 

@@ -13,13 +13,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from serving import pages, requestlog, trace
-from serving.message import Answer, Request
-from serving.openinference import OpenInference
+from serving.http import requestlog, trace
+from serving.http.message import Answer, Request
+from serving.http.problem import MEDIA_TYPE, Problem
 from serving.parts import Parts
-from serving.predict import Predictor
-from serving.problem import MEDIA_TYPE, Problem
-from serving.routes import Operations
+from serving.routes import pages
+from serving.routes.openinference import OpenInference
+from serving.routes.operations import Operations
+from serving.routes.predict import Predictor
 
 logger = logging.getLogger(__name__)
 

@@ -69,7 +69,7 @@ def token(subject: str, roles: tuple[str, ...], minutes: int, as_json: bool) -> 
 
         curl -H "Authorization: Bearer $(slipway token)" localhost:3000/version
     """
-    from serving import token as tokens
+    from serving.access import token as tokens
 
     environment = os.environ
     jwks = tokens.ensure_keys(KEYS)

@@ -15,22 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving import heap, model, openapi, probe, trace
-from serving.auth import Authenticator
-from serving.breaker import Breaker
-from serving.cache import Cache
-from serving.distributions import Distributions
-from serving.journal.spool import Spool
-from serving.keys import KeySet
-from serving.limits import Limiter
-from serving.logs import RequestLog
+from journal.spool import Spool
+from serving.access.auth import Authenticator
+from serving.access.keys import KeySet
+from serving.access.limits import Limiter
+from serving.access.shedding import Shedder
+from serving.http import trace
+from serving.http.logs import RequestLog
+from serving.http.role import Role
+from serving.inference import heap, model, probe
+from serving.inference.cache import Cache
+from serving.inference.distributions import Distributions
+from serving.inference.model import Model
+from serving.input.validation import Reader
 from serving.metrics import Metrics, Reading
-from serving.model import Model
-from serving.role import Role
+from serving.routes import openapi
 from serving.settings import Settings
-from serving.shedding import Shedder
 from serving.tasks import Tasks
-from serving.validation import Reader
+from slipway.breaker import Breaker
 from slipway.errors import BadInput
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ from typing import Any
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from serving import connection, descriptors, listener, logs, pickles, requestlog, role, sweep
 from serving.app import Application
+from serving.http import connection, descriptors, listener, logs, requestlog, role, sweep
+from serving.http.problem import Problem
+from serving.inference import pickles
+from serving.inference.probe import Trial
 from serving.parts import Parts, build
-from serving.probe import Trial
-from serving.problem import Problem
 from serving.settings import Settings
 from slipway.errors import Unavailable
 

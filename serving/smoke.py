@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from serving import golden_file, token
+from serving.access import token
+from serving.inference import golden_file
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 TOKEN_SECONDS = 60

@@ -17,12 +17,12 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from serving.breaker import Breaker
-from serving.journal import orphans, reader
-from serving.journal.postgres import connect
-from serving.journal.writer import Writer
-from serving.problem import Problem
+from journal import orphans, reader
+from journal.postgres import connect
+from journal.writer import Writer
+from serving.http.problem import Problem
 from serving.settings import Settings
+from slipway.breaker import Breaker
 
 if TYPE_CHECKING:
     from serving.parts import Parts

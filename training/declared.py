@@ -19,7 +19,7 @@ from training import features
 
 KEYS = {"row_id", "block", "label"}
 LARGEST = float(np.finfo(np.float32).max)
-# As the server reads strings (serving/validation.py, serving/faults.py); a test holds them together.
+# As the server reads strings (serving/input/validation.py, serving/input/faults.py); a test holds them together.
 LONGEST_STRING = 128
 PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
 FILE = "training/features.py"

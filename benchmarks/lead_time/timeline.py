@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.release.commands.opening import cluster
+from release.wiring import cluster
 
 KINDS = (("argoproj.io", "v1alpha1", "applications"), ("argoproj.io", "v1alpha1", "rollouts"),
          ("argoproj.io", "v1alpha1", "analysisruns"), ("", "v1", "pods"))  # fmt: skip

@@ -18,8 +18,9 @@ from redis.asyncio import Redis as Client
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from serving import cache, model, validation  # noqa: E402
-from serving.breaker import Breaker  # noqa: E402
+from serving.inference import cache, model  # noqa: E402
+from serving.input import validation  # noqa: E402
+from slipway.breaker import Breaker  # noqa: E402
 from tests.fixtures.servers import Redis  # noqa: E402
 
 TIMES = 5000

@@ -116,7 +116,8 @@ def _elsewhere(started: Started, headers: dict[str, str]) -> Started:
 
 def _tensors(folder: Path, rows: list[dict[str, Any]]) -> tuple[bytes, dict[str, str]]:
     """Write rows as tritonclient does with binary data, answers asked for as binary too."""
-    from serving import model, schema
+    from serving.inference import model
+    from serving.input import schema
 
     numeric, categorical = model.rows_to_arrays(rows, schema.parse((folder / "schema.json").read_bytes()))
     texts = [text.encode() for text in categorical.ravel()]
@@ -135,7 +136,7 @@ def _tensors(folder: Path, rows: list[dict[str, Any]]) -> tuple[bytes, dict[str,
 
 def _raw(folder: Path, rows: list[dict[str, Any]]) -> float:
     code = (
-        "import sys,time,json,pathlib;from serving import model;m=model.load(pathlib.Path(sys.argv[1]));"
+        "import sys,time,json,pathlib;from serving.inference import model;m=model.load(pathlib.Path(sys.argv[1]));"
         "a=model.rows_to_arrays(json.load(sys.stdin),m.schema);[m.probabilities(*a) for _ in range(20)];"
         "t=time.process_time();[m.probabilities(*a) for _ in range(300)];print(300*len(a[0])/(time.process_time()-t))"
     )

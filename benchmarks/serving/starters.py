@@ -21,8 +21,8 @@ from typing import Any
 
 import psutil
 
-from serving import token
-from serving.journal import upkeep
+from journal import upkeep
+from serving.access import token
 from tests.fixtures.servers import Postgres, Redis, Server, free_port
 
 HERE = Path(__file__).parent
@@ -94,7 +94,7 @@ def _ours(work: Path, folder: Path) -> Started:
         folder, place / "server", jwks=jwks, redis_url=redis.url, database_url=url, environment="production",
         burst_limit="1000000/second", sustained_limit="60000000/minute", spool_bytes=1 << 30,
     )  # fmt: skip
-    for room in ("serving", "slipway"):  # as the image holds it, and as every peer's libraries are installed
+    for room in ("serving", "journal", "slipway"):  # as the image holds it, and as every peer's libraries are installed
         compileall.compile_dir(ROOT / room, quiet=1)
     began = time.monotonic()
     server.begin(prefix=("taskset", "-c", SERVER_CORE))  # every peer is asked until it answers right

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.stack.plan import PORTS
+from devstack.plan import PORTS
 from tests.fixtures import images
 from tests.fixtures.pages import PAGES, Block, agrees, blocks, journeys
 from tests.fixtures.servers import free_port

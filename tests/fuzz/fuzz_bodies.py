@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from journal.record import Documents
 from serving import parts, settings
 from serving.app import Application
-from serving.journal.record import Documents
-from serving.model import rows_to_arrays
-from serving.problem import Problem
+from serving.http.problem import Problem
+from serving.inference.model import rows_to_arrays
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "flight-delay"
 REFUSALS = (400, 413, 415, 422)

@@ -14,12 +14,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from serving import schema, tensors
-from serving.distributions import Distributions
-from serving.journal.record import Documents
-from serving.problem import Problem
-from serving.schema import Feature, Schema
-from serving.validation import Reader
+from journal.record import Documents
+from serving.http.problem import Problem
+from serving.inference.distributions import Distributions
+from serving.input import schema, tensors
+from serving.input.schema import Feature, Schema
+from serving.input.validation import Reader
 from slipway.errors import BadInput
 from training import contract
 

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from serving.journal import aside
-from serving.journal.folder import ASIDE
-from serving.journal.frames import HEAD, Frames, framed, rows_in
-from serving.journal.record import repaired
-from serving.journal.spool import Spool
+from journal import aside
+from journal.folder import ASIDE
+from journal.frames import HEAD, Frames, framed, rows_in
+from journal.record import repaired
+from journal.spool import Spool
 
 MOST_DAMAGES = 4
 SPOOL_BYTES = 1 << 20

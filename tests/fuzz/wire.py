@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import uvicorn
 from uvicorn.server import ServerState
 
-from serving import connection
-from serving.connection import NEVER, BoundedProtocol
+from serving.http import connection
+from serving.http.connection import NEVER, BoundedProtocol
 
 # Small enough that a fuzzer reaches them.
 SMALL_BOUNDS = {"LARGEST_HEAD": 600, "MOST_FIELDS": 12, "MOST_PIPELINED": 4, "SLICE": 256}

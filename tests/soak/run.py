@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psycopg
 
-from serving import token
-from serving.journal import upkeep
+from journal import upkeep
+from serving.access import token
 from tests.fixtures.servers import Postgres, Redis, Server, wait_until
 from tests.integration.serving.conftest import MODEL, signed
 from tests.soak.faults import Faults

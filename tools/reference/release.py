@@ -11,13 +11,13 @@ from tools.reference.sources import module
 
 def found() -> dict[str, str]:
     """Give the form of each field, as the code refuses another."""
-    releasefile = module("releasefile")
-    return {field.name: releasefile.FORMS[field.name] for field in fields(releasefile.Release)}
+    release_file = module("release_file")
+    return {field.name: release_file.FORMS[field.name] for field in fields(release_file.Release)}
 
 
 def write() -> str:
     """Write the page."""
-    releasefile, forms = module("releasefile"), found()
+    release_file, forms = module("release_file"), found()
     said = complete("release", set(forms))
     rows = ((code(name), code(form), said[name]) for name, form in forms.items())
     return page(
@@ -25,6 +25,6 @@ def write() -> str:
         "`gitops/apps/MODEL/ENVIRONMENT/release/kustomization.yaml` says what an environment runs. It is in this form to the byte, and "
         "promotion copies it whole; any other form is refused, so that two releases are equal exactly when their bytes are. What YAML could take for something else than text (a model called `no`) stands in double quotes. A "
         "Component with neither images nor annotations says that nothing is released yet. What is done with it: [releases](release.md).",
-        "```yaml\n" + releasefile.TEXT.strip() + "\n```",
+        "```yaml\n" + release_file.TEXT.strip() + "\n```",
         table(("field", "form", "meaning"), rows),
     )

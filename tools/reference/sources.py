@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("slipway", "training", "registry", "serving", "monitoring")
+ROOMS = ("slipway", "flights", "training", "registry", "image", "release", "serving", "journal", "scoring", "monitoring", "devstack")  # fmt: skip
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Rollouts of a real cluster, as `registry.release.cluster.api` reads and steers them."""
+"""Rollouts of a real cluster, as `release.cluster.api` reads and steers them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registry.release.cluster.api import Cluster, open_cluster
-from registry.release.cluster.health import health
-from registry.release.cluster.rollouts import Rollout
+from release.cluster.api import Cluster, open_cluster
+from release.cluster.health import health
+from release.cluster.rollouts import Rollout
 from slipway.errors import BadInput
 from tests.fixtures import images
 

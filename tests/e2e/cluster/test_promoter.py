@@ -14,10 +14,10 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
-from registry.release.cluster.analysis import analyse
-from registry.release.cluster.api import open_cluster
-from registry.release.promoter.delivery import sign
 from registry.tracking import open_store
+from release.cluster.analysis import analyse
+from release.cluster.api import open_cluster
+from release.promoter.delivery import sign
 from tests.e2e.cluster import promoter as pods
 from tests.e2e.cluster.promoter import Promoter
 from tests.fixtures.door import Door

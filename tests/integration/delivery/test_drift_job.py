@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from serving.journal.cli import journal as tables
+from journal.cli import journal as tables
 from tests.fixtures.act import Here, fresh_clone, succeeded
 from tests.fixtures.servers import Postgres
 from tests.integration.monitoring.requests import ask, asked

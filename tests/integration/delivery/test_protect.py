@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from registry.release.commands.protect import protect as command
-from registry.release.forge.github import connect
+from release.cli.protect import protect as command
+from release.forges.github import connect
 from slipway.errors import BadInput, SlipwayError
 from tests.fixtures.github import OWNER, REPOSITORY
 from tests.fixtures.pages import agrees, held_by

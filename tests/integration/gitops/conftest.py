@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from registry.policy.check import build
+from release.policy.check import build
 from tests.fixtures.images import ROOT, Image
 from tests.fixtures.site import release_file
 

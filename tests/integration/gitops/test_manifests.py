@@ -109,7 +109,7 @@ def test_overlays_are_short() -> None:
 
 
 def test_the_project_allows_what_the_policy_allows() -> None:
-    from registry.policy.objects import KINDS
+    from release.policy.objects import KINDS
     from tests.integration.gitops.argocd import projects
 
     for project in projects():
@@ -147,7 +147,7 @@ def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
                 path.write_text(path.read_text().replace("flight-delay", f"model-{number}"))
         started = time.perf_counter()
         done = subprocess.run(
-            ["python", "-m", "registry.policy", str(folder), "--json"], capture_output=True, text=True, check=False
+            ["python", "-m", "release.policy", str(folder), "--json"], capture_output=True, text=True, check=False
         )
         assert json.loads(done.stdout) == [], done.stdout
         return (time.perf_counter() - started) / models

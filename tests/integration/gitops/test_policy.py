@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from registry.policy.check import check
+from release.policy.check import check
 from tests.fixtures.images import ROOT
 from tests.integration.gitops.conftest import edit
 
@@ -190,7 +190,7 @@ def test_another_namespace_is_refused(gitops: Path) -> None:
 
 def test_the_command_says_where_and_why(gitops: Path) -> None:
     edit(base(gitops) / "rollout.yaml", lambda r: pod(r)["volumes"].append(HOST))
-    command = ["python", "-m", "registry.policy", str(gitops)]
+    command = ["python", "-m", "release.policy", str(gitops)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ)
     assert done.returncode == 4
     assert "flight-delay/production Rollout/flight-delay: volume host: hostPath reaches into the node" in done.stdout

@@ -98,7 +98,7 @@ def build(base: str, local_registry: str, kept_store: dict[str, str]) -> Build:
         source: Path = ROOT,
         code: int = 0,
     ) -> dict[str, Any]:
-        command = [sys.executable, "-m", "serving.image", str(folder), "--json", *words]
+        command = [sys.executable, "-m", "image", str(folder), "--json", *words]
         settings = {"SLIPWAY_BASE_IMAGE": base, "SLIPWAY_REGISTRY": f"{local_registry}/slipway"}
         done = subprocess.run(
             command,

@@ -52,11 +52,11 @@ def next_version(folder: Path, version: str) -> Path:
 
 def checkout_with_a_comment(folder: Path) -> Path:
     """Copy what is built from, and say more in the Containerfile."""
-    for name in ("slipway", "serving"):
+    for name in ("slipway", "serving", "journal", "image"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, folder / name)
-    with (folder / "serving/image/Containerfile").open("a") as file:
+    with (folder / "image/Containerfile").open("a") as file:
         file.write("# Nothing more.\n")
     return folder
 
@@ -236,7 +236,7 @@ def test_killed_at_a_step_the_same_call_completes(
         subprocess.run(
             ["buildah", "rmi", "--force", built["runtime"]], capture_output=True, check=True, env=environment
         )
-    words = [sys.executable, "-m", "serving.image", str(folder), "--json"]
+    words = [sys.executable, "-m", "image", str(folder), "--json"]
     with subprocess.Popen(
         words,
         stderr=subprocess.PIPE,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.release.oci.images import Images
+from release.images.images import Images
 from tests.fixtures.registry import push, serving
 
 pytestmark = pytest.mark.image

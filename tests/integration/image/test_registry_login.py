@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from registry.release.oci.images import Images
-from registry.release.oci.logins import files, logins
+from release.images.images import Images
+from release.images.logins import files, logins
 from tests.fixtures.listening import listening
 from tests.fixtures.registry import push, serving
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from registry.release.repository.releasefile import parse
+from release.release_file import parse
 from tests.fixtures.act import Here, fresh_clone, succeeded
 from tests.fixtures.images import ROOT, inspected
 

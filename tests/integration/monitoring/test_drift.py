@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from journal.cli import journal as tables
 from monitoring.cli import drift as drift_command
-from serving.journal.cli import journal as tables
 from slipway.errors import SlipwayError
 from tests.fixtures.servers import Postgres
 from tests.integration.monitoring.requests import NOW, ask, asked

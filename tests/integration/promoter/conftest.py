@@ -14,17 +14,17 @@ import pytest
 
 from registry import logged_model, stored
 from registry.options import PATIENCE
-from registry.release.acts.context import Context
-from registry.release.cluster.api import open_cluster
-from registry.release.cluster.placement import asked_of
-from registry.release.forge.plain import Plain
-from registry.release.oci.images import Images
-from registry.release.record.audit import Audit, open_audit
-from registry.release.repository.commits import STAGE, actor, message
-from registry.release.repository.manifests import Clone, Remote, cloned
-from registry.release.repository.push import Step, step
-from registry.release.repository.releasefile import Release, render
 from registry.tracking import Tracking, open_store
+from release.actions.context import Context
+from release.audit.audit import Audit, open_audit
+from release.cluster.api import open_cluster
+from release.cluster.placement import asked_of
+from release.forges.plain import Plain
+from release.git.commits import STAGE, actor, message
+from release.git.manifests import Clone, Remote, cloned
+from release.git.push import Step, step
+from release.images.images import Images
+from release.release_file import Release, render
 from tests.fixtures.registered import digests, judged
 from tests.fixtures.stand import Stand, standing
 from tests.fixtures.typed import Typed, typed

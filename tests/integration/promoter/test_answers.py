@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.stage import stage
-from registry.release.forge.github import connect
-from registry.release.promoter.reconcile import reconcile
-from registry.release.record.audit import in_time, verify
-from registry.release.repository.commits import actor
-from registry.release.views.status import status
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.stage import stage
+from release.audit.audit import in_time, verify
+from release.forges.github import connect
+from release.git.commits import actor
+from release.promoter.reconcile import reconcile
+from release.views.status import status
 from slipway.errors import Refused
 from tests.fixtures import github as standin
 
@@ -223,7 +223,7 @@ def test_an_approval_that_is_recorded_late_stands_before_its_own_rollback(site: 
     with site.context() as context:
         promote(context, "tiny", "2")
     by_hand(site, tmp_path / "merge", ("merge", "-q", "--no-ff", "-m", "Merge", "origin/release/tiny/2"))
-    from registry.release.acts.rollback import rollback
+    from release.actions.rollback import rollback
 
     with site.context() as context:
         rollback(context, "tiny", reason="slow")

@@ -16,7 +16,7 @@ from slipway.cli import COMMANDS
 from tests.fixtures.servers import free_port, wait_until
 from tests.fixtures.typed import Typed, typed
 
-OWN = sorted(name for name, (target, _) in COMMANDS.items() if target.startswith("registry.release."))
+OWN = sorted(name for name, (target, _) in COMMANDS.items() if target.startswith("release."))
 EVE = "Eve <eve@example.org>"
 Types = Callable[..., Typed]
 
@@ -53,7 +53,7 @@ def staged(site: Any) -> None:
 
 
 def requested(site: Any) -> None:
-    from registry.release.acts.promote import promote
+    from release.actions.promote import promote
 
     staged(site)
     with site.context() as context:
@@ -210,7 +210,7 @@ def test_wrong_usage_ends_with_2_and_touches_nothing(tmp_path: Path, words: list
 
 def test_a_missing_library_ends_with_1_and_names_the_extra(tmp_path: Path) -> None:
     settings = {"SLIPWAY_ACTOR": "Ada <ada@example.org>", "HOME": str(tmp_path)}
-    loaded = ("yaml", "registry.release.commands.opening")
+    loaded = ("yaml", "release.wiring")
     done = typed(["stage", "tiny", "1"], settings, tmp_path, without=loaded)
     assert done.code == 1
     assert "Traceback" not in done.err

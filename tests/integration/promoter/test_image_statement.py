@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from registry.image_statement import IMAGE
-from registry.release.promoter.reconcile import reconcile
 from registry.signing import sign
 from registry.statement import VERDICT
+from release.promoter.reconcile import reconcile
 
 OTHER = f"sha256:{4:064x}"  # the digest of version 4: the registry has it
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.release.record.audit import open_audit
+from release.audit.audit import open_audit
 from tests.fixtures.stand import standing
 from tests.fixtures.typed import Typed, typed
 from tests.integration.promoter.conftest import MODEL, Site, digest, make_remote, make_versions

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.stage import stage
-from registry.release.promoter.reconcile import reconcile
-from registry.release.record.audit import Audit, verify
-from registry.release.repository.commits import actor
-from registry.release.repository.git import Done as Said
-from registry.release.repository.git import Git
-from registry.release.repository.signers import verify as verify_history
-from registry.release.views.noted import unrecorded
-from registry.release.views.status import status
 from registry.tracking import Tracking
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.stage import stage
+from release.audit.audit import Audit, verify
+from release.git.commits import actor
+from release.git.git import Done as Said
+from release.git.git import Git
+from release.git.signers import verify as verify_history
+from release.promoter.reconcile import reconcile
+from release.views.noted import unrecorded
+from release.views.status import status
 from tests.fixtures.registered import uploaded
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.smoke import smoke
-from registry.release.cluster.api import open_cluster
-from registry.release.cluster.rollouts import Analysis
+from release.actions.smoke import smoke
+from release.cluster.api import open_cluster
+from release.cluster.rollouts import Analysis
 from slipway.errors import BadInput, Refused
 
 NAMESPACE = "tiny-staging"

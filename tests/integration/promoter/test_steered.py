@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.steer import steer
-from registry.release.promoter.reconcile import reconcile
+from release.actions.steer import steer
+from release.promoter.reconcile import reconcile
 
 pytestmark = pytest.mark.long  # seconds each
 

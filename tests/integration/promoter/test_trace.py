@@ -10,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 
+from journal import upkeep
 from registry import logged_model
-from serving import token
-from serving.journal import upkeep
+from serving.access import token
 from tests.fixtures.servers import Postgres, Server, wait_until
 from tests.fixtures.typed import Typed, typed
 

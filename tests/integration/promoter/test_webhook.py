@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from registry.release.promoter.delivery import sign
+from release.promoter.delivery import sign
 from tests.fixtures.browser import browsing
 from tests.fixtures.mlflow_server import WEBHOOK_SECRET, serving_mlflow
 from tests.fixtures.processes import answers, started

@@ -220,9 +220,9 @@ def test_a_bucket_is_asked_by_dvcs_own_settings(
 
 
 def test_a_registration_lists_the_data_in_what_it_signs(root: Path, store: Any) -> None:
-    from registry.release.commands.settings import read as settings
     from registry.signing import Trust
     from registry.statement import read
+    from release.settings import read as settings
 
     run(root, DVC.as_posix(), "init", "-q")
     run(root, "git", "add", "-A")

@@ -13,13 +13,13 @@ import pytest
 
 from registry.image_statement import Image, Stated
 from registry.options import PATIENCE
-from registry.release.acts.context import Context
-from registry.release.cluster.health import Health
-from registry.release.forge.plain import Plain
-from registry.release.record.audit import Audit, open_audit
-from registry.release.repository.commits import Actor, signing
-from registry.release.repository.manifests import Remote, cloned
 from registry.statement import Opinion
+from release.actions.context import Context
+from release.audit.audit import Audit, open_audit
+from release.cluster.health import Health
+from release.forges.plain import Plain
+from release.git.commits import Actor, signing
+from release.git.manifests import Remote, cloned
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -134,9 +134,9 @@ class Desk:
 
     def release(self, number: int, approver: Actor = ADA) -> str:
         """Bring a version to production the whole way."""
-        from registry.release.acts.approve import approve
-        from registry.release.acts.promote import promote
-        from registry.release.acts.stage import stage
+        from release.actions.approve import approve
+        from release.actions.promote import promote
+        from release.actions.stage import stage
 
         with self.acting() as context:
             stage(context, NAME, str(number))

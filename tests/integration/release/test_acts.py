@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from registry import stored
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.reject import reject
-from registry.release.acts.rollback import rollback
-from registry.release.acts.stage import stage
-from registry.release.cluster.health import Health
-from registry.release.record.audit import open_audit, verify
-from registry.release.repository import history as past
-from registry.release.repository.commits import Actor
-from registry.release.repository.signers import unsound
-from registry.release.views.noted import noted, unrecorded
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.reject import reject
+from release.actions.rollback import rollback
+from release.actions.stage import stage
+from release.audit.audit import open_audit, verify
+from release.cluster.health import Health
+from release.git import history as past
+from release.git.commits import Actor
+from release.git.signers import unsound
+from release.views.noted import noted, unrecorded
 from slipway.errors import BadInput, Refused, Unavailable
 
 ADA, PLUS = Actor("Ada", "ada@example.org"), Actor("Somebody else", "Bot+work@Example.org")

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.repository.commits import Actor
-from registry.release.repository.releasefile import of_version, parse, render
+from release.actions.approve import approve
+from release.git.commits import Actor
+from release.release_file import of_version, parse, render
 from tests.fixtures.typed import typed
 
 pytestmark = pytest.mark.long  # git signs by ssh-keygen, which the long tier installs
@@ -113,8 +113,8 @@ def honest(
     make_desk: Any, make_keys: Any, in_git: Any, tmp_path_factory: pytest.TempPathFactory, store: Any
 ) -> Iterator[tuple[Any, dict[str, str], str, str]]:
     """A branch on which versions 1 and 2 went the honest way, and version 3 was only staged; with version 4's file."""
-    from registry.release.acts.promote import promote
-    from registry.release.acts.stage import stage
+    from release.actions.promote import promote
+    from release.actions.stage import stage
 
     desk = make_desk(tmp_path_factory.mktemp("honest"))
     keys = make_keys(desk.folder)
@@ -506,7 +506,7 @@ def test_the_honest_way_is_named_nowhere(insider: Insider) -> None:
 def test_only_who_may_sign_says_that_a_release_was_healthy_before_staging_moved_on(
     insider: Insider, by: str, key: str | None, believed: bool
 ) -> None:
-    from registry.release.acts.baked import baked
+    from release.actions.baked import baked
 
     release = parse(insider.at("HEAD", STAGED), STAGED)
     assert release is not None

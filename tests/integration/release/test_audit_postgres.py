@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from registry.release.acts.stage import stage
-from registry.release.record.audit import Audit, Entry, open_audit, verify
+from release.actions.stage import stage
+from release.audit.audit import Audit, Entry, open_audit, verify
 from slipway.errors import Unavailable
 from tests.fixtures.servers import Postgres
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.stage import stage
-from registry.release.repository.commits import Actor
-from registry.release.repository.signatures import signature
-from registry.release.repository.signers import verify
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.stage import stage
+from release.git.commits import Actor
+from release.git.signatures import signature
+from release.git.signers import verify
 from slipway.errors import Refused
 
 ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.reject import reject
-from registry.release.acts.stage import stage
-from registry.release.forge.forge import branch_of
-from registry.release.forge.github import GitHub, connect
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.reject import reject
+from release.actions.stage import stage
+from release.forges.forge import branch_of
+from release.forges.github import GitHub, connect
 from slipway.errors import BadInput, Refused, Unavailable
 from tests.fixtures import github as standin
 

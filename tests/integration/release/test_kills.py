@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.rollback import rollback
-from registry.release.acts.stage import stage
-from registry.release.repository.commits import Actor
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.rollback import rollback
+from release.actions.stage import stage
+from release.git.commits import Actor
 
 ADA = Actor("Ada", "ada@example.org")
 EVENTS = ("subprocess.Popen", "sqlite3.connect")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.release.repository.diff import build
-from registry.release.repository.git import Git
+from release.git.diff import build
+from release.git.git import Git
 from slipway.errors import Unavailable
 
 SSH = "-----BEGIN SSH SIGNATURE-----\n U1NIU0lHAAAAAQ==\n -----END SSH SIGNATURE-----"

@@ -15,15 +15,15 @@ import pytest
 
 from registry import image_statement
 from registry.image_statement import IMAGE
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.rollback import rollback
-from registry.release.acts.stage import stage
-from registry.release.repository.commits import Actor
-from registry.release.repository.signatures import signature
-from registry.release.repository.signers import verify
 from registry.signing import Trust, sign, signed_by
 from registry.statement import VERDICT
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.rollback import rollback
+from release.actions.stage import stage
+from release.git.commits import Actor
+from release.git.signatures import signature
+from release.git.signers import verify
 from slipway.errors import Refused
 from tests.fixtures.registered import judged
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from registry.release.commands.proposal import proposal
-from registry.release.forge.forge import branch_of
-from registry.release.forge.github import LISTED_FILES, GitHub, connect
-from registry.release.promoter.proposals import report
+from release.cli.proposal import proposal
+from release.forges.forge import branch_of
+from release.forges.github import LISTED_FILES, GitHub, connect
+from release.promoter.proposals import report
 from slipway.errors import BadInput, Refused, SlipwayError
 from tests.fixtures import github as standin
 

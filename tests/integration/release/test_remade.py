@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.rollback import rollback
-from registry.release.acts.stage import stage
-from registry.release.views.status import Place, compare
-from registry.release.views.trace import Sides, trace
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.rollback import rollback
+from release.actions.stage import stage
+from release.views.status import Place, compare
+from release.views.trace import Sides, trace
 from slipway.errors import Refused, Unavailable
 from tests.integration.release.conftest import ADA, NAME
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from registry.release.acts.approve import approve
-from registry.release.acts.promote import promote
-from registry.release.acts.rollback import rollback
-from registry.release.acts.stage import stage
-from registry.release.cluster.health import Health
-from registry.release.repository.commits import REVERT
+from release.actions.approve import approve
+from release.actions.promote import promote
+from release.actions.rollback import rollback
+from release.actions.stage import stage
+from release.cluster.health import Health
+from release.git.commits import REVERT
 from slipway.errors import Refused
 from tests.integration.release.conftest import ADA, NAME
 

@@ -14,7 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from serving import model as served
+from serving.inference import model as served
 
 Score = Callable[..., "subprocess.CompletedProcess[str]"]
 Write = Callable[..., Path]

@@ -11,8 +11,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from serving import token
-from serving.journal import upkeep
+from journal import upkeep
+from serving.access import token
 from tests.fixtures.servers import Postgres, Redis, Server
 
 MODEL = Path(__file__).parents[2] / "fixtures" / "flight-delay"

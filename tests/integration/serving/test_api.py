@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from serving.trace import REQUEST_ID
+from serving.http.trace import REQUEST_ID
 from tests.fixtures.servers import Server, wait_until
 
 PREDICT = ("POST", "/predict")

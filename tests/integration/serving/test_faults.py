@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from serving.journal import upkeep
+from journal import upkeep
 from tests.fixtures.servers import Postgres, Server, wait_until
 from tests.integration.serving.load import GENEROUS, Load, holds_exactly, journal_ids
 

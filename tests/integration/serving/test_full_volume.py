@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from serving.journal import upkeep
+from journal import upkeep
 from tests.fixtures.servers import Server, wait_until
 from tests.integration.serving.conftest import Client
 from tests.integration.serving.load import GENEROUS, holds_exactly

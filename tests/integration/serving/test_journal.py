@@ -13,14 +13,14 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from serving.breaker import Breaker
-from serving.journal import reader, upkeep
-from serving.journal.aside import Aside
-from serving.journal.cli import journal as commands
-from serving.journal.frames import HEAD
-from serving.journal.spool import Spool
-from serving.journal.writer import Writer, connect
-from serving.problem import Problem
+from journal import reader, upkeep
+from journal.aside import Aside
+from journal.cli import journal as commands
+from journal.frames import HEAD
+from journal.spool import Spool
+from journal.writer import Writer, connect
+from serving.http.problem import Problem
+from slipway.breaker import Breaker
 from slipway.errors import Unavailable
 from tests.fixtures.servers import Server, wait_until
 

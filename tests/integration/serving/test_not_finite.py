@@ -15,7 +15,8 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from serving import model, schema
+from serving.inference import model
+from serving.input import schema
 from tests.fixtures.broken_model import ANSWERS, break_rows
 from tests.fixtures.servers import Redis, Server
 from tests.integration.serving.conftest import MODEL, Client

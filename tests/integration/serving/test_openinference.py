@@ -14,7 +14,8 @@ MODEL = "flight-delay"
 
 
 def arrays(golden: dict[str, Any], server: Server) -> tuple[np.ndarray, np.ndarray]:
-    from serving import model, schema
+    from serving.inference import model
+    from serving.input import schema
 
     contract = schema.parse((model_folder(server) / "schema.json").read_bytes())
     return model.rows_to_arrays(golden["rows"], contract)

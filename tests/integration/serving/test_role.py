@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from serving.role import IDLE_SECONDS
+from serving.http.role import IDLE_SECONDS
 from tests.fixtures.servers import Server, wait_until
 
 REQUEST = b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n"

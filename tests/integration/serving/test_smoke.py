@@ -98,7 +98,7 @@ def test_an_open_server_is_no_release(start: Start, keys: Path) -> None:
 
 
 def test_a_foreign_key_is_told_from_a_bad_release(released: Server, tmp_path: Path) -> None:
-    from serving import token
+    from serving.access import token
 
     token.ensure_keys(tmp_path)
     code, said = run(release(released, tmp_path))

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving import token
+from serving.access import token
 from tests.fixtures.servers import Server, wait_until
 from tests.integration.serving.conftest import MODEL, signed
 from tests.integration.serving.test_smoke import DIGEST, release, run

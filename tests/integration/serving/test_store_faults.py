@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from serving.journal import upkeep
+from journal import upkeep
 from tests.fixtures.servers import Postgres, Redis, Server, wait_until
 from tests.integration.serving.load import GENEROUS, Load, holds_exactly
 

@@ -74,7 +74,7 @@ def composed(tmp_path: Path) -> Iterator[Composed]:
 
 def build(composed: Composed) -> None:
     layout = CACHE / "debian-base"
-    composed.run(str(ROOT / "serving/image/debian-base"), str(layout))
+    composed.run(str(ROOT / "image/debian-base"), str(layout))
     base = "localhost/debian-python:bookworm"
     composed.run("skopeo", "copy", "--quiet", f"oci:{layout}:base", f"containers-storage:{base}")
     options = ""

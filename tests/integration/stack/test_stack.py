@@ -25,7 +25,7 @@ from tests.fixtures.servers import free_port, wait_until
 from tests.integration.registry import project
 
 ROOT = Path(__file__).parents[3]
-COPIED = ("serving", "slipway", "registry", "gitops/platform/monitoring")
+COPIED = ("serving", "journal", "slipway", "devstack", "registry", "gitops/platform/monitoring")
 SERVICES = ("api", "mlflow", "postgres", "redis", "s3", "prometheus", "alertmanager")
 
 

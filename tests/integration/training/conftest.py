@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from training import fetch
+from flights import fetch
 
 ROOT = Path(__file__).parents[3]
 ONE_IN = 12

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flights import fetch
 from slipway.errors import BadInput
-from training import fetch
 
 ROOT = Path(__file__).parents[3]
 

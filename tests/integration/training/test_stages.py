@@ -9,8 +9,9 @@ import onnxruntime
 import pandas as pd
 import pytest
 
+from flights import prepare
 from slipway.errors import BadInput, Refused
-from training import evaluate, prepare, train
+from training import evaluate, train
 
 Stage = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from training import prepare
+from flights import prepare
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from flights import prepare
 from slipway.errors import BadInput
-from training import prepare, validate
+from training import validate
 
 Stage = Callable[..., "subprocess.CompletedProcess[str]"]
 # Importing the library takes seconds; it warns of its own deprecations and leaves files to the collector.

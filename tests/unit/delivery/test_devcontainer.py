@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 
-from slipway.stack.plan import PORTS
+from devstack.plan import PORTS
 from tests.fixtures.workflows import ROOT
 
 FILE = ROOT / ".devcontainer/devcontainer.json"

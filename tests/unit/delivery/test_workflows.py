@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.release.forge.github import STATUS
+from release.forges.github import STATUS
 from slipway.cli import COMMANDS
 from tests.fixtures.workflows import FOLDER, ROOT, jobs, matches, steps, workflows
 
@@ -130,7 +130,7 @@ def owners(path: str) -> str:
         ".github/CODEOWNERS",
         ".github/rulesets/main.json",
         ".github/workflows/promote.yml",
-        "registry/release/acts/approve.py",
+        "release/actions/approve.py",
     ],
 )
 def test_what_decides_about_production_belongs_to_the_approvers(path: str) -> None:

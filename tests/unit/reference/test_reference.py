@@ -13,7 +13,7 @@ from tools.reference import alerts, commands, meanings, metrics, pages, paramete
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs/reference"
-ROOMS = ("slipway", "training", "registry", "serving", "monitoring")
+ROOMS = ("slipway", "flights", "training", "registry", "image", "release", "serving", "journal", "scoring", "monitoring", "devstack")  # fmt: skip  # noqa: E501
 SOURCES = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from registry.release.repository.approval import Merged, Past, Step, wrong
-from registry.release.repository.commits import Actor, Commit
-from registry.release.repository.releasefile import Release
-from registry.release.repository.runs import converts, leaves, program, renders
-from registry.release.repository.signatures import principals, speaks_for
+from release.git.approval import Merged, Past, Step, wrong
+from release.git.commits import Actor, Commit
+from release.git.runs import converts, leaves, program, renders
+from release.git.signatures import principals, speaks_for
+from release.release_file import Release
 
 ADA, BOT = Actor("Ada", "ada@example.org"), Actor("bot", "bot@example.org")
 PATH = "gitops/apps/tiny/production/release/kustomization.yaml"

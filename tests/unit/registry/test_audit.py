@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry.release.record.audit import Audit, Entry, in_time, open_audit, verify
+from release.audit.audit import Audit, Entry, in_time, open_audit, verify
 from slipway.errors import BadInput, Unavailable
 
 OLD_HASH = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 KINDS = ("BadInput", "Refused", "Unavailable")
-ROOM = Path(__file__).parents[3] / "registry/release"
+ROOM = Path(__file__).parents[3] / "release"
 
 
 def incomplete(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from registry.release.oci.logins import files, logins
+from release.images.logins import files, logins
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 HOST = "registry.example.org"

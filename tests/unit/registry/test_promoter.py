@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from registry.release.cluster.analysis import run_of
-from registry.release.cluster.health import health
-from registry.release.cluster.rollouts import Rollout, phase_of, rollout
-from registry.release.promoter.delivery import Deliveries, sign
-from registry.release.promoter.webhook import Loop, application
-from registry.release.repository.releasefile import Release
-from registry.release.views.status import Place, compare
 from registry.tracking import Version
+from release.cluster.analysis import run_of
+from release.cluster.health import health
+from release.cluster.rollouts import Rollout, phase_of, rollout
+from release.promoter.delivery import Deliveries, sign
+from release.promoter.webhook import Loop, application
+from release.release_file import Release
+from release.views.status import Place, compare
 from slipway.errors import BadInput
 
 SECRET = "a-secret-of-both-sides"

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from registry.release.acts.rules import Facts, judge
-from registry.release.cluster.health import Health
-from registry.release.repository.commits import actor, message, read_log, signing
-from registry.release.repository.releasefile import Release, parse, render, untagged
+from release.actions.rules import Facts, judge
+from release.cluster.health import Health
+from release.git.commits import actor, message, read_log, signing
+from release.release_file import Release, parse, render, untagged
 from slipway.errors import BadInput
 
 SHA = "0123456789abcdef" * 4

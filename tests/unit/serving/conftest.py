@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from serving import schema
-from serving.schema import Schema
+from serving.input import schema
+from serving.input.schema import Schema
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "flight-delay"
 

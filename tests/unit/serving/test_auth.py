@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from serving import jwks
-from serving.auth import Authenticator, Principal, require
-from serving.keys import KeySet
-from serving.problem import Problem
-from serving.signers import Signers
+from serving.access import jwks
+from serving.access.auth import Authenticator, Principal, require
+from serving.access.keys import KeySet
+from serving.access.signers import Signers
+from serving.http.problem import Problem
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 ED_KEY = ed25519.Ed25519PrivateKey.generate()

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.breaker import Breaker
-from serving.cache import MOST_ROWS, Cache
-from serving.validation import Batch
+from serving.inference.cache import MOST_ROWS, Cache
+from serving.input.validation import Batch
+from slipway.breaker import Breaker
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
 SCORES = np.array([0.25], np.float32)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.distributions import FOLD_REQUESTS, OTHER, SAMPLED_ROWS, Distributions
-from serving.schema import Schema
+from serving.inference.distributions import FOLD_REQUESTS, OTHER, SAMPLED_ROWS, Distributions
+from serving.input.schema import Schema
 
 
 @pytest.fixture

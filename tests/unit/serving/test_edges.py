@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from serving import tensors
-from serving.journal.record import Documents
-from serving.openinference import OpenInference
-from serving.problem import Problem
-from serving.schema import Feature, Inputs, Output, Schema
-from serving.score import columns
-from serving.validation import Reader
+from journal.record import Documents
+from scoring import columns
+from serving.http.problem import Problem
+from serving.input import tensors
+from serving.input.schema import Feature, Inputs, Output, Schema
+from serving.input.validation import Reader
+from serving.routes.openinference import OpenInference
 
 NAMES = (
     "mean radius", "Sepal.Length", "a-b", "1st", "self", "class", "__init__", "", " ", "f0", "f1", "rows", "columns",
@@ -111,7 +111,7 @@ def inference(contract: Schema) -> OpenInference:
     made._parts = parts  # type: ignore[assignment]
     import msgspec
 
-    from serving import openinference
+    from serving.routes import openinference
 
     made._decoder = msgspec.json.Decoder(openinference._Inference)
     inputs = contract.inputs

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving import golden, golden_file
+from serving.inference import golden, golden_file
 from slipway.errors import BadInput
 
 

@@ -17,10 +17,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from jwt.algorithms import OKPAlgorithm
 
-from serving import download, keys
-from serving.auth import Authenticator
-from serving.keys import KeySet
-from serving.problem import Problem
+from serving.access import download, keys
+from serving.access.auth import Authenticator
+from serving.access.keys import KeySet
+from serving.http.problem import Problem
 from serving.tasks import Tasks
 from slipway.errors import BadInput, SlipwayError, Unavailable
 

@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from jwt.algorithms import OKPAlgorithm
 
-from serving import download
-from serving.keys import KeySet
+from serving.access import download
+from serving.access.keys import KeySet
 from slipway.errors import Unavailable
 from tests.fixtures.tls import Authority
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from serving.breaker import Breaker
-from serving.limits import Limiter
-from serving.problem import Problem
+from serving.access.limits import Limiter
+from serving.http.problem import Problem
+from slipway.breaker import Breaker
 from slipway.errors import BadInput
 
 

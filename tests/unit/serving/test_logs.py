@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from serving import logs
-from serving.logs import Outlet, RequestLog
+from serving.http import logs
+from serving.http.logs import Outlet, RequestLog
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from serving import model, probe
+from serving.inference import model, probe
 from slipway.errors import BadInput, Refused
 
 Change = Callable[[Path], None]
@@ -134,7 +134,7 @@ def test_unpickling_is_refused_in_the_serving_process() -> None:
     import sys
 
     code = (
-        "from serving import pickles; pickles.refuse(); import pickle, io\n"
+        "from serving.inference import pickles; pickles.refuse(); import pickle, io\n"
         "try: pickle.loads(b'cos\\nsystem\\n.')\n"
         "except Exception as e: print(type(e).__name__)"
     )

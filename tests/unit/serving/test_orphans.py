@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.journal import orphans
-from serving.journal.spool import Spool, rows_in
+from journal import orphans
+from journal.spool import Spool, rows_in
 
 
 def opened(folder: Path, patience: float = 0.0) -> Spool:

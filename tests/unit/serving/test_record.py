@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving import trace
-from serving.journal.record import FEW_ROWS, Documents, repaired, string
-from serving.schema import Schema
+from journal.record import FEW_ROWS, Documents, repaired, string
+from serving.http import trace
+from serving.input.schema import Schema
 
 
 def arrays(rows: list[dict[str, Any]], contract: Schema) -> tuple[np.ndarray, np.ndarray]:

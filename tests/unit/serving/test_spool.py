@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.journal import aside
-from serving.journal.aside import Aside
-from serving.journal.frames import HEAD, Frames, framed, read
-from serving.journal.spool import SEGMENT_BYTES, Spool, SpoolFull, rows_in
+from journal import aside
+from journal.aside import Aside
+from journal.frames import HEAD, Frames, framed, read
+from journal.spool import SEGMENT_BYTES, Spool, SpoolFull, rows_in
 from slipway.errors import Refused
 from tests.fixtures.servers import wait_until
 

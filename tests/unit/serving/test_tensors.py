@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from serving import tensors
-from serving.problem import Problem
-from serving.schema import Schema
+from serving.http.problem import Problem
+from serving.input import tensors
+from serving.input.schema import Schema
 
 
 def framed(strings: list[bytes]) -> memoryview:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from serving.faults import MOST_FAULTS
-from serving.problem import Problem
-from serving.schema import Schema
-from serving.tensors import Limits, measure
-from serving.validation import Reader
+from serving.http.problem import Problem
+from serving.input.faults import MOST_FAULTS
+from serving.input.schema import Schema
+from serving.input.tensors import Limits, measure
+from serving.input.validation import Reader
 
 
 @pytest.fixture(scope="module")

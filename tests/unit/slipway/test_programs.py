@@ -11,27 +11,27 @@ from typing import Any
 
 import pytest
 
+from image import context, engine, sbom
 from registry import signing, source
-from registry.policy import check as policy
-from registry.release.commands.settings import read
-from registry.release.oci import logins
-from registry.release.repository import diff
-from registry.release.repository.git import Git
-from registry.release.views import changes
-from serving.image import context, engine, sbom
+from release.git import diff
+from release.git.git import Git
+from release.images import logins
+from release.policy import check as policy
+from release.settings import read
+from release.views import changes
 from slipway import programs
 from slipway.errors import Unavailable
 
 ROOT = Path(__file__).parents[3]
-ROOMS = ("slipway", "registry", "serving", "training", "monitoring", "tools")
+ROOMS = ("slipway", "flights", "training", "registry", "image", "release", "serving", "journal", "scoring", "monitoring", "devstack", "tools")  # fmt: skip  # noqa: E501
 # They start the project's own interpreter, or servers that come as wheels.
 OWN = {
-    "registry/inspection.py", "registry/package.py", "serving/cli.py", "serving/image/bento.py", "serving/probe.py",
-    "serving/score/cli.py", "slipway/stack/files.py", "slipway/stack/lifecycle.py", "slipway/stack/reload.py",
-    "slipway/stack/supervision.py",
+    "registry/inspection.py", "image/package.py", "serving/cli.py", "image/bento.py", "serving/inference/probe.py",
+    "scoring/cli.py", "devstack/files.py", "devstack/lifecycle.py", "devstack/reload.py",
+    "devstack/supervision.py",
 }  # fmt: skip
 # The one place, and what is run alone inside the base image, without the project.
-HERE = {"slipway/programs.py", "serving/image/rootfs.py"}
+HERE = {"slipway/programs.py", "image/rootfs.py"}
 STARTERS = ("run", "Popen", "call", "check_call", "check_output", "execv", "execve", "execvp", "system")
 
 
@@ -111,7 +111,7 @@ def test_the_makefile_asks_before_a_recipe_needs_them(bare: Path) -> None:
 def test_nothing_else_starts_a_program() -> None:
     starters = {str(path.relative_to(ROOT)) for room in ROOMS for path in (ROOT / room).rglob("*.py") if _starts(path)}
     assert starters == OWN | HERE
-    for name in OWN - {"slipway/stack/files.py"}:
+    for name in OWN - {"devstack/files.py"}:
         assert "sys.executable" in (ROOT / name).read_text(), f"{name} starts something else than Python"
 
 

@@ -12,15 +12,15 @@ from rich.console import Console
 from monitoring import cli as monitoring
 from monitoring.drift import Judged
 from registry import cli as registry
-from registry.release.cluster.rollouts import Rollout
-from registry.release.record.audit import Entry
-from registry.release.repository.commits import Actor, Commit
-from registry.release.repository.history import Entry as Step
-from registry.release.repository.releasefile import Release
-from registry.release.views.status import Difference, Place, Status
-from registry.release.views.table import entries, releases, table
 from registry.tracking import Version
 from registry.verdict import Rule, Verdict
+from release.audit.audit import Entry
+from release.cluster.rollouts import Rollout
+from release.git.commits import Actor, Commit
+from release.git.history import Entry as Step
+from release.release_file import Release
+from release.views.status import Difference, Place, Status
+from release.views.table import entries, releases, table
 from slipway.table import Column, Listing
 from training import cli as training
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serving import faults, rowtypes
+from serving.input import faults, rowtypes
 from slipway.errors import BadInput
 from training import contract, declared, features
 

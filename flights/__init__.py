@@ -1,0 +1,1 @@
+"""The example: the flights of 2013, fetched and prepared."""

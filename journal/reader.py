@@ -1,0 +1,69 @@
+"""Finds one prediction in the journal, for its owner or an operator; no answer is larger than its bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from journal import statements
+from serving.http.problem import Problem
+from slipway.breaker import Breaker
+
+STATEMENT_MILLISECONDS = 1000
+# Characters of the features shown, of the first prediction and of each other one under the same id.
+LARGEST_FIRST = 4 << 20
+LARGEST_OTHER = 64 << 10
+MOST_PREDICTIONS = 10
+
+
+def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str | None) -> bytes | None:
+    """Return the prediction of this id as JSON, with others of the same id; of any subject when `subject` is None.
+
+    Raises:
+        Problem: 503 when PostgreSQL does not answer.
+    """
+    if not breaker.closed:
+        raise away()
+    sought = {
+        "id": request_id, "subject": subject, "first": LARGEST_FIRST, "other": LARGEST_OTHER, "most": MOST_PREDICTIONS,
+    }  # fmt: skip
+    try:
+        with pool.connection(timeout=1.0) as connection, connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_MILLISECONDS}")
+            found = cursor.execute(statements.FIND, sought).fetchall()
+    except (psycopg.Error, PoolTimeout) as error:
+        breaker.failed()
+        raise away() from error
+    if not found:
+        return None
+    first, *others = (_shown(row) for row in found)
+    return msgspec.json.encode(first | ({"others": others} if others else {}))
+
+
+def away() -> Problem:
+    """Say that the journal does not answer."""
+    return Problem(
+        503,
+        "the journal's database does not answer in time; predictions are kept meanwhile: ask again in 5 s",
+        kind="journal-away",
+        headers=[(b"retry-after", b"5")],
+    )
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    features: str = row["features"]
+    whole = len(features) <= (LARGEST_FIRST if row["place"] == 1 else LARGEST_OTHER)
+    shown = {
+        "request_id": row["request_id"],
+        "requested_at": row["requested_at"],
+        "subject": row["subject"],
+        "model": {"name": row["model"], "version": row["model_version"]},
+        "features": msgspec.Raw(features.encode()) if whole else None,
+        "scores": row["scores"],
+        "latency_ms": row["latency_us"] / 1000,
+    }
+    return shown if whole else shown | {"features_omitted": "too large to be shown; see the table predictions"}

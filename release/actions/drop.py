@@ -1,0 +1,42 @@
+"""Requests that can no longer be approved: found, turned red, closed with the reason, and put on record."""
+
+from __future__ import annotations
+
+from release.actions.context import Context
+from release.forges.forge import Request
+from release.git.requests import stale, tip
+
+CLOSE = "close"  # what the audit record calls a request that Slipway closed
+
+
+def why_stale(context: Context, request: Request) -> str | None:
+    """Say why an open request can no longer be approved, as its branch is now; None while it can."""
+    sha = tip(context.clone, request.branch)
+    return None if sha is None else stale(context.clone, request.model, sha)
+
+
+def approvable(context: Context, name: str) -> list[Request]:
+    """Return the open requests that somebody could still approve, oldest version first."""
+    return [one for one in context.forge.open_requests(name) if why_stale(context, one) is None]
+
+
+def drop(context: Context, request: Request, reason: str) -> None:
+    """Close a request for this reason. Whoever looks at what became of it finds the entry that is written first.
+
+    Raises:
+        Unavailable: the forge or the audit record does not answer; the same call completes it.
+    """
+    context.record(
+        CLOSE, request.tip, model=request.model, version=request.version, reason=f"{_named(request)}: {reason}"
+    )
+    refuse(context, request, reason)
+
+
+def refuse(context: Context, request: Request, reason: str) -> None:
+    """Turn the check `slipway/promotion` of a request red, and close it."""
+    context.forge.report(request.tip, False, reason)
+    context.forge.close(request, reason)
+
+
+def _named(request: Request) -> str:
+    return request.url or request.branch

@@ -1,0 +1,191 @@
+"""The commands that move a release: stage, promote, approve, reject, rollback."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from registry.options import AS_JSON, FOLDER
+from release.cli.process import COMMAND, acting, show
+from slipway.errors import BadInput
+from slipway.names import checked
+
+if TYPE_CHECKING:
+    from release.actions.context import Context
+    from release.forges.forge import Request
+
+REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
+WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
+NOTED = ("verdict", "image_as_packaged", "data_in_remote")  # what they say of who signed is part of the answer
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@COMMAND()
+@click.argument("name")
+@click.argument("version")
+@click.option("--allow-failed", is_flag=True, help="Try a version that the gate did not pass.")
+@REASON
+@FOLDER
+@AS_JSON
+def stage(name: str, version: str, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
+    """Make VERSION (a number or @alias) of NAME what staging runs, by one commit.
+
+    The version needs the gate's verdict passed and an image, as `slipway
+    package` stated it. Staging the same version again does nothing.
+
+    Example:
+
+        slipway stage flight-delay @challenger
+    """
+    from release.actions.stage import stage as run
+
+    with acting(root) as context:
+        done = run(context, checked(name), version, reason, allow_failed)
+    what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
+    text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}\n  verdict: {done.verdict}"
+    text += f"\n  image: {done.image}"
+    show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
+
+
+@COMMAND()
+@click.argument("name")
+@click.argument("version", default="@champion")
+@click.option("--rollback", is_flag=True, help="Allow a version that is older than production's.")
+@REASON
+@FOLDER
+@AS_JSON
+def promote(name: str, version: str, rollback: bool, reason: str, root: Path, as_json: bool) -> None:
+    """Ask for VERSION (a number or @alias) of NAME in production.
+
+    Judges it first; a refusal ends with exit code 4 and stands on the version
+    as the tag promotion_refused. The request copies staging's release file to
+    production, byte for byte, and changes nothing before it is approved.
+
+    Example:
+
+        slipway promote flight-delay 7
+    """
+    from release.actions.promote import promote as run
+
+    with acting(root) as context:
+        done = run(context, checked(name), version, rollback, reason)
+    rules = done.verdict.as_json() if done.verdict else None
+    said = {"release": asdict(done.release), "request": asdict(done.request) if done.request else None}
+    if done.request is None:
+        text = f"{name} version {done.release.version}: nothing to do, production has it"
+    else:
+        state = "opened" if done.created else "is open already"
+        text = f"{name} version {done.release.version}: request {done.request.url or done.request.branch} {state}"
+    if done.verdict is not None:
+        noted = [one for one in done.verdict.rules if one.name in NOTED]
+        text += "".join(f"\n  {one.name}: {one.reason}" for one in noted)
+    show(as_json, {"model": name, "created": done.created, **said, "verdict": rules}, text)
+
+
+@COMMAND()
+@click.argument("name")
+@click.option("--as", "who", metavar="'NAME <ADDRESS>'", help="Who approves; default SLIPWAY_ACTOR, else Git's user.")
+@YES
+@REASON
+@FOLDER
+@AS_JSON
+def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_json: bool) -> None:
+    """Show what the open request of NAME changes in production, and merge it.
+
+    For a Git remote without a forge. Nobody approves their own request; on
+    GitHub a code owner reviews and merges.
+
+    Example:
+
+        slipway approve flight-delay
+    """
+    from release.actions.approve import approve as run
+    from release.actions.approve import waiting
+
+    with acting(root, who) as context:
+        request = waiting(context, checked(name))
+        if request is not None and not yes:
+            _confirm(context, request)
+        done = run(context, name, request.tip if request else None, reason)
+    what = f"commit {done.commit[:12]}" + ("" if done.created else ", approved before")
+    text = f"{name} version {done.release.version} approved for production  {done.release.digest}  {what}"
+    show(as_json, {"model": name, **asdict(done)}, text)
+
+
+@COMMAND()
+@click.argument("name")
+@click.argument("version")
+@WHY
+@FOLDER
+@AS_JSON
+def reject(name: str, version: str, reason: str, root: Path, as_json: bool) -> None:
+    """See that nothing promotes VERSION (a number or @alias) of NAME any more.
+
+    Tags the version, closes its request, and moves the alias champion back to
+    what production runs.
+
+    Example:
+
+        slipway reject flight-delay 7 --reason "wrong on Mondays"
+    """
+    from release.actions.reject import reject as run
+
+    with acting(root) as context:
+        done = run(context, checked(name), version, reason)
+    closed = f"; closed {', '.join(done.closed)}" if done.closed else ""
+    moved = "; champion moved back" if done.alias_moved else ""
+    show(as_json, asdict(done), f"{name} version {done.version} rejected{closed}{moved}")
+
+
+@COMMAND()
+@click.argument("name")
+@click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
+@click.option("--to", type=click.IntRange(min=1), help="A version that ran there earlier; default the release before.")
+@click.option("--allow-missing-image", "missing", is_flag=True, help="Go back although the registry lacks the image.")
+@WHY
+@FOLDER
+@AS_JSON
+def rollback(
+    name: str, environment: str, to: int | None, missing: bool, reason: str, root: Path, as_json: bool
+) -> None:
+    """Bring back what ENVIRONMENT ran before NAME's last release, now and without a request.
+
+    The image that comes back must be in its registry. Rejects the version that
+    it takes out of production and moves the alias champion back. Run again, it
+    completes what was cut off and does nothing else; --to goes further back.
+
+    Example:
+
+        slipway rollback flight-delay --reason "p99 doubled"
+    """
+    from release.actions.rollback import rollback as run
+
+    with acting(root) as context:
+        done = run(context, checked(name), environment, reason, to, allow_missing=missing)
+    if done.warning:
+        click.echo(f"warning: {done.warning}", err=True)
+    what = f"commit {done.commit[:12]}" if done.commit else "it was already; --to VERSION goes further back"
+    gone = f"; version {done.rejected} is rejected" if done.rejected else ""
+    gone += f"; MLflow has no version {done.untagged} to reject, Git alone keeps it away" if done.untagged else ""
+    text = f"{name} in {environment} is back at version {done.release.version}{gone}  {what}"
+    show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
+
+
+def _confirm(context: Context, request: Request) -> None:
+    from release.git.commits import PRODUCTION
+    from release.git.diff import difference
+
+    name = request.model
+    text = context.clone.text(context.clone.path(name, PRODUCTION), request.tip)  # fetched when it was found
+    made = difference(context.clone, name, text or "")
+    click.echo(made.release + made.rendered, err=True)
+    question = f"Approve version {request.version}, asked for by {request.author}?"
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort as error:
+        raise BadInput(
+            "not approved", expected="yes", hint=f"slipway approve {name}, with --yes in a script"
+        ) from error

@@ -1,0 +1,237 @@
+"""`slipway trace`: from a pod, a digest, a prediction or a version to all the others, down to the data.
+
+Reads and never changes. A side that does not answer is named, and the rest told all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from registry.tracking import Version, without_credentials
+from release.actions.context import Context
+from release.cluster.api import Cluster
+from release.cluster.placement import namespaces
+from release.cluster.rollouts import Pod
+from release.git.commits import ENVIRONMENTS
+from release.git.history import history
+from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway.names import NAME
+
+FIND = """
+SELECT p.request_id, p.requested_at, p.model, p.model_version, p.scores, p.latency_us
+FROM prediction_keys AS k JOIN predictions AS p USING (subject, request_id, requested_at)
+WHERE k.request_id = %(id)s ORDER BY p.requested_at LIMIT 10
+"""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A journal row; `at` is UTC in ISO 8601."""
+
+    request_id: str
+    at: str
+    model: str
+    version: int
+    scores: tuple[float, ...]
+    latency_us: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One release of this digest, by its commit in the manifests."""
+
+    environment: str
+    commit: str
+    when: str
+    action: str | None
+    approver: str | None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The whole way; a None is what nobody could say, `missing` says who did not answer.
+
+    `data_in_remote` is held, missing, unanswered or not checked.
+    """
+
+    kind: str
+    model: str
+    version: int
+    digest: str | None
+    run_id: str | None
+    git_commit: str | None
+    data_md5: str | None
+    data_in_remote: str
+    data_reason: str
+    verdict: str | None
+    aliases: tuple[str, ...]
+    releases: tuple[Step, ...]
+    others: tuple[str, ...]
+    pods: tuple[Pod, ...]
+    predictions: tuple[Prediction, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Who is asked; `journal` is the address of PostgreSQL, None where there is none."""
+
+    context: Context
+    open_cluster: Callable[[], Cluster]
+    journal: str | None
+
+
+def trace(sides: Sides, asked: str) -> Trace:
+    """Return the way of what `asked` names: NAMESPACE/POD or POD, sha256:…, NAME/VERSION, NAME@alias, a request's id.
+
+    Raises:
+        BadInput: nobody knows it.
+        Unavailable: MLflow does not answer, or whoever knows it.
+    """
+    missing: list[str] = []
+    tracking = sides.context.open_tracking()
+    versions = tracking.registered()
+    pods = _tolerant(lambda: _pods(sides), missing, [])
+    kind, version, predictions = _find(sides, asked, versions, pods, missing)
+    tags, number = version.tags, str(version.number)
+    data = sides.context.in_remote(version, sides.context.judged(tracking, version))
+    digest = tags.get("image_digest")
+    return Trace(
+        kind=kind,
+        model=version.name,
+        version=version.number,
+        digest=digest,
+        run_id=version.run_id or None,
+        git_commit=tags.get("git_commit"),
+        data_md5=tags.get("data_md5"),
+        data_in_remote=data.state.value,
+        data_reason=data.reason,
+        verdict=tags.get("verdict"),
+        aliases=version.aliases,
+        releases=tuple(_steps(sides.context, version, digest)),
+        others=_others(sides.context, version),
+        pods=tuple(one for one in pods if (one.model, one.version) == (version.name, number)),
+        predictions=tuple(predictions),
+        missing=tuple(missing),
+    )
+
+
+def _find(
+    sides: Sides, asked: str, versions: dict[str, list[Version]], pods: list[Pod], missing: list[str]
+) -> tuple[str, Version, list[Prediction]]:
+    every = [one for found in versions.values() for one in found]
+    digest = re.search(r"sha256:[0-9a-f]{64}$", asked)
+    if digest:
+        return "digest", _version(asked, [one for one in every if one.tags.get("image_digest") == digest[0]]), []
+    named = re.fullmatch(rf"({NAME})(?:/([0-9]+)|@([\w-]+))", asked)
+    if named and named[1] in versions:
+        mine = versions[named[1]]
+        return "version", _version(asked, [one for one in mine if _is(one, named[2], named[3])]), []
+    found = [one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")]
+    if found:
+        pod = found[0]
+        return (
+            "pod",
+            _version(asked, [one for one in every if (one.name, str(one.number)) == (pod.model, pod.version)]),
+            [],
+        )
+    predictions = _predictions(sides.journal, asked) if sides.journal else []
+    if predictions:
+        last = predictions[-1]
+        known = [one for one in every if (one.name, one.number) == (last.model, last.version)]
+        return "prediction", _version(asked, known), predictions
+    if sides.journal is None:
+        missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
+    raise BadInput(
+        f"nobody knows {asked!r}",
+        expected="a pod, a digest sha256:…, NAME/VERSION, NAME@alias, or a request's id in the journal",
+        found="; ".join(missing) or "no such pod, version or request",
+        hint="slipway status",
+    )
+
+
+def _is(version: Version, number: str | None, alias: str | None) -> bool:
+    return str(version.number) == number if number else alias in version.aliases
+
+
+def _version(asked: str, found: list[Version]) -> Version:
+    if not found:
+        raise BadInput(
+            f"MLflow has no version for {asked}",
+            expected="a version that was registered and packaged",
+            hint="slipway versions",
+        )
+    return found[-1]
+
+
+def _pods(sides: Sides) -> list[Pod]:
+    where = sorted(set(namespaces(sides.context.clone).values()))
+    return sides.open_cluster().pods(where)
+
+
+def _steps(context: Context, version: Version, digest: str | None) -> list[Step]:
+    if version.name not in context.clone.models():
+        return []
+    return [
+        Step(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
+        for each in ENVIRONMENTS
+        for one in history(context.clone, version.name, each)
+        if one.release is not None
+        and one.release.version == version.number
+        and one.release.digest == digest
+        and one.release.run_id == version.run_id
+    ]
+
+
+def _others(context: Context, version: Version) -> tuple[str, ...]:
+    """Name releases of this number that were of another run: the model was deleted and made again."""
+    if version.name not in context.clone.models():
+        return ()
+    released = [(each, context.clone.release(version.name, each)) for each in ENVIRONMENTS]
+    return tuple(
+        f"{each} releases another version {one.version}, of run {one.run_id}: the model was deleted and made again"
+        for each, one in released
+        if one is not None and one.version == version.number and one.run_id != version.run_id
+    )
+
+
+def _predictions(journal: str, request_id: str) -> list[Prediction]:
+    import psycopg
+
+    url = journal.replace("postgresql+psycopg://", "postgresql://")
+    try:
+        with psycopg.connect(url, connect_timeout=5, options="-c statement_timeout=5000") as connection:
+            connection.read_only = True
+            rows: list[Any] = connection.execute(FIND, {"id": request_id}).fetchall()
+    except psycopg.Error as error:
+        raise Unavailable(
+            "the journal of predictions did not answer",
+            found=without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0]),
+            hint="see that SLIPWAY_DATABASE_URL is right, then run the same command again",
+        ) from error
+    return [_prediction(*row) for row in rows]
+
+
+def _prediction(
+    name: str, at: datetime, model: str, version: str, scores: list[float], microseconds: int
+) -> Prediction:
+    if not version.isdecimal():
+        raise BadInput(
+            f"the request {name} was answered by a model that is not registered",
+            expected="a version's number",
+            found=f"version {version}",
+            hint=f"slipway versions {model}",
+        )
+    return Prediction(name, at.astimezone(UTC).isoformat(), model, int(version), tuple(scores), microseconds)
+
+
+def _tolerant(ask: Callable[[], list[Pod]], missing: list[str], default: list[Pod]) -> list[Pod]:
+    try:
+        return ask()
+    except SlipwayError as error:
+        missing.append(f"{error.thing}: {error.found or error.expected or ''}")
+        return default

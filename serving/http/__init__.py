@@ -1,0 +1,1 @@
+"""What a request is on the wire: connections, messages, problems, log lines."""

@@ -1,0 +1,1 @@
+"""The model: verified, probed, run; its cache."""

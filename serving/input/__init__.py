@@ -1,0 +1,1 @@
+"""A request's rows, read and measured by the model's contract."""
