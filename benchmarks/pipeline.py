@@ -22,8 +22,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("fetch", "prepare", "validate", "train", "evaluate")
-BARE = "import importlib\n" + "".join(f"importlib.import_module('training.{name}').main()\n" for name in STAGES)
+STAGES = ("flights.fetch", "flights.prepare", "training.validate", "training.train", "training.evaluate")
+BARE = "import importlib\n" + "".join(f"importlib.import_module('{name}').main()\n" for name in STAGES)
 BIN = Path(sys.executable).parent
 
 

@@ -1,5 +1,7 @@
 """The entry point of a DVC stage, `python -m training.stage NAME`: runs it, and turns its errors into exit codes.
 
+NAME is a module of this room, or of the project's own with its package before it: `flights.prepare`.
+
 DVC reads sources and parameters when a stage has ended and records them as what ran. So they are looked at before
 the stage is imported and again at its end; what was written meanwhile refuses the run, and its outputs are removed.
 """
@@ -140,11 +142,12 @@ def _differ(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 
 def main(name: str) -> None:
-    """Run the stage `name` of this package."""
-    _run(name, lambda: importlib.import_module(f"training.{name}").main)
+    """Run the stage `name` of this package, or of the one that stands before it."""
+    own, _, stage = name.rpartition(".")
+    _run(stage, lambda: importlib.import_module(f"{own or 'training'}.{stage}").main)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m training.stage NAME, where NAME is a stage of dvc.yaml")
+        sys.exit("usage: python -m training.stage NAME, where NAME is a stage of dvc.yaml, behind its package if that is not training")
     main(sys.argv[1])
