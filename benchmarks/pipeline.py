@@ -73,8 +73,8 @@ def seconds(command: list[str | Path], folder: Path) -> float:
 
 def import_seconds(*names: str) -> float:
     """Time the import of what the stages need."""
-    modules = [f"training.{name}" for name in names]
-    modules += ["great_expectations", "training.expectations"] if "validate" in names else []
+    modules = [*names]
+    modules += ["great_expectations", "training.expectations"] if "training.validate" in names else []
     return seconds([sys.executable, "-c", f"import {', '.join(modules)}"], ROOT)
 
 

@@ -149,5 +149,5 @@ def main(name: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m training.stage NAME, where NAME is a stage of dvc.yaml, behind its package if that is not training")
+        sys.exit("usage: python -m training.stage NAME, a stage of dvc.yaml, its package before it if that is another")
     main(sys.argv[1])
