@@ -86,7 +86,7 @@ def test_what_the_page_types_is_taken(tmp_path: Path) -> None:
     shell = Shell(clone, os.environ | {"PATH": os.pathsep.join(paths)})
     try:  # nothing is installed here
         shell.run('make() { command make --old-file=setup --old-file=.venv/synced "$@"; }', 10)
-        blocks = held_by("tests/integration/stack/test_compose.py::test_what_the_page_types_is_taken")
+        blocks = held_by("tests/integration/devstack/test_compose.py::test_what_the_page_types_is_taken")
         for step in [step for block in blocks for step in block.steps]:
             printed, code = shell.run(step.command, 120)
             assert code == 0, f"{step.command} ended with {code}:\n" + "\n".join(printed)
