@@ -27,6 +27,7 @@ APPLICATION = (
     "slipway/errors.py",
     "slipway/atomic.py",
     "slipway/breaker.py",
+    "slipway/threads.py",
     "serving/**/*",
     "journal/**/*",
 )

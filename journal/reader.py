@@ -10,8 +10,8 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from journal import statements
-from serving.http.problem import Problem
 from slipway.breaker import Breaker
+from slipway.errors import Unavailable
 
 STATEMENT_MILLISECONDS = 1000
 # Characters of the features shown, of the first prediction and of each other one under the same id.
@@ -24,10 +24,10 @@ def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str |
     """Return the prediction of this id as JSON, with others of the same id; of any subject when `subject` is None.
 
     Raises:
-        Problem: 503 when PostgreSQL does not answer.
+        Unavailable: PostgreSQL does not answer.
     """
     if not breaker.closed:
-        raise away()
+        raise _away()
     sought = {
         "id": request_id, "subject": subject, "first": LARGEST_FIRST, "other": LARGEST_OTHER, "most": MOST_PREDICTIONS,
     }  # fmt: skip
@@ -37,21 +37,15 @@ def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str |
             found = cursor.execute(statements.FIND, sought).fetchall()
     except (psycopg.Error, PoolTimeout) as error:
         breaker.failed()
-        raise away() from error
+        raise _away() from error
     if not found:
         return None
     first, *others = (_shown(row) for row in found)
     return msgspec.json.encode(first | ({"others": others} if others else {}))
 
 
-def away() -> Problem:
-    """Say that the journal does not answer."""
-    return Problem(
-        503,
-        "the journal's database does not answer in time; predictions are kept meanwhile: ask again in 5 s",
-        kind="journal-away",
-        headers=[(b"retry-after", b"5")],
-    )
+def _away() -> Unavailable:
+    return Unavailable("the journal's database does not answer in time", hint="ask again in 5 s")
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,25 +9,32 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import orjson
-
-from serving.input.schema import Schema
 
 FEW_ROWS = 16
 # PostgreSQL's jsonb holds no U+0000, and UTF-8 no lone surrogate.
 REPLACED = dict.fromkeys([0, *range(0xD800, 0xE000)], "\ufffd")
 
 
+class Inputs(Protocol):
+    """Names of a model's inputs, in the graph's order."""
+
+    @property
+    def numeric(self) -> Sequence[str]: ...
+    @property
+    def categorical(self) -> Sequence[str]: ...
+
+
 class Documents:
     """Writes batches of one model as `{"rows": […]}` or `{"columns": {…}}`, without the redacted features."""
 
-    def __init__(self, schema: Schema, redacted: Collection[str] = ()) -> None:
-        numeric, categorical = schema.inputs.numeric, schema.inputs.categorical
+    def __init__(self, inputs: Inputs, redacted: Collection[str] = ()) -> None:
+        numeric, categorical = inputs.numeric, inputs.categorical
         self._redacted = bool(redacted)
         self._numbers = [i for i, name in enumerate(numeric) if name not in redacted]
         self._strings = [i for i, name in enumerate(categorical) if name not in redacted]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from journal.folder import PROBE, opened, write_all
 from journal.segment import Segment
-from serving.threads import Recurring
+from slipway.threads import Recurring
 
 if TYPE_CHECKING:
     from journal.spool import Spool

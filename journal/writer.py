@@ -19,8 +19,8 @@ from journal import frames
 from journal.postgres import connect
 from journal.shipping import Shipping
 from journal.spool import Spool
-from serving.threads import Recurring
 from slipway.breaker import Breaker
+from slipway.threads import Recurring
 
 __all__ = ["Writer", "connect"]
 

@@ -10,11 +10,10 @@ import gzip
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from serving.http import requestlog, trace
-from serving.http.message import Answer, Request
+from serving.http.message import Answer, Handler, Request
 from serving.http.problem import MEDIA_TYPE, Problem
 from serving.parts import Parts
 from serving.routes import pages
@@ -24,7 +23,6 @@ from serving.routes.predict import Predictor
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[Request], Awaitable[Answer]]
 COMPRESS_BYTES = 1024
 
 

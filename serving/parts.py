@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from journal.spool import Spool
+from serving import openapi
 from serving.access.auth import Authenticator
 from serving.access.keys import KeySet
 from serving.access.limits import Limiter
@@ -29,7 +30,6 @@ from serving.inference.distributions import Distributions
 from serving.inference.model import Model
 from serving.input.validation import Reader
 from serving.metrics import Metrics, Reading
-from serving.routes import openapi
 from serving.settings import Settings
 from serving.tasks import Tasks
 from slipway.breaker import Breaker
@@ -118,7 +118,7 @@ class Parts:
         # What is there by now stays: the collector need not look at it with every request's garbage.
         gc.collect()
         gc.freeze()
-        self.stores = stores.join(self)
+        self.stores = stores.join(self.settings, self.limiter, self.cache, self.spool, self.database_breaker)
 
     async def _flush_log(self) -> None:
         await asyncio.sleep(LOG_SECONDS)

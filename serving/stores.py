@@ -9,7 +9,6 @@ nothing at the top of a module.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from limits.aio.storage import RedisStorage
 from psycopg_pool import ConnectionPool
@@ -19,13 +18,14 @@ from redis.backoff import NoBackoff
 
 from journal import orphans, reader
 from journal.postgres import connect
+from journal.spool import Spool
 from journal.writer import Writer
+from serving.access.limits import Limiter
 from serving.http.problem import Problem
+from serving.inference.cache import Cache
 from serving.settings import Settings
 from slipway.breaker import Breaker
-
-if TYPE_CHECKING:
-    from serving.parts import Parts
+from slipway.errors import Unavailable
 
 STOP_SECONDS = 5.0
 
@@ -44,11 +44,19 @@ class Stores:
             Problem: 503 when PostgreSQL does not answer.
         """
         assert self.pool is not None, "a server without a journal is not asked"  # noqa: S101
-        return reader.find(self.pool, breaker, request_id, subject)
+        try:
+            return reader.find(self.pool, breaker, request_id, subject)
+        except Unavailable as error:
+            raise self.away() from error
 
     def away(self) -> Problem:
         """Say that the journal did not answer in time."""
-        return reader.away()
+        return Problem(
+            503,
+            "the journal's database does not answer in time; predictions are kept meanwhile: ask again in 5 s",
+            kind="journal-away",
+            headers=[(b"retry-after", b"5")],
+        )
 
     def close(self) -> None:
         """Ship what can be shipped, hand back connections."""
@@ -58,20 +66,22 @@ class Stores:
             self.pool.close(timeout=1.0)
 
 
-def join(parts: Parts) -> Stores:
-    """Give limiter and cache their Redis, and the spool its writer; needs a running event loop."""
-    settings = parts.settings
+def join(settings: Settings, limiter: Limiter, cache: Cache | None, spool: Spool | None, breaker: Breaker) -> Stores:
+    """Give limiter and cache their Redis, and the spool its writer; needs a running event loop.
+
+    `breaker` is the database's.
+    """
     if settings.redis_url:
-        parts.limiter.share(_counters(settings))
-    if parts.cache is not None and settings.cache_in_redis:
-        parts.cache.share(_answers(settings))
-    if parts.spool is None:
+        limiter.share(_counters(settings))
+    if cache is not None and settings.cache_in_redis:
+        cache.share(_answers(settings))
+    if spool is None:
         return Stores(None, None)
     volume = settings.spool
-    kept = parts.spool.kept
+    kept = spool.kept
     left = (lambda: orphans.segments(volume, volume / settings.spool_owner, kept)) if settings.spool_owner else None
     pool = connect(settings.database_url, settings.database_pool)
-    writer = Writer(parts.spool, pool, parts.database_breaker, left)
+    writer = Writer(spool, pool, breaker, left)
     writer.start()
     return Stores(pool, writer)
 

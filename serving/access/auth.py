@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jwt
 import msgspec
 
 from serving.access import claims, signers
-from serving.access.claims import ROLES
 from serving.access.jwks import Key
 from serving.access.keys import KeySet
+from serving.http.principal import Principal
 from serving.http.problem import Problem
 
 LEEWAY_SECONDS = 5
@@ -31,20 +31,6 @@ OWN_NAME = "slipway"  # issuer and audience of the tokens that the project makes
 OPTIONS: Any = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat", "verify_sub"), False) | {
     "require": ["exp", "iss", "aud", "sub"]
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """A verified subject with its roles; `encoded` is the subject as JSON, `looked` where roles were looked for."""
-
-    subject: str
-    roles: frozenset[str]
-    expires: float
-    encoded: bytes
-    looked: str = ""
-
-
-ANONYMOUS = Principal("anonymous", ROLES, float("inf"), b'"anonymous"')
 
 
 class Authenticator:

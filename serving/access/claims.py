@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-ROLES = frozenset({"predict", "operate"})
+from serving.http.principal import ROLES
+
 LONGEST_SUBJECT = 200
 LARGEST_SUBJECT = 1 << 63
 # The last second of the year 9999: a later time is milliseconds, or nonsense.

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 
-from serving.access.claims import ROLES
+from serving.http.principal import ROLES
 from slipway.atomic import write_json
 from slipway.errors import BadInput, Unavailable
 

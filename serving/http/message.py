@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
 
-from serving.access.auth import ANONYMOUS, Principal
-from serving.access.shedding import Places
+from serving.http.principal import ANONYMOUS, Principal
 from serving.http.problem import Problem
 
 JSON = b"application/json"
@@ -24,6 +24,13 @@ class Answer(NamedTuple):
     body: bytes
     media_type: bytes = JSON
     headers: Headers = []  # noqa: RUF012 - a NamedTuple's default, never changed
+
+
+class Memory(Protocol):
+    """Gives bytes to holders as far as there are any, and takes them back."""
+
+    def take(self, wanted: str, size: int) -> str: ...
+    def give(self, holder: str, size: int) -> None: ...
 
 
 class Request:
@@ -68,7 +75,7 @@ class Request:
             return self.principal.subject
         return str((self.scope.get("client") or ("",))[0])
 
-    async def body(self, most_bytes: int, seconds: float | None, memory: Places) -> bytes:
+    async def body(self, most_bytes: int, seconds: float | None, memory: Memory) -> bytes:
         """Read the body; `seconds` is None where the connection itself cuts slow clients.
 
         What has come of a body that comes in parts takes up its bytes of `memory`.
@@ -90,7 +97,7 @@ class Request:
                 memory.give(holder, size)
 
     async def _rest(
-        self, part: bytes, most_bytes: int, seconds: float | None, memory: Places, held: list[tuple[str, int]]
+        self, part: bytes, most_bytes: int, seconds: float | None, memory: Memory, held: list[tuple[str, int]]
     ) -> bytes:
         body = bytearray()
         more = True
@@ -119,6 +126,7 @@ class Request:
         return message
 
 
+Handler = Callable[[Request], Awaitable[Answer]]
 CLOSE: Headers = [(b"connection", b"close")]
 
 

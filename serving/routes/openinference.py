@@ -10,21 +10,18 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from serving.http.message import JSON, Answer, Request
+from serving.http.message import JSON, Answer, Handler, Request
 from serving.http.problem import Fault, Problem
 from serving.inference.model import OUTPUT
 from serving.input import faults, tensors
 from serving.input.validation import Batch
 from serving.routes.operations import Operations
 from serving.routes.predict import Predictor
-
-if TYPE_CHECKING:
-    from serving.app import Handler
 
 BINARY = b"application/octet-stream"
 LENGTH = b"inference-header-content-length"

@@ -8,7 +8,8 @@ import msgspec
 
 from serving.access import auth
 from serving.access.limits import Limiter
-from serving.http.message import Answer, Request
+from serving.http.message import Answer, Handler, Request
+from serving.http.principal import Principal
 from serving.http.problem import Problem
 from serving.http.trace import REQUEST_ID
 from serving.metrics import CONTENT_TYPE
@@ -17,7 +18,6 @@ from serving.routes.lookups import Lookups
 from slipway.breaker import Breaker
 
 if TYPE_CHECKING:
-    from serving.app import Handler
     from serving.stores import Stores
 
 
@@ -111,7 +111,7 @@ class Operations:
             raise Problem(503, "the server is starting", kind="starting", headers=[(b"retry-after", b"1")])
         return self.parts.stores
 
-    async def asks(self, request: Request, *roles: str) -> auth.Principal:
+    async def asks(self, request: Request, *roles: str) -> Principal:
         """Check who asks, that they may, and that they do not ask too often.
 
         Raises:

@@ -10,13 +10,9 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from serving.http.message import Answer, Headers, Request
+from serving.http.message import Answer, Handler, Headers, Request
 from serving.parts import Parts
-
-if TYPE_CHECKING:
-    from serving.app import Handler
 
 ASSETS = {
     "swagger-ui.css": b"text/css; charset=utf-8",

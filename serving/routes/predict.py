@@ -34,7 +34,7 @@ class Predictor:
         self._most_bytes = settings.max_body_bytes
         self._seconds = settings.body_seconds if cut_slow_bodies else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="large-batch")
-        self._documents = Documents(served.schema, settings.redacted)
+        self._documents = Documents(served.schema.inputs, settings.redacted)
         name, version = msgspec.json.encode(served.name), msgspec.json.encode(served.version)
         self._model = b'"model":{"name":%b,"version":%b}' % (name, version)
         self._journal_tail = b',"model":%b,"version":%b' % (name, version)

@@ -80,7 +80,7 @@ def _rows(body: bytes) -> None:
     name = model.schema.output.name
     found = [p[name] for p in content["predictions"]] if "rows" in given else content["columns"][name]
     assert np.array_equal(np.array(found, np.float32), expected), (found, expected)
-    written = json.loads(Documents(model.schema).write(numeric, categorical))
+    written = json.loads(Documents(model.schema.inputs).write(numeric, categorical))
     assert len(written.get("rows", ())) == len(rows) or "columns" in written
 
 

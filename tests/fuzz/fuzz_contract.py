@@ -60,7 +60,7 @@ def _read_schema(content: bytes) -> None:
         found = schema.parse(content)
     except BadInput:
         return
-    reader, documents = Reader(found, 3), Documents(found)
+    reader, documents = Reader(found, 3), Documents(found.inputs)
     tensors.Limits.of(found)
     Distributions(found)
     for index in range(4):

@@ -6,9 +6,9 @@ import ast
 import json
 from typing import Any
 
+from serving import openapi
 from serving.http.problem import TITLES
 from serving.inference import model
-from serving.routes import openapi
 from serving.settings import Settings
 from tools.reference.markdown import code, page, table
 from tools.reference.meanings import complete

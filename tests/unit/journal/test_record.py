@@ -22,7 +22,7 @@ def test_a_few_rows_are_written_as_rows_and_many_as_columns(
     contract: Schema, rows: list[dict[str, Any]], times: int
 ) -> None:
     given = (rows[:1] if times == 1 else rows * times) + [dict(rows[0]) | {"temp": None, "dest": None}]
-    content = json.loads(Documents(contract).write(*arrays(given, contract)))
+    content = json.loads(Documents(contract.inputs).write(*arrays(given, contract)))
     if times == 1:
         assert content == {"rows": given}
     else:
@@ -31,7 +31,7 @@ def test_a_few_rows_are_written_as_rows_and_many_as_columns(
 
 @pytest.mark.parametrize("count", [1, 40])
 def test_redacted_features_are_in_no_form_of_a_row(contract: Schema, rows: list[dict[str, Any]], count: int) -> None:
-    text = Documents(contract, {"temp", "origin"}).write(*arrays(rows[:1] * count, contract))
+    text = Documents(contract.inputs, {"temp", "origin"}).write(*arrays(rows[:1] * count, contract))
     assert b'"temp"' not in text
     assert b'"origin"' not in text
     assert b'"dest"' in text
@@ -41,7 +41,7 @@ def test_the_text_of_a_number_stays_short_whatever_it_is(contract: Schema, rows:
     numeric, categorical = arrays(rows[:1], contract)
     for value in (1e-45, 3.4e38, -1e-38, float("inf"), float("nan")):
         numeric[0, 0] = value
-        written = json.loads(Documents(contract).write(numeric, categorical))["rows"][0]
+        written = json.loads(Documents(contract.inputs).write(numeric, categorical))["rows"][0]
         shown = written[contract.inputs.numeric[0]]
         assert shown is None or np.float32(shown) == np.float32(value)
 
@@ -55,10 +55,10 @@ def test_a_string_is_written_as_postgresql_takes_it(value: str) -> None:
 
 
 def test_rows_that_differ_only_in_what_is_left_out_differ_in_their_digest(contract: Schema) -> None:
-    assert Documents(contract, {"temp"}).digest(b"{}", b"[0.1]") != Documents(contract, {"temp"}).digest(
+    assert Documents(contract.inputs, {"temp"}).digest(b"{}", b"[0.1]") != Documents(contract.inputs, {"temp"}).digest(
         b"{}", b"[0.2]"
     )
-    assert Documents(contract).digest(b"{}", b"[0.1]") == Documents(contract).digest(b"{}", b"[0.2]")
+    assert Documents(contract.inputs).digest(b"{}", b"[0.1]") == Documents(contract.inputs).digest(b"{}", b"[0.2]")
 
 
 @pytest.mark.parametrize("row", [b"", b"[", b"1", b"[" * 100_000, b"\xff"])

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from serving.access import jwks
-from serving.access.auth import Authenticator, Principal, require
+from serving.access.auth import Authenticator, require
 from serving.access.keys import KeySet
 from serving.access.signers import Signers
+from serving.http.principal import Principal
 from serving.http.problem import Problem
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)

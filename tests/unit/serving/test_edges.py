@@ -57,7 +57,7 @@ def test_a28_any_name_that_a_table_has_is_read(name: str | None, missing: Any) -
             assert batch.categorical.tolist() == [["v:w"] * len(contract.inputs.categorical)] * 2
     assert status(reader, json.dumps({"rows": [row | {"other": 1}]}).encode()) == 422
     batch = reader.read(json.dumps({"rows": [row]}).encode())
-    written = Documents(contract).write(batch.numeric, batch.categorical)
+    written = Documents(contract.inputs).write(batch.numeric, batch.categorical)
     assert json.loads(written)["rows"][0].keys() == row.keys()
 
 
@@ -218,7 +218,7 @@ def test_a28_an_integer_past_64_bits_that_float32_holds_passes_and_can_be_journa
     contract = schema_of(Feature("x", "integer", "refuse"))
     batch = Reader(contract, 10).read(f'{{"rows":[{{"x":{text}}}]}}'.encode())
     assert batch.numeric[0, 0] == np.float32(int(text))
-    assert json.loads(Documents(contract).write(batch.numeric, batch.categorical))["rows"]
+    assert json.loads(Documents(contract.inputs).write(batch.numeric, batch.categorical))["rows"]
 
 
 def test_a28_a_file_with_two_columns_of_one_name_is_refused() -> None:

@@ -14,8 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from serving.access.auth import Authenticator, Principal, require
+from serving.access.auth import Authenticator, require
 from serving.access.keys import KeySet
+from serving.http.principal import Principal
 from serving.http.problem import Problem
 
 ISSUER_KEY, SMOKE_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.threads import Recurring
+from slipway.threads import Recurring
 from tests.fixtures.servers import wait_until
 
 
