@@ -10,6 +10,7 @@ sweep over all connections cuts who is late.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -58,6 +59,7 @@ class BoundedProtocol(HttpToolsProtocol):
     phase = IDLE
     _loose = 0  # bytes of this message that are not its body, less what its chunks may cost
     _blocked = False
+    _spared = False  # it was not ended when it could have been, since something had come
     _refusal: Problem | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -129,6 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer the next request that waits, or expect one."""
         self.server_state.total_requests += 1
         self.since = self.loop.time()
+        self._spared = False
         if self.transport.is_closing():  # what is still to be sent has a time to be taken
             self.ended = True
             self.due = self.since + self.bounds.body_seconds
@@ -165,14 +168,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.ended or self._blocked:
             self.evict()
         elif self.phase == IDLE:
-            self._end(None)
+            if not self._asked_meanwhile():
+                self._end(None)
         else:
             self.refuse(refusals.TOO_SLOW)
 
     def end_idle(self, seconds: float) -> None:
         """End the connection if nothing has come on it for `seconds` since its last answer."""
         answered = self.cycle is not None and self.cycle.response_complete
-        if answered and self.phase == IDLE and not self.ended and self.loop.time() - self.since >= seconds:
+        idle = answered and self.phase == IDLE and not self.ended and self.loop.time() - self.since >= seconds
+        if idle and not self._asked_meanwhile():
             self._end(None)
 
     def evict(self) -> None:
@@ -197,6 +202,21 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             self._end(None if self.pipeline or cycle.response_started else problem)
+
+    def _asked_meanwhile(self) -> bool:
+        """Whether something has come that the loop has had no time to read: once an answer, it is read and answered.
+
+        Where the processor is scarce, requests wait in the socket of a connection that seems idle; to close it then
+        would lose them.
+        """
+        if self._spared:
+            return False
+        descriptor = self.transport.get_extra_info("socket")
+        if descriptor is not None and descriptor.fileno() >= 0:
+            poll = select.poll()
+            poll.register(descriptor.fileno(), select.POLLIN)
+            self._spared = bool(poll.poll(0))
+        return self._spared
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

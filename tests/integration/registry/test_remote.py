@@ -202,6 +202,10 @@ def test_a_version_that_lists_no_data_goes_by_its_tags(project: Path, tmp_path: 
     assert "data/prepared/test.parquet" in found.reason
 
 
+# s3fs leaves its session to the collector, which says so when it happens to come by here.
+@pytest.mark.filterwarnings(
+    "ignore:Unclosed:ResourceWarning", "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
+)
 def test_a_bucket_is_asked_by_dvcs_own_settings(
     project: Path, s3: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
