@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from serving import connection
+from serving.http import connection
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"
 ENDINGS = [
