@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from registry.export import export
@@ -18,6 +21,7 @@ from registry.register import register
 from registry.stored import whole
 from registry.tracking import Tracking
 from slipway import embedded_store
+from tests.fixtures.servers import free_port, wait_until
 from tests.integration.registry import project
 
 pytestmark = [
@@ -81,6 +85,36 @@ def test_the_command_line_says_what_it_rewrote(root: Path, tmp_path: Path) -> No
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
         assert done.stderr.startswith(said)
         assert bool(said) == ("moved" in done.stderr)
+
+
+def test_what_was_registered_before_the_move_is_served_and_scores_after_it(root: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    registered(root, "One")
+    root.rename(new)
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment |= {"SLIPWAY_JOURNAL": "off"}
+    command, rows = [sys.executable, "-m", "slipway"], new / "data/prepared/test.parquet"
+    words = [*command, "score", str(rows), "scores.parquet", "--model", "tiny@1", "--workers", "1"]
+    subprocess.run(words, cwd=new, env=environment, capture_output=True, check=True)
+    assert pq.read_table(new / "scores.parquet").num_rows == pq.read_table(rows).num_rows
+    port = free_port()
+    with (new / "log").open("wb") as log:
+        words = [*command, "serve", "tiny@challenger", "--port", str(port), "--no-auth"]
+        server = subprocess.Popen(words, cwd=new, env=environment, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: version_at(port) == "1", 30, "version 1 at the new place")
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert not root.exists(), "something was written where the project was"
+
+
+def version_at(port: int) -> str | None:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=2) as answer:
+            return str(json.loads(answer.read())["model"]["version"])
+    except OSError:
+        return None
 
 
 def test_every_path_that_mlflow_keeps_is_known(root: Path) -> None:
