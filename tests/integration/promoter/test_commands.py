@@ -114,6 +114,8 @@ def nowhere() -> str:
 AWAY = {"SLIPWAY_GITOPS_REMOTE": "file:///nowhere/manifests.git"}
 NO_RECORD = {"SLIPWAY_AUDIT_URL": f"postgresql://ada:word@{nowhere()}/audit"}
 FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
+    ("proposal", [], 3, "nothing to give a verdict on", {}),
+    ("proposal", ["1"], 3, "GitHub is chosen", {}),
     ("stage", ["TINY", "1"], 3, "NAME is no model's name", {}),
     ("stage", ["tiny", "9"], 3, "9", {}),
     ("stage", ["tiny", "@nobody"], 3, "nobody", {}),
