@@ -70,6 +70,10 @@ class LazyGroup(rich_click.RichGroup):
         return super().resolve_command(ctx, args)
 
 
+# Whose libraries a room uses that has no extra of its own.
+EXTRAS = {"flights": "training", "image": "registry", "release": "registry", "journal": "serving", "scoring": "serving"}
+
+
 def _load(target: str) -> click.Command:
     module, _, attribute = target.partition(":")
     try:
@@ -81,7 +85,8 @@ def _load(target: str) -> click.Command:
 
 def _missing(module: str, error: ModuleNotFoundError) -> str:
     room = module.partition(".")[0]
-    return f"this command needs the {room} extra ({error.name} is not installed). Type: pip install 'slipway[{room}]'"
+    extra = EXTRAS.get(room, room)
+    return f"this command needs the {extra} extra ({error.name} is not installed). Type: pip install 'slipway[{extra}]'"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

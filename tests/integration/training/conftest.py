@@ -51,7 +51,7 @@ def stage(project: Path) -> Stage:
 
     def run(name: str, *, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", f"training.{name}"],
+            [sys.executable, "-m", name if "." in name else f"training.{name}"],
             cwd=folder or project,
             capture_output=True,
             text=True,

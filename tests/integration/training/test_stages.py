@@ -25,7 +25,7 @@ def edit(project: Path, old: str, new: str) -> None:
 
 @pytest.mark.long
 def test_the_stages_lead_from_raw_tables_to_a_report(project: Path, stage: Stage) -> None:
-    for name in ("prepare", "train", "evaluate"):
+    for name in ("flights.prepare", "train", "evaluate"):
         ran = stage(name)
         assert ran.returncode == 0, ran.stderr
     read_by_the_contract(project)
@@ -63,7 +63,7 @@ def reported(project: Path) -> None:
 
 
 def test_every_raw_row_is_accounted_for(project: Path, stage: Stage) -> None:
-    assert stage("prepare").returncode == 0
+    assert stage("flights.prepare").returncode == 0
     report = json.loads((project / "reports/prepare.json").read_text())
     flights = pd.read_parquet(project / "data/raw/flights.parquet")
     without = sum(reason["rows"] for reason in report["not_labelled"].values())
@@ -76,7 +76,7 @@ def test_every_raw_row_is_accounted_for(project: Path, stage: Stage) -> None:
 @pytest.mark.long
 def test_a_bad_parameter_ends_the_process_with_its_reason(project: Path, stage: Stage) -> None:
     edit(project, "threads: 2", "treads: 2")
-    ran = stage("prepare")
+    ran = stage("flights.prepare")
     assert ran.returncode == 3
     assert ran.stderr.startswith("error: params.yaml: train.treads is no parameter")
     assert "threads (did you mean this?)" in ran.stderr

@@ -36,7 +36,7 @@ FLIGHTS = ("airlines", "airports", "flights")
 
 
 def test_sound_data_meets_every_expectation_and_has_pages(project: Path, stage: Stage) -> None:
-    assert stage("prepare").returncode == 0
+    assert stage("flights.prepare").returncode == 0
     ran = stage("validate")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     result = json.loads((project / "reports/validation.json").read_text())
