@@ -18,10 +18,22 @@ import yaml
 from tests.fixtures import images
 from tests.fixtures.forward import Forward
 from tests.fixtures.images import CACHE, ROOT
+from tests.fixtures.inside.door import LISTEN
 from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.site import Site
 
 NAME = "slipway-promoter"
+# Git, MLflow and the registry of the tests are doors: what listens on another port than the policy knows needs a rule.
+DOORS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "doors"},
+    "spec": {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "promoter"}},
+        "policyTypes": ["Egress"],
+        "egress": [{"ports": [{"port": LISTEN}]}],
+    },
+}
 # What a registry on the loopback of the node looks like from a pod: a forwarder beside the promoter.
 FORWARDER = """
 import asyncio, os, signal
@@ -139,6 +151,7 @@ def deployed(site: Site, image: str, settings: dict[str, str], forward: tuple[st
         literals = [f"--from-literal={one}={settings[one]}" for one in sorted(names)]
         kubectl("-n", namespace, "create", kind, *generic, "promoter", *literals)
     kubectl("apply", "-k", str(folder))
+    kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps(DOORS))
     try:
         yield namespace
     finally:
