@@ -70,6 +70,7 @@ def promoter(
             finally:
                 made.close()
                 print(made.log()[-6000:])
+                print(kubectl("-n", namespace, "logs", "deploy/promoter", "-c", "registry", "--tail=60", check=False))
                 print(kubectl("-n", namespace, "get", "pods,pvc,events", check=False))
 
 
