@@ -62,19 +62,13 @@ class Settings:
         return moving
 
 
-def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> Settings:
-    """Read the settings; `top` is the top of the project's repository, `model` the model's folder below it.
+def place(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the branch and the folder of the manifests.
 
     Raises:
-        BadInput: a value is not what it must be.
+        BadInput: it is no folder of a repository.
     """
-    get = environment.get
-    folder = (get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
-    forge = get("SLIPWAY_FORGE") or "git"
-    if forge not in ("git", "github"):
-        raise BadInput(
-            "SLIPWAY_FORGE is unknown", expected="git or github", found=forge, hint="export SLIPWAY_FORGE=git"
-        )
+    folder = (environment.get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
     if not folder or ".." in folder.split("/") or folder.startswith((":", "-")):
         raise BadInput(
             "SLIPWAY_GITOPS_FOLDER is no folder of the repository",
@@ -82,10 +76,26 @@ def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -
             found=folder,
             hint="export SLIPWAY_GITOPS_FOLDER=gitops",
         )
+    return environment.get("SLIPWAY_GITOPS_BRANCH") or "main", folder
+
+
+def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> Settings:
+    """Read the settings; `top` is the top of the project's repository, `model` the model's folder below it.
+
+    Raises:
+        BadInput: a value is not what it must be.
+    """
+    get = environment.get
+    branch, folder = place(environment)
+    forge = get("SLIPWAY_FORGE") or "git"
+    if forge not in ("git", "github"):
+        raise BadInput(
+            "SLIPWAY_FORGE is unknown", expected="git or github", found=forge, hint="export SLIPWAY_FORGE=git"
+        )
     signers = get("SLIPWAY_ALLOWED_SIGNERS")
     return Settings(
         remote=_remote(get("SLIPWAY_GITOPS_REMOTE") or str(top / EMBEDDED)),
-        branch=get("SLIPWAY_GITOPS_BRANCH") or "main",
+        branch=branch,
         folder=folder,
         signing_key=get("SLIPWAY_SIGNING_KEY") or None,
         allowed_signers=Path(signers).resolve() if signers else None,

@@ -80,14 +80,14 @@ def forge(settings: Settings, environment: Mapping[str, str], clone: Clone) -> F
     """Return the forge that the settings name."""
     if settings.forge == "git":
         return Plain(clone)
-    return of_github(settings, environment)
+    return of_github(settings.branch, environment)
 
 
-def of_github(settings: Settings, environment: Mapping[str, str]) -> github.GitHub:
-    """Return the GitHub that the environment names, whatever the settings say of forges."""
+def of_github(branch: str, environment: Mapping[str, str]) -> github.GitHub:
+    """Return the GitHub that the environment names; requests go to `branch`."""
     return github.connect(
         environment.get("GITHUB_REPOSITORY", ""),
-        settings.branch,
+        branch,
         environment.get("GITHUB_TOKEN", ""),
         environment.get("GITHUB_API_URL") or "https://api.github.com",
     )

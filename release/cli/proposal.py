@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 import rich_click
 
-from registry.options import AS_JSON, FOLDER
+from registry.options import AS_JSON
 from slipway.errors import BadInput, Refused
 
 
 @click.command(cls=rich_click.RichCommand)
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option("--queued", metavar="SHA", help="A merge queue's commit: each pull request in it had its verdict.")
-@FOLDER
 @AS_JSON
-def proposal(number: int | None, queued: str | None, root: Path, as_json: bool) -> None:
+def proposal(number: int | None, queued: str | None, as_json: bool) -> None:
     """Say on a pull request whether it leaves production's releases alone: the required check slipway/promotion.
 
     A request that `slipway promote` opened has its verdict already, and keeps
@@ -32,18 +30,17 @@ def proposal(number: int | None, queued: str | None, root: Path, as_json: bool) 
 
         slipway proposal 42
     """
-    from registry.options import top
     from release.promoter.proposals import report
-    from release.settings import read
+    from release.settings import place
     from release.wiring import of_github
 
     if (number is None) == (queued is None):
         raise BadInput("nothing to give a verdict on", expected="NUMBER or --queued SHA", hint="slipway proposal 42")
-    settings = read(os.environ, top(root), root)
-    forge = of_github(settings, os.environ)
+    branch, folder = place(os.environ)  # nobody is named here: the token says who speaks
+    forge = of_github(branch, os.environ)
     if queued is not None:
         forge.report(queued, True, "each pull request in it had its verdict")
-    found = report(forge, settings.folder, number) if number is not None else []
+    found = report(forge, folder, number) if number is not None else []
     if as_json:
         click.echo(json.dumps({"number": number, "queued": queued, "outcomes": [asdict(one) for one in found]}))
     else:

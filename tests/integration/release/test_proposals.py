@@ -131,6 +131,7 @@ def test_other_branches_and_closed_ones_are_left_alone(forge: GitHub, state: Any
 
 def run(state: Any, *words: str) -> tuple[str, BaseException | None]:
     environment = {"GITHUB_REPOSITORY": "octocat/manifests", "GITHUB_TOKEN": "secret-token"}
+    environment |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "SLIPWAY_ACTOR": ""}
     done = CliRunner().invoke(proposal, list(words), env=environment | {"GITHUB_API_URL": state.url})
     assert "secret-token" not in done.output
     return done.output, done.exception if isinstance(done.exception, SlipwayError) else None
