@@ -54,8 +54,7 @@ class Tracking:
         except SlipwayError:
             raise
         except Exception as error:  # MLflow lets SQLAlchemy, requests, botocore and OSError through
-            known = mlflow_errors.of_deleted(error, self.where) or mlflow_errors.of_login(error, what, self.where)
-            raise known or Unavailable(
+            raise mlflow_errors.known(error, what, self.where) or Unavailable(
                 f"MLflow at {self.where} could not {what}",
                 found=without_credentials(_first_line(error)),
                 hint=mlflow_errors.hint(error),

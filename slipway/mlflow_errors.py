@@ -34,6 +34,11 @@ def of_deleted(error: Exception, where: str) -> BadInput | None:
     return deleted(found[1], found[2], where) if found else None
 
 
+def known(error: Exception, what: str, where: str) -> BadInput | Unavailable | None:
+    """Return the error for what MLflow refuses by a word that we know; None for any other."""
+    return of_deleted(error, where) or of_login(error, what, where)
+
+
 def of_login(error: Any, what: str, where: str) -> Unavailable | None:
     """Return the error for a login that is missing, wrong or may not do `what`; None where it is about something else.
 

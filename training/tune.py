@@ -98,16 +98,11 @@ class _Log:
         try:
             yield
         except self._mlflow.exceptions.MlflowException as error:
-            deleted = mlflow_errors.of_deleted(error, self._where)
-            raise (
-                deleted
-                or mlflow_errors.of_login(error, "keep a search's runs", self._where)
-                or Unavailable(
-                    "MLflow did not take the search's runs",
-                    expected="a tracking server that answers",
-                    found=str(error).splitlines()[0],
-                    hint=mlflow_errors.hint(error),
-                )
+            raise mlflow_errors.known(error, "keep a search's runs", self._where) or Unavailable(
+                "MLflow did not take the search's runs",
+                expected="a tracking server that answers",
+                found=str(error).splitlines()[0],
+                hint=mlflow_errors.hint(error),
             ) from error
 
 

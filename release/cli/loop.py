@@ -86,6 +86,7 @@ def _tell(done: list[Done], as_json: bool) -> None:
         return
     for one in done:
         for each in one.outcomes:
-            click.echo(": ".join([*([f"{one.model} {each.version or ''}"] if one.model else []), each.kind, each.said]))
+            about = f"{one.model} {each.version or ''}: " if one.model else ""
+            click.echo(f"{about}{each.kind}: {each.said}")
         if one.failed:
-            click.echo(": ".join([*([one.model] if one.model else []), one.failed]), err=True)
+            click.echo(f"{one.model}: {one.failed}" if one.model else one.failed, err=True)

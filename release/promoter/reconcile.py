@@ -59,11 +59,15 @@ def reconcile(context: Context, open_cluster: OpenCluster, models: list[str] | N
     return [*proposed, *(_one(context, open_cluster, model) for model in wanted)]
 
 
+def _in_short(error: SlipwayError) -> str:
+    return f"{error.thing}: {error.found or error.expected or ''}".rstrip(": ")
+
+
 def _proposed(context: Context) -> list[Done]:
     try:
         found = report(context.forge, context.clone.remote.folder)
     except SlipwayError as error:
-        return [Done("", (), f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "))]
+        return [Done("", (), _in_short(error))]
     return [Done("", tuple(found))] if found else []
 
 
@@ -82,7 +86,7 @@ def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
         found += wish(context, tracking, model)
         found += _mismatches(context, tracking, model)
     except SlipwayError as error:
-        return Done(model, tuple(found), f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "))
+        return Done(model, tuple(found), _in_short(error))
     return Done(model, tuple(found))
 
 

@@ -17,9 +17,11 @@ from registry.statement import Opinion
 from release.actions.context import Context
 from release.audit.audit import Audit, open_audit
 from release.cluster.health import Health
+from release.forges.github import GitHub, connect
 from release.forges.plain import Plain
 from release.git.commits import Actor, signing
 from release.git.manifests import Remote, cloned
+from tests.fixtures import github as standin
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -243,3 +245,17 @@ def make_keys() -> Callable[[Path], dict[str, str]]:
 @pytest.fixture
 def keys(desk: Any, make_keys: Callable[[Path], dict[str, str]]) -> dict[str, str]:
     return make_keys(desk.folder)
+
+
+@pytest.fixture
+def state() -> Iterator[Any]:
+    with standin.serving() as running:
+        yield running
+        assert running.problems == []
+
+
+@pytest.fixture
+def forge(state: Any) -> Iterator[GitHub]:
+    made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
+    yield made
+    made.client.close()

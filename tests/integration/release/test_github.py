@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,18 +19,9 @@ BRANCH, TIP = branch_of("tiny", 7), "a" * 40
 
 
 @pytest.fixture
-def state() -> Iterator[Any]:
-    with standin.serving() as running:
-        running.branches[BRANCH] = TIP
-        yield running
-        assert running.problems == []
-
-
-@pytest.fixture
-def forge(state: Any) -> Iterator[GitHub]:
-    made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
-    yield made
-    made.client.close()
+def state(state: Any) -> Any:
+    state.branches[BRANCH] = TIP
+    return state
 
 
 def test_a_request_is_opened_once(forge: GitHub, state: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,30 +10,15 @@ from click.testing import CliRunner
 
 from release.cli.proposal import proposal
 from release.forges.forge import branch_of
-from release.forges.github import LISTED_FILES, GitHub, connect
+from release.forges.github import LISTED_FILES, GitHub
 from release.promoter.proposals import report
 from slipway.errors import BadInput, Refused, SlipwayError
-from tests.fixtures import github as standin
 
 TIP = "c" * 40
 CODE = {"filename": "training/train.py", "status": "modified"}
 RELEASE = {"filename": "gitops/apps/tiny/production/release/kustomization.yaml", "status": "modified"}
 EMPTY = "@@ -0,0 +1 @@\n+# Nothing is released here yet."
 NAMES = "@@ -0,0 +1 @@\n+  slipway/image-digest: sha256:0"
-
-
-@pytest.fixture
-def state() -> Iterator[Any]:
-    with standin.serving() as running:
-        yield running
-        assert running.problems == []
-
-
-@pytest.fixture
-def forge(state: Any) -> Iterator[GitHub]:
-    made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
-    yield made
-    made.client.close()
 
 
 def said(state: Any) -> list[tuple[str, str, str]]:
