@@ -22,7 +22,7 @@ from slipway.errors import BadInput, SlipwayError
 @click.option("--engine", "tool", envvar="SLIPWAY_IMAGE_ENGINE", show_envvar=True, help="buildah, podman or docker.")
 @click.option("--source", type=click.Path(path_type=Path), help="The project's checkout.  [default: of this code]")
 @click.option("--bento", "bento_file", type=click.Path(path_type=Path), help="Write the Bento to FILE.bento too.")
-@click.option("--image/--no-image", "with_image", default=True, help="--no-image makes the Bento alone, without a tool.")
+@click.option("--image/--no-image", "with_image", default=True, help="--no-image makes the Bento alone.")
 @click.option("--known", help="'INPUTS DIGEST' of an earlier build; the same inputs are not built again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def image(

@@ -115,9 +115,7 @@ def make(recipe: Recipe, runtime: context.Runtime, folder: Path, home: Path) -> 
         described = Path(temporary, "recipe.json")
         described.write_text(json.dumps(asdict(recipe)))
         _run(described, stage, model, home)
-    made = Bento(
-        recipe, home / "bentos" / recipe.name / recipe.version, home / "models" / recipe.name / recipe.version
-    )
+    made = Bento(recipe, home / "bentos" / recipe.name / recipe.version, home / "models" / recipe.name / recipe.version)
     for part in (made.folder, made.model):
         context.remove_compiled(part)
         context.settle(part)

@@ -10,7 +10,6 @@ import contextlib
 import datetime
 import fcntl
 import filecmp
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping

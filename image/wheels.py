@@ -59,9 +59,8 @@ def _tags_of(url: str) -> frozenset[Tag]:
 def _tags(python: tuple[int, int], newest_glibc: int) -> frozenset[Tag]:
     platforms = list(_platforms(newest_glibc))
     interpreter = "cp" + "".join(map(str, python))
-    return frozenset(
-        [*cpython_tags(python, platforms=platforms, abis=[interpreter]), *compatible_tags(python, interpreter, platforms)]
-    )
+    compiled = cpython_tags(python, platforms=platforms, abis=[interpreter])
+    return frozenset([*compiled, *compatible_tags(python, interpreter, platforms)])
 
 
 def _platforms(newest_glibc: int) -> Iterator[str]:

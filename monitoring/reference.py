@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Bins, Counts, categories, numbers
+from slipway import artifact
 from slipway.errors import BadInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES = ("model/schema.json", "data/prepared/test.parquet", "reports/predictions.parquet")
+FILES = (f"model/{artifact.SCHEMA}", "data/prepared/test.parquet", "reports/predictions.parquet")
 SCORE = "probability"
 
 

@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 
 from serving.access import token
 from serving.inference import golden_file
+from slipway import artifact
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 TOKEN_SECONDS = 60
 REQUEST_SECONDS = 10.0
-TOLERANCE = 1e-5  # as at loading: another processor may round float32's last digit differently
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,9 @@ def check_golden(client: Client, content: bytes, output: str, expected: Expected
         return [digest, Check("golden answers", False, 200, {"status": status, "answer": answer})]
     found = [row[output] for row in answer["predictions"]]
     wanted = golden["probabilities"]
-    same = len(found) == len(wanted) > 0 and all(abs(a - b) <= TOLERANCE for a, b in zip(found, wanted, strict=True))
+    same = len(found) == len(wanted) > 0 and all(
+        abs(a - b) <= artifact.TOLERANCE for a, b in zip(found, wanted, strict=True)
+    )
     return [digest, Check("golden answers", same, wanted, found)]
 
 
@@ -191,7 +193,7 @@ def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> 
 
 def _golden(folder: Path) -> tuple[bytes, str]:
     try:
-        return (folder / "golden.json").read_bytes(), json.loads((folder / "schema.json").read_bytes())["output"][
+        return (folder / artifact.GOLDEN).read_bytes(), json.loads((folder / artifact.SCHEMA).read_bytes())["output"][
             "name"
         ]
     except (OSError, ValueError, KeyError) as error:

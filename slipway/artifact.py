@@ -1,4 +1,4 @@
-"""The files that one room hands to the next: what they are called, and how close a model's answers must be.
+"""The files of a model that one room hands to the next, by name: what `train` writes and an exported version holds.
 
 docs/reference/artifact.md says what is in each. Whoever reads or writes one of them takes its name from here.
 """
@@ -8,26 +8,24 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-# What `train` writes and an exported version holds.
 GRAPH = "model.onnx"
 SCHEMA = "schema.json"
 GOLDEN = "golden.json"
 # The fitted Pipeline in skops' format: registered with the version, never exported.
 PIPELINE = "model.skops"
-# The exported version's own list of its files and their digests, and its version.
+# What an exported version says of itself and of its files.
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
 
 EXPORTED = (GRAPH, SCHEMA, GOLDEN)
-TRAINED = (GRAPH, PIPELINE, SCHEMA, GOLDEN)
 FOLDER = (MANIFEST, *EXPORTED)
-# The tags of a version that hold the SHA-256 of its files.
+TRAINED = (GRAPH, PIPELINE, SCHEMA, GOLDEN)
+# The tags of a registered version that hold the SHA-256 of its exported files.
 DIGEST_TAGS = {GRAPH: "model_sha256", SCHEMA: "schema_sha256", GOLDEN: "golden_sha256"}
 
-# What the graph is called inside: its inputs and its output.
-NUMERIC, CATEGORICAL, PROBABILITIES = "numeric", "categorical", "probabilities"
-
-# float32 keeps seven digits; another processor may round the last one differently.
+MANIFEST_VERSION = 1
+SCHEMA_VERSION = 1
+# How far a golden row's answer may be from the one that was exported: float32 keeps seven digits, and another
+# processor may round the last one differently.
 TOLERANCE = 1e-5
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 
+from slipway import artifact
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
 from slipway.scores import Resamples, advantage, interval, resample, scores
@@ -163,7 +164,7 @@ def main() -> None:
     train, test = (pd.read_parquet(PREPARED / f"{split}.parquet") for split in ("train", "test"))
     with threads.limited(params.train.threads):
         measured = evaluate(
-            params, train, test, (MODEL / "model.onnx").read_bytes(), (MODEL / "model.skops").read_bytes()
+            params, train, test, (MODEL / artifact.GRAPH).read_bytes(), (MODEL / artifact.PIPELINE).read_bytes()
         )
     save(params, measured)
     for name, value in measured.metrics["metrics"].items():

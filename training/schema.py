@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slipway import artifact
 from training import problem
 from training.features import CATEGORICAL, FEATURES, NUMERIC, Feature
 from training.params import Params
@@ -20,7 +21,7 @@ def contract(params: Params, train: pd.DataFrame) -> dict[str, Any]:
     """Describe what the model takes and gives; categories are those seen in training."""
     words = problem.words(params.prepare)
     return {
-        "schema_version": 1,
+        "schema_version": artifact.SCHEMA_VERSION,
         "model": params.model.name,
         "inputs": {"numeric": [f.name for f in NUMERIC], "categorical": [f.name for f in CATEGORICAL]},
         "features": [_feature(feature, train[feature.name]) for feature in FEATURES],

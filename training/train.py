@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from slipway import artifact
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput
 from training import convert, declared, graph, pipeline, schema, threads
@@ -50,10 +51,10 @@ def save(params: Params, model: Pipeline, rows: pd.DataFrame, target: Path = MOD
     described = schema.contract(params, rows)
     for warning in schema.warnings(described):
         print(f"train: warning: {warning}", flush=True)
-    write_bytes(target / "model.onnx", onnx)
-    write_bytes(target / "model.skops", kept)
-    write_json(target / "schema.json", described)
-    write_json(target / "golden.json", golden)
+    write_bytes(target / artifact.GRAPH, onnx)
+    write_bytes(target / artifact.PIPELINE, kept)
+    write_json(target / artifact.SCHEMA, described)
+    write_json(target / artifact.GOLDEN, golden)
 
 
 def main() -> None:
@@ -66,7 +67,8 @@ def main() -> None:
     model = fit(params, rows)
     print(f"train: fitted in {time.monotonic() - started:.1f} s", flush=True)
     save(params, model, rows)
-    print(f"train: {(MODEL / 'model.onnx').stat().st_size / 1e6:.1f} MB -> {MODEL / 'model.onnx'}")
+    graph = MODEL / artifact.GRAPH
+    print(f"train: {graph.stat().st_size / 1e6:.1f} MB -> {graph}")
 
 
 if __name__ == "__main__":

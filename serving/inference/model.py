@@ -19,12 +19,10 @@ import numpy as np
 from serving.inference import golden_file
 from serving.input import schema
 from serving.input.schema import Schema
+from slipway import artifact
 from slipway.errors import BadInput, Refused
 
-FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
-# float32 keeps seven digits; another processor may round the last one differently.
-TOLERANCE = 1e-5
 OUTPUT = "probabilities"
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -91,26 +89,26 @@ def load(folder: Path) -> Model:
         Refused: a digest, the probe or the golden rows say no.
     """
     manifest, contents = verified(folder)
-    contract = schema.parse(contents["schema.json"])
-    session = open_graph(contents["model.onnx"])
+    contract = schema.parse(contents[artifact.SCHEMA])
+    session = open_graph(contents[artifact.GRAPH])
     _check_inputs(session, contract)
-    golden = golden_file.read(contents["golden.json"])
-    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session)
+    golden = golden_file.read(contents[artifact.GOLDEN])
+    model = Model(manifest, contract, manifest.files[artifact.GRAPH].sha256, golden["rows"], session)
     _check_golden(model, golden["probabilities"])
     return model
 
 
 def verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """Read the manifest and every file it names; return bytes that match their digests."""
-    manifest = _manifest(folder / "manifest.json")
-    if set(manifest.files) != set(FILES):
+    manifest = _manifest(folder / artifact.MANIFEST)
+    if set(manifest.files) != set(artifact.EXPORTED):
         raise Refused(
-            f"{folder / 'manifest.json'} lists other files than an exported version has",
-            expected=", ".join(FILES),
+            f"{folder / artifact.MANIFEST} lists other files than an exported version has",
+            expected=", ".join(artifact.EXPORTED),
             found=", ".join(sorted(manifest.files))[:200],
             hint="slipway export NAME VERSION FOLDER",
         )
-    return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in FILES}
+    return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in artifact.EXPORTED}
 
 
 def open_graph(content: bytes) -> Any:
@@ -195,10 +193,10 @@ def _check_golden(model: Model, expected: list[float]) -> None:
     if found.shape != (len(expected), 2):
         raise BadInput("model.onnx gives another shape", expected=f"({len(expected)}, 2)", found=str(found.shape))
     difference = float(np.max(np.abs(found[:, 1] - np.array(expected, np.float32))))
-    if not difference <= TOLERANCE:
+    if not difference <= artifact.TOLERANCE:
         raise Refused(
             "model.onnx gives other answers here than where it was exported",
-            expected=f"golden.json's probabilities to within {TOLERANCE}",
+            expected=f"golden.json's probabilities to within {artifact.TOLERANCE}",
             found=f"a difference of {difference:.3g}",
             hint="compare the versions of onnxruntime, then register the model again",
         )

@@ -9,7 +9,8 @@ import mlflow
 import pytest
 import yaml
 
-from registry.export import DIGEST_TAGS, export
+from registry.export import export
+from slipway.artifact import DIGEST_TAGS
 from slipway.errors import Refused, SlipwayError, Unavailable
 
 # MLflow's own: it warns of what its next release will change.

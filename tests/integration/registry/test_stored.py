@@ -13,8 +13,8 @@ import boto3
 import pytest
 
 from registry import stored
-from registry.export import DIGEST_TAGS
 from registry.tracking import open_store
+from slipway.artifact import DIGEST_TAGS
 from tests.fixtures.registered import uploaded
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")

@@ -22,9 +22,7 @@ def arrays(golden: dict[str, Any], server: Server) -> tuple[np.ndarray, np.ndarr
 
 
 def model_folder(server: Server) -> Any:
-    from pathlib import Path
-
-    return Path(server.environment["SLIPWAY_MODEL"])
+    return server.model
 
 
 @pytest.mark.parametrize("binary", [True, False])
