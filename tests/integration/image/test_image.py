@@ -54,7 +54,7 @@ def checkout_with_a_comment(folder: Path) -> Path:
     """Copy what is built from, and say more in the Containerfile."""
     for name in ("slipway", "serving", "journal", "image"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "bentofile.yaml"):
         shutil.copyfile(ROOT / name, folder / name)
     with (folder / "image/Containerfile").open("a") as file:
         file.write("# Nothing more.\n")
