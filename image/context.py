@@ -75,8 +75,14 @@ def application_files(source: Path) -> tuple[str, ...]:
     found = {path.relative_to(source) for pattern in APPLICATION for path in source.glob(pattern) if path.is_file()}
     compiled = {path for path in found if path.suffix == ".pyc"}
     kept = sorted(map(str, found - compiled))
-    if "serving/__init__.py" not in kept:
-        raise BadInput("no application to package", expected=f"serving/ in {source}", found="nothing")
+    for name in ("serving/__init__.py", "bentofile.yaml"):
+        if not (source / name).is_file():
+            raise BadInput(
+                "no application to package",
+                expected=f"{name} in {source}",
+                found="nothing",
+                hint="run this command in a checkout of the project",
+            )
     return tuple(kept)
 
 

@@ -9,7 +9,7 @@ from slipway import artifact
 
 def labels(manifest: dict[str, Any]) -> dict[str, str]:
     """Return `slipway.*` labels from an exported version's manifest, down to the data."""
-    return {
+    facts = {
         "slipway.model": manifest["model"]["name"],
         "slipway.model-version": manifest["model"]["version"],
         "slipway.run-id": manifest["run_id"],
@@ -18,3 +18,4 @@ def labels(manifest: dict[str, Any]) -> dict[str, str]:
         "slipway.data-md5": manifest["data_md5"],
         "slipway.model-sha256": manifest["files"][artifact.GRAPH]["sha256"],
     }
+    return {label: str(fact) for label, fact in facts.items()}

@@ -11,6 +11,7 @@ import logging
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,8 @@ from uvicorn import config as uvicorn_config
 from serving.app import refused
 from serving.http import connection, listener, role, sweep
 from serving.parts import Parts
+from serving.settings import Settings
+from slipway.errors import BadInput
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ LOOK_SECONDS = 0.1
 UNNAMED = "auto"  # the protocol of a server that names none
 
 
-class Door:
+class ProtocolFactory:
     """Makes the protocol of each connection: the bounds of `parts`, and at most as many as its settings allow."""
 
     def __init__(self) -> None:
@@ -66,18 +69,18 @@ class _Counted(connection.BoundedProtocol):
             self.evict()
 
 
-_door = Door()
+_protocols = ProtocolFactory()
 
 
 def bound_connections() -> None:
     """Give the server that this worker of BentoML will make our protocol; do nothing in another process."""
     if bentoml.server_context.worker_index is not None:
-        uvicorn_config.HTTP_PROTOCOLS[UNNAMED] = _door  # type: ignore[assignment]
+        uvicorn_config.HTTP_PROTOCOLS[UNNAMED] = _protocols  # type: ignore[assignment]
 
 
 def bounded() -> bool:
     """Say whether connections are bounded: head, body, number, idle time."""
-    return uvicorn_config.HTTP_PROTOCOLS[UNNAMED] is _door
+    return uvicorn_config.HTTP_PROTOCOLS[UNNAMED] is _protocols
 
 
 def environment(given: Mapping[str, str], bento: bentoml.Bento | None) -> dict[str, str]:
@@ -88,9 +91,33 @@ def environment(given: Mapping[str, str], bento: bentoml.Bento | None) -> dict[s
     return {**given, "SLIPWAY_MODEL": bentoml.models.get(held[0].tag).path}
 
 
+def refuse_relative(chosen: Settings, bento: bentoml.Bento | None) -> None:
+    """Refuse a relative path where the folder that it starts from is the Bento's own, which packaging replaces.
+
+    Raises:
+        BadInput: a setting is one.
+    """
+    paths = {
+        "SLIPWAY_MODEL": str(chosen.model),
+        "SLIPWAY_JWKS": "" if "://" in chosen.jwks else chosen.jwks,
+        "SLIPWAY_SMOKE_JWKS": chosen.smoke_jwks,
+        "SLIPWAY_ROLE_FILE": chosen.role_file,
+        "SLIPWAY_SPOOL": str(chosen.spool) if chosen.journal_on else "",
+    }
+    relative = [name for name, path in paths.items() if path and not Path(path).is_absolute()]
+    if bento is not None and relative:
+        name = relative[0]
+        raise BadInput(
+            f"{name} is relative, and BentoML serves from the Bento's own folder",
+            expected="an absolute path",
+            found=paths[name],
+            hint=f"{name}=$PWD/{paths[name]}",
+        )
+
+
 def begin(parts: Parts) -> None:
     """Bound connections by `parts`, drain at SIGTERM, and log what this server lacks; needs a running loop."""
-    _door.parts = parts
+    _protocols.parts = parts
     drain_first(parts)
     logger.warning(
         "served by BentoML's server: it ends a request after 30 s, costs two to four times the CPU of `slipway serve`, "

@@ -50,6 +50,7 @@ class Slipway:
 
     def __init__(self) -> None:
         chosen = settings.read(bento_worker.environment(os.environ, Slipway.bento))
+        bento_worker.refuse_relative(chosen, Slipway.bento)
         logs.configure(chosen.log_level)
         pickles.refuse()
         descriptors.reserve(chosen.max_connections)
