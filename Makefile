@@ -136,7 +136,7 @@ promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@
 
 .PHONY: bento
 bento: setup ## put the Bento of the exported version in MODEL=folder into BentoML's store
-	@test -n "$(MODEL)" || { echo "error: MODEL is not set; next: slipway export NAME VERSION FOLDER, then make bento MODEL=FOLDER" >&2; exit 3; }
+	@test -n "$(MODEL)" || { echo "error: MODEL is not set; next: make bento MODEL=FOLDER, the folder of an exported version" >&2; exit 3; }
 	@python -m image "$(MODEL)" --no-image
 
 .PHONY: check
