@@ -72,22 +72,22 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
         made = _build(folder, [*options, "--known", f"{known.inputs} {known.digest}" if known else " "])
     before = version.tags.get("image_digest")
     sbom = made["sbom_sha256"] or (known.sbom_sha256 if known else "")
+    replaced = before if made["image"] and before != made["digest"] else None
     done = Packaged(
-        name, version.number, made["image"], made["digest"], sbom, made["built"], None,
+        name, version.number, made["image"], made["digest"], sbom, made["built"], replaced,
         made["bento"], made["bento_file"], made["bento_sha256"],
     )  # fmt: skip
     if not made["pushed"]:
         return done
     image = Image(made["image"], made["digest"], made["inputs"], sbom)
+    if image != known or BENTO_YAML not in tracking.files(version):
+        _keep_description(tracking, version, made["bento_yaml"])  # before the statement, which says that all is done
     if image != known:
         image_statement.state(tracking, version, image, trust.signing_key)
-    if image != known or BENTO_YAML not in tracking.files(version):
-        _keep_description(tracking, version, made["bento_yaml"])
     for key, value in ({"bento": made["bento"]} | image.tags()).items():
         if version.tags.get(key) != value:
             tracking.tag_version(name, version.number, key, value)
-    statement = image_statement.kept(tracking, version, trust).reason
-    return replace(done, before=before if before != made["digest"] else None, statement=statement)
+    return replace(done, statement=image_statement.kept(tracking, version, trust).reason)
 
 
 def _keep_description(tracking: Tracking, version: Version, content: str) -> None:

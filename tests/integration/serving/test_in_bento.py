@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.fixtures import bento
@@ -22,7 +23,9 @@ from tests.integration.serving.test_api import *  # noqa: F403
 from tests.integration.serving.test_openinference import *  # noqa: F403
 from tests.integration.serving.test_role import *  # noqa: F403
 from tests.integration.serving.test_smoke import *  # noqa: F403
+from tests.integration.serving.test_smoke import DIGEST
 from tests.integration.serving.test_strangers import *  # noqa: F403
+from tests.integration.serving.test_strangers import connected
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
@@ -49,6 +52,17 @@ def server(
         TAG, imported, tmp_path_factory.mktemp("bento-server"), jwks=keys / "jwks.json", database_url=database,
         redis_url=redis_server.url, burst_limit="100000/second", sustained_limit="1000000/minute",
         jwks_refresh_seconds=0.5, body_seconds=1, header_seconds=1, redis_timeout_seconds=0.2,
+    )  # fmt: skip
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def released(imported: Path, tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Iterator[bento.BentoServer]:
+    made = bento.BentoServer(
+        TAG, imported, tmp_path_factory.mktemp("released"), jwks=keys / "jwks.json", image_digest=DIGEST,
+        journal="off", burst_limit="100000/second", sustained_limit="1000000/minute",
     )  # fmt: skip
     made.start()
     yield made
@@ -100,6 +114,19 @@ def test_after_sigterm_it_drains_and_loses_nothing(start: Start, client: Any, go
     assert set(answered) == {200}
     assert not failed
     assert "draining for 2 s" in server.text()
+
+
+def test_accepting_goes_on_after_descriptors_ran_out(start: Start) -> None:
+    """In place of the other server's test: uvloop accepts here, and logs nothing."""
+    server = start(max_connections=200, journal="off")
+    process = server.worker
+    limits, most = process.rlimit(psutil.RLIMIT_NOFILE), process.num_fds() + 5
+    process.rlimit(psutil.RLIMIT_NOFILE, (most, limits[1]))
+    with connected(server, 50):
+        wait_until(lambda: process.num_fds() >= most - 1, what="descriptors running out")
+    process.rlimit(psutil.RLIMIT_NOFILE, limits)
+    with connected(server, 50):
+        assert httpx.get(f"{server.url}/readyz", timeout=5).status_code == 200
 
 
 def test_its_start_says_what_this_server_lacks(server: bento.BentoServer) -> None:
