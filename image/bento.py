@@ -81,16 +81,13 @@ def recipe(runtime: context.Runtime, folder: Path, manifest: dict[str, Any], epo
             found=name,
             hint="register the model under another name: `model` in params.yaml",
         )
-    exported = context.export_requirements(runtime.source, "bento")
-    lock = (runtime.source / "uv.lock").read_text()
-    requirements = wheels.narrowed(exported, lock, context.PYTHON_VERSION, context.GLIBC)
+    requirements = _requirements(runtime.source)
     parts = [runtime.digest, runtime.base, requirements, str(epoch), RECIPE.read_text()]
     parts += [artifact.sha256(folder / file) for file in artifact.FOLDER]
-    inputs = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return Recipe(
         name,
         version,
-        lineage.labels(manifest) | {INPUTS: inputs},
+        lineage.labels(manifest) | {INPUTS: hashlib.sha256("\n".join(parts).encode()).hexdigest()},
         f"{name} version {version}, served by Slipway",
         runtime.base,
         # BentoML's `latest` is the one that was made last, and every other time is `epoch`.
@@ -141,6 +138,11 @@ def _run(recipe: Path, stage: Path, model: Path, home: Path) -> None:
             found=(done.stderr or done.stdout).strip()[-800:],
             hint="bentoml serve .  (shows the whole trace)",
         )
+
+
+def _requirements(source: Path) -> str:
+    exported, lock = context.export_requirements(source, "bento"), (source / "uv.lock").read_text()
+    return wheels.narrowed(exported, lock, context.PYTHON_VERSION, context.GLIBC)
 
 
 def _locked(package: str, requirements: str) -> str:

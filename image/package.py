@@ -79,15 +79,20 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
     )  # fmt: skip
     if not made["pushed"]:
         return done
-    image = Image(made["image"], made["digest"], made["inputs"], sbom)
+    _state(tracking, version, Image(made["image"], made["digest"], made["inputs"], sbom), known, made, trust)
+    return replace(done, statement=image_statement.kept(tracking, version, trust).reason)
+
+
+def _state(
+    tracking: Tracking, version: Version, image: Image, known: Image | None, made: dict[str, Any], trust: Trust
+) -> None:
     if image != known or BENTO_YAML not in tracking.files(version):
         _keep_description(tracking, version, made["bento_yaml"])  # before the statement, which says that all is done
     if image != known:
         image_statement.state(tracking, version, image, trust.signing_key)
     for key, value in ({"bento": made["bento"]} | image.tags()).items():
         if version.tags.get(key) != value:
-            tracking.tag_version(name, version.number, key, value)
-    return replace(done, statement=image_statement.kept(tracking, version, trust).reason)
+            tracking.tag_version(version.name, version.number, key, value)
 
 
 def _keep_description(tracking: Tracking, version: Version, content: str) -> None:
