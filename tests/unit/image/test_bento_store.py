@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def test_a_packaging_that_was_killed_is_cleared_away(home: Path, tmp_path: Path)
     assert not left.exists()
     assert other.exists()
     assert bento_store.holds(home, recipe(), MODEL)
+
+
+def test_packagings_at_once_leave_each_bento_and_nothing_else(home: Path, tmp_path: Path) -> None:
+    bentos = [made(tmp_path / str(turn), recipe(str(turn % 4 + 1), str(turn)), str(turn)) for turn in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda bento: bento_store.keep(home, bento), bentos))
+    names = ["1", "2", "3", "4", "latest"]
+    assert sorted(path.name for path in (home / "bentos/flight-delay").iterdir()) == names
+    assert sorted(path.name for path in (home / "models/flight-delay").iterdir()) == names
+    assert [path.name for path in (home / "tmp").iterdir()] == ["slipway-lock"]
 
 
 @pytest.mark.parametrize("order", [("7", "10"), ("10", "7")])
