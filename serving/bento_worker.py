@@ -27,6 +27,7 @@ from slipway.errors import BadInput
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
+PROTOCOLS: dict[str, Any] = uvicorn_config.HTTP_PROTOCOLS
 UNNAMED = "auto"  # the protocol of a server that names none
 
 
@@ -75,12 +76,12 @@ _protocols = ProtocolFactory()
 def bound_connections() -> None:
     """Give the server that this worker of BentoML will make our protocol; do nothing in another process."""
     if bentoml.server_context.worker_index is not None:
-        uvicorn_config.HTTP_PROTOCOLS[UNNAMED] = _protocols  # type: ignore[assignment]
+        PROTOCOLS[UNNAMED] = _protocols
 
 
 def bounded() -> bool:
     """Say whether connections are bounded: head, body, number, idle time."""
-    return uvicorn_config.HTTP_PROTOCOLS[UNNAMED] is _protocols
+    return PROTOCOLS[UNNAMED] is _protocols
 
 
 def environment(given: Mapping[str, str], bento: bentoml.Bento | None) -> dict[str, str]:

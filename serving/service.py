@@ -32,7 +32,7 @@ class Answers:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one ASGI scope."""
-        answering = self._bentoml if scope["type"] == "lifespan" else Answers.application
+        answering: Any = self._bentoml if scope["type"] == "lifespan" else Answers.application
         await answering(scope, receive, send)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import bentoml
 import pytest
 
 from serving import bento_worker
@@ -23,7 +24,7 @@ BENTO: Any = SimpleNamespace(info=SimpleNamespace(all_models=[SimpleNamespace(ta
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> None:
     models = SimpleNamespace(get=lambda tag: SimpleNamespace(path=f"/store/{tag}"))
-    monkeypatch.setattr(bento_worker.bentoml, "models", models)
+    monkeypatch.setattr(bentoml, "models", models)
 
 
 @pytest.mark.usefixtures("stored")
