@@ -117,7 +117,12 @@ def read(folder: Path) -> Plan:
             tuple(written["inner"]),
         )
     except KeyError as error:
-        raise BadInput(f"{folder / FILE} is no plan of a stack", expected=f"a key {error}", found="none") from None
+        raise BadInput(
+            f"{folder / FILE} is not a plan of a stack",
+            expected=f"the key {error}",
+            found=f"the keys {', '.join(sorted(written)) or 'none'}",
+            hint=f"rm {folder / FILE}; slipway stack up",
+        ) from None
 
 
 def check_ports(plan: Plan, services: list[str]) -> None:

@@ -114,7 +114,7 @@ def registered(tracking: str, model: str) -> str | None:
     """Return the version to serve, None while there is none.
 
     Raises:
-        Unavailable: MLflow does not say.
+        Unavailable: MLflow does not answer.
     """
     for alias in ALIASES:
         query = urllib.parse.urlencode({"name": model, "alias": alias})
@@ -124,9 +124,19 @@ def registered(tracking: str, model: str) -> str | None:
                 return str(json.load(answer)["model_version"]["version"])
         except urllib.error.HTTPError as error:
             if error.code not in (400, 404):  # those say: no such model, no such alias
-                raise Unavailable(f"MLflow at {tracking} answers {error.code}") from error
+                raise Unavailable(
+                    f"MLflow at {tracking} did not return the alias {alias} of {model}",
+                    expected="HTTP 200, 400 or 404",
+                    found=f"HTTP {error.code}",
+                    hint="slipway stack status",
+                ) from error
         except (OSError, ValueError, KeyError) as error:
-            raise Unavailable(f"MLflow at {tracking} does not answer yet") from error
+            raise Unavailable(
+                f"MLflow at {tracking} does not answer yet",
+                expected="a model version as JSON",
+                found=f"{type(error).__name__}: {error}",
+                hint="slipway stack status",
+            ) from error
     return None
 
 

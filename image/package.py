@@ -65,7 +65,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
         folder = Path(temporary, "model")
         export(tracking, name, str(version.number), folder)
         made = _build(folder, [*options, "--known", f"{known.inputs} {known.digest}" if known else " "])
-    before, said = version.tags.get("image_digest"), None
+    before, reason = version.tags.get("image_digest"), None
     sbom = made["sbom_sha256"] or (known.sbom_sha256 if known else "")
     if made["pushed"]:
         image = Image(made["image"], made["digest"], made["inputs"], sbom)
@@ -74,24 +74,24 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
         for key, value in image.tags().items():
             if version.tags.get(key) != value:
                 tracking.tag_version(name, version.number, key, value)
-        said = image_statement.kept(tracking, version, trust).reason
+        reason = image_statement.kept(tracking, version, trust).reason
     replaced = before if before != made["digest"] else None
-    return Packaged(name, version.number, made["image"], made["digest"], sbom, made["built"], replaced, said)
+    return Packaged(name, version.number, made["image"], made["digest"], sbom, made["built"], replaced, reason)
 
 
 def _build(folder: Path, options: list[str]) -> dict[str, Any]:
     # Progress goes straight to the terminal; the answer is the last line.
     done = subprocess.run([*BUILDER, str(folder), "--json", *options], stdout=subprocess.PIPE, text=True, check=False)
     try:
-        said: dict[str, Any] = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        said = {"thing": "the image builder ended without an answer", "found": f"exit code {done.returncode}"}
-    if done.returncode or "inputs" not in said:
+        answer = {"thing": "the image builder ended without an answer", "found": f"exit code {done.returncode}"}
+    if done.returncode or "inputs" not in answer:
         kind = KINDS.get(done.returncode, SlipwayError)
         raise kind(
-            said.get("thing", "the image builder failed"),
-            expected=said.get("expected"),
-            found=said.get("found"),
-            hint=said.get("next") or "pip install 'slipway[image]', then run the same command again",
+            answer.get("thing", "the image builder failed"),
+            expected=answer.get("expected"),
+            found=answer.get("found"),
+            hint=answer.get("next") or "pip install 'slipway[image]', then run the same command again",
         )
-    return said
+    return answer

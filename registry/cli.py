@@ -78,7 +78,9 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     names = [checked(name)] if name else tracking.names()
     found = [one for each in names for one in reversed(tracking.versions(each))]
     if name and not found:
-        raise BadInput(f"no model {name} in {tracking.where}", hint="slipway register")
+        raise BadInput(
+            f"there is no model {name} in {tracking.where}", expected="a registered model", hint="slipway register"
+        )
     listed = [_listed(one) for one in found]
     if as_json:
         print(json.dumps(listed, indent=2))

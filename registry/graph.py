@@ -25,6 +25,7 @@ from slipway.errors import BadInput, SlipwayError
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 OUTPUT = "probabilities"
 LATENCY_ROUNDS, LATENCY_CALLS = 3, 300
+RETRAIN = "dvc repro --force train"
 
 
 def checked(path: Path) -> bytes:
@@ -85,11 +86,22 @@ def score(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) 
     """
     found = {tensor.name for tensor in session.get_inputs()}
     if found != set(inputs) or OUTPUT not in {tensor.name for tensor in session.get_outputs()}:
-        raise BadInput("the graph's inputs and output", expected=f"{sorted(inputs)} to {OUTPUT}", found=str(found))
+        outputs = sorted(tensor.name for tensor in session.get_outputs())
+        raise BadInput(
+            "the graph's inputs and outputs are not those of schema.json",
+            expected=f"inputs {sorted(inputs)}, output {OUTPUT}",
+            found=f"inputs {sorted(found)}, outputs {outputs}",
+            hint=RETRAIN,
+        )
     answer = session.run([OUTPUT], inputs)[0]
     rows = len(next(iter(inputs.values())))
     if answer.shape != (rows, 2):
-        raise BadInput("the graph's output", expected=f"({rows}, 2)", found=str(answer.shape))
+        raise BadInput(
+            f"the graph's output {OUTPUT} has another shape than schema.json promises",
+            expected=f"({rows}, 2)",
+            found=str(answer.shape),
+            hint=RETRAIN,
+        )
     return np.asarray(answer[:, 1])
 
 
@@ -131,7 +143,7 @@ def _closed(node: onnx.NodeProto) -> bool:
 
 
 def _refused(path: Path, expected: str, found: str) -> BadInput:
-    return BadInput(f"{path} is refused", expected=expected, found=found, hint="dvc repro --force train")
+    return BadInput(f"{path} is refused", expected=expected, found=found, hint=RETRAIN)
 
 
 def main(arguments: list[str]) -> int:

@@ -169,6 +169,7 @@ def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None)
     if not ours:
         raise BadInput(
             f"the version of {candidate.name} was deleted while it was being registered",
+            expected="a version that nothing else deletes",
             hint="run the same command again",
         )
     kept, *lost = ours

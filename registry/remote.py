@@ -105,7 +105,12 @@ def _repository(project: Project, temporary: str) -> Any:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
     except ImportError as error:
-        raise Unavailable("DVC is not installed to ask its remote", found=INSTALL) from error
+        raise Unavailable(
+            "DVC is not installed, so its remote cannot be asked",
+            expected="the extra `training`",
+            found=str(error),
+            hint=INSTALL,
+        ) from error
     # What DVC remembers of remotes is not asked, and a read-only machine can look too.
     settings: dict[str, Any] = {"core": {"site_cache_dir": temporary}}
     if project.url:
@@ -114,7 +119,7 @@ def _repository(project: Project, temporary: str) -> Any:
     try:
         repo = Repo(str(project.folder), uninitialized=True, config=settings)
     except (DvcException, OSError) as error:
-        raise Unavailable("DVC cannot read its settings", found=_line(error)) from error
+        raise Unavailable("DVC cannot read its settings", found=_line(error), hint="dvc config --list") from error
     for remote in repo.config["remote"].values():
         if str(remote.get("url")).startswith(("s3://", "http://", "https://")):
             remote.setdefault("connect_timeout", CONNECT_SECONDS)

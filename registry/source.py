@@ -44,7 +44,11 @@ def inspect(folder: Path, allow_dirty: bool) -> Source:
         )
     commit = _asked(top, "rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
-        raise BadInput(f"{top} has no commit yet", hint="git add -A && git commit")
+        raise BadInput(
+            f"{top} has no commit yet",
+            expected="a commit that the version can lead back to",
+            hint="git add -A && git commit",
+        )
     status = _git(top, "status", "--porcelain=v1", "--untracked-files=all", "-z")
     changed = [entry.decode(errors="replace") for entry in status.split(b"\0") if entry]
     if changed and not allow_dirty:

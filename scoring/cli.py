@@ -96,7 +96,12 @@ def _model_folder(model: str) -> Iterator[Path]:
         return
     name, _, wanted = model.partition("@")
     if not name or not wanted or "/" in model:
-        raise BadInput(f"no model {model}", expected="NAME@ALIAS, NAME@VERSION or an exported folder", found=model)
+        raise BadInput(
+            f"`{model}` is not a model",
+            expected="NAME@ALIAS, NAME@VERSION or the folder of an exported version",
+            found=model,
+            hint="slipway versions, which lists the names",
+        )
     with tempfile.TemporaryDirectory(prefix="slipway-score-") as place:
         folder = Path(place, "model")
         reference = wanted if wanted.isdigit() else f"@{wanted}"

@@ -57,12 +57,22 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
     """
     loaded = served.load(folder)
     if target.resolve() == source.resolve():
-        raise BadInput("the result would overwrite its input", expected="another name", found=str(target))
+        raise BadInput(
+            "the result would overwrite its input",
+            expected="another name",
+            found=str(target),
+            hint="choose another name for the result",
+        )
     try:
         with pq.ParquetFile(source) as file:
             metadata, schema = file.metadata, file.schema_arrow
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise BadInput(f"{source} cannot be read", expected="a Parquet file", found=str(error)[:200]) from None
+        raise BadInput(
+            f"{source} cannot be read",
+            expected="a Parquet file",
+            found=str(error)[:200],
+            hint="correct the file's name, or write it as Parquet",
+        ) from None
     columns.check(schema, loaded.schema, str(source))
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     identity = {
@@ -117,7 +127,11 @@ def opened(job: Job, *, restart: bool) -> Iterator[list[Part]]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"{folder} is in use", expected="one process for one result", hint="wait for it") from None
+            raise Refused(
+                f"{folder} is in use",
+                expected="one process for one result",
+                hint="wait until the other command ends, then run this one again",
+            ) from None
         _claim(job, restart=restart)
         yield [part for part in job.parts if not Path(part.target).is_file()]
     finally:

@@ -139,5 +139,10 @@ def _names(loaded: Model) -> set[str]:
 def _loaded(folder: str, digest: str) -> Model:
     loaded = served.load(Path(folder))
     if loaded.digest != digest:
-        raise Refused(f"{folder} holds another model than this job's", expected=digest, found=loaded.digest)
+        raise Refused(
+            f"{folder} holds another model than this job's",
+            expected=digest,
+            found=loaded.digest,
+            hint="run the same command again with --restart",
+        )
     return loaded

@@ -256,7 +256,8 @@ def _check_redacted(settings: Settings, served: Model) -> None:
     unknown = settings.redacted - {feature.name for feature in served.schema.features}
     if unknown:
         raise BadInput(
-            "SLIPWAY_JOURNAL_REDACT names what is no feature",
+            "SLIPWAY_JOURNAL_REDACT names a feature that the model does not have",
             expected=", ".join(sorted(f.name for f in served.schema.features)),
             found=", ".join(sorted(unknown)),
+            hint="correct SLIPWAY_JOURNAL_REDACT, then start the server again",
         )

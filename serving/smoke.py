@@ -59,7 +59,12 @@ class Client:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput("--url is no address of a server", expected="http://HOST[:PORT]", found=url)
+            raise BadInput(
+                "--url is not the address of a server",
+                expected="http://HOST[:PORT]",
+                found=url,
+                hint="slipway smoke --url http://127.0.0.1:3000",
+            )
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._address = (parts.hostname, parts.port)
         self._url = url
@@ -73,7 +78,7 @@ class Client:
         """Return status and parsed answer.
 
         Raises:
-            Unavailable: no answer, or one that is no JSON.
+            Unavailable: no answer, or one that is not JSON.
         """
         content = None if body is None else json.dumps(body)
         connection = self._kind(*self._address, timeout=REQUEST_SECONDS)
@@ -82,7 +87,12 @@ class Client:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"{self._url}{path} gave no answer", found=repr(error)) from None
+            raise Unavailable(
+                f"{self._url}{path} did not answer",
+                expected=f"JSON within {REQUEST_SECONDS:g} s",
+                found=repr(error),
+                hint=f"curl -i {self._url}{path}",
+            ) from None
         finally:
             connection.close()
 
@@ -196,7 +206,10 @@ def _golden(folder: Path) -> tuple[bytes, str]:
         ]
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(
-            f"{folder} is no exported version", expected="golden.json, schema.json", found=repr(error)
+            f"{folder} is not an exported version",
+            expected="golden.json and schema.json",
+            found=repr(error),
+            hint="slipway export NAME VERSION FOLDER",
         ) from None
 
 

@@ -50,7 +50,12 @@ def add(gitops: Path, name: str, like: str) -> list[str]:
     apps = gitops / "apps"
     if not (apps / like).is_dir():
         there = ", ".join(sorted(path.name for path in apps.iterdir()))
-        raise BadInput(f"{apps / like} is not there", expected=f"one of {there}", found=like)
+        raise BadInput(
+            f"there is no model `{like}` to copy",
+            expected=f"one of {there}",
+            found=like,
+            hint=f"make model NAME={name} LIKE={there.split(', ')[0]}",
+        )
     changed = [] if (apps / name).exists() else _copy(apps / like, apps / name)
     for path in sorted([*(gitops / "argocd").rglob("*.yaml"), *(gitops / "platform").rglob("*.yaml")]):
         before = path.read_text(encoding="utf-8")

@@ -129,7 +129,7 @@ class KeySet:
     async def _fetched(self) -> Signers:
         """Fetch and parse in a thread of its own: the server's threads are not for a stranger's address to hold."""
         if self._reader is not None and self._reader.is_alive():
-            raise Unavailable(f"the keys at {self._source} cannot be read", found="the last reading has not ended")
+            raise unread(self._source, "the last reading has not ended")
         loop = asyncio.get_running_loop()
         fetched: asyncio.Future[Signers] = loop.create_future()
         self._reader = threading.Thread(
@@ -142,7 +142,7 @@ class KeySet:
             self._reader = None  # it handed over, and is about to end
             return fetched.result()
         except TimeoutError:
-            raise Unavailable(f"the keys at {self._source} cannot be read", found="no answer in time") from None
+            raise unread(self._source, f"no answer within {download.FETCH_SECONDS:g} s") from None
 
     def _take(self, keys: Signers) -> None:
         before, self._keys = self._keys, keys
@@ -156,14 +156,22 @@ class KeySet:
         self._read_at = self._tried_at = time.monotonic()
 
 
+def unread(source: str, found: str) -> Unavailable:
+    """Return the error of a key set that cannot be read now."""
+    return Unavailable(
+        f"the keys at {source} cannot be read",
+        expected="a JWKS",
+        found=found,
+        hint="check SLIPWAY_JWKS and the network; the server tries again by itself",
+    )
+
+
 def _fetch(source: str, smoke: Path | None, loop: asyncio.AbstractEventLoop, fetched: asyncio.Future[Signers]) -> None:
     try:
         outcome: Signers | Exception = signers.read(source, smoke)
     except Exception as error:  # noqa: BLE001 - handed over, whatever it is
         known = isinstance(error, SlipwayError)
-        outcome = error if known else Unavailable(
-            f"the keys at {source} cannot be read", found=f"{type(error).__name__}: {error}"
-        )  # fmt: skip
+        outcome = error if known else unread(source, f"{type(error).__name__}: {error}")
 
     def hand_over() -> None:
         if fetched.done():

@@ -162,6 +162,7 @@ def _items(burst: str, sustained: str) -> tuple[RateLimitItem, RateLimitItem]:
             "SLIPWAY_BURST_LIMIT or SLIPWAY_SUSTAINED_LIMIT does not parse",
             expected="a limit like 100/second or 3000/minute",
             found=f"{burst}, {sustained}: {error}",
+            hint="export SLIPWAY_BURST_LIMIT=100/second SLIPWAY_SUSTAINED_LIMIT=3000/minute",
         ) from None
 
 

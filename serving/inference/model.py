@@ -21,6 +21,8 @@ from serving.input import schema
 from serving.input.schema import Schema
 from slipway.errors import BadInput, Refused
 
+EXPORT = "slipway export NAME VERSION FOLDER"
+RETRAIN = "dvc repro --force train, then register the model again"
 FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
 # float32 keeps seven digits; another processor may round the last one differently.
@@ -148,26 +150,33 @@ def _manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise BadInput(
             f"{path} is missing", expected="the folder of an exported version", found="no manifest.json",
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         ) from None  # fmt: skip
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+        raise BadInput(
+            f"{path} does not parse", expected="the form in docs/reference/artifact.md", found=str(error), hint=EXPORT
+        ) from None
 
 
 def _verified_file(path: Path, listed: _File) -> bytes:
     try:
         if not 0 <= path.stat().st_size <= LARGEST_FILE:
-            raise Refused(f"{path} is too large", expected=f"at most {LARGEST_FILE} bytes")
+            raise Refused(
+                f"{path} is too large",
+                expected=f"at most {LARGEST_FILE} bytes",
+                found=f"{path.stat().st_size} bytes",
+                hint="train a smaller model, then register it",
+            )
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror)) from None
+        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror), hint=EXPORT) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != listed.sha256 or len(content) != listed.bytes:
         raise Refused(
             f"{path} is not the file that was exported",
             expected=f"sha256 {listed.sha256}, {listed.bytes} bytes",
             found=f"sha256 {digest}, {len(content)} bytes",
-            hint="export the version again; if it differs again, find out who changed it",
+            hint="export the version again; if it differs again, find out who changed it in the artifact store",
         )
     return content
 
@@ -185,15 +194,26 @@ def _check_inputs(session: Any, contract: Schema) -> None:
             "model.onnx does not fit schema.json",
             expected=f"inputs {wanted}, output {OUTPUT} of tensor(float)",
             found=f"inputs {found}, outputs {outputs}",
+            hint=RETRAIN,
         )
 
 
 def _check_golden(model: Model, expected: list[float]) -> None:
     if not model.golden or len(model.golden) != len(expected):
-        raise BadInput("golden.json has no rows to check the model with", expected="rows with their probabilities")
+        raise BadInput(
+            "golden.json has no rows to check the model with",
+            expected="rows, and as many probabilities",
+            found=f"{len(model.golden)} rows, {len(expected)} probabilities",
+            hint=RETRAIN,
+        )
     found = model.probabilities(*rows_to_arrays(model.golden, model.schema))
     if found.shape != (len(expected), 2):
-        raise BadInput("model.onnx gives another shape", expected=f"({len(expected)}, 2)", found=str(found.shape))
+        raise BadInput(
+            "model.onnx returns another shape than schema.json promises",
+            expected=f"({len(expected)}, 2)",
+            found=str(found.shape),
+            hint=RETRAIN,
+        )
     difference = float(np.max(np.abs(found[:, 1] - np.array(expected, np.float32))))
     if not difference <= TOLERANCE:
         raise Refused(

@@ -20,5 +20,8 @@ def refuse() -> None:
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
         raise Refused(
-            "a pickle in the serving process", expected="no pickle, ever", found=f"{arguments[0]}.{arguments[1]}"
+            "the serving process does not read pickles",
+            expected="data in JSON, ONNX or Parquet",
+            found=f"a pickle of {arguments[0]}.{arguments[1]}",
+            hint="find out in the trace which library reads it, and give it another format",
         )

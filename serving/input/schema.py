@@ -12,6 +12,8 @@ import msgspec
 
 from slipway.errors import BadInput
 
+RETRAIN = "dvc repro --force train, then register the model again"
+
 
 class Feature(msgspec.Struct, frozen=True):
     """One input; `minimum` and `maximum` are inclusive, in `unit`."""
@@ -65,13 +67,19 @@ def parse(content: bytes) -> Schema:
     try:
         schema = msgspec.json.decode(content, type=Schema)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput("schema.json does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+        raise BadInput(
+            "schema.json does not parse",
+            expected="the form in docs/reference/artifact.md",
+            found=str(error),
+            hint=RETRAIN,
+        ) from None
     named = sorted(schema.inputs.numeric + schema.inputs.categorical)
     if named != sorted(feature.name for feature in schema.features) or len(set(named)) != len(named):
         raise BadInput(
             "schema.json contradicts itself",
             expected="every feature once in inputs.numeric or inputs.categorical",
             found=f"inputs {named}, features {sorted(f.name for f in schema.features)}",
+            hint=RETRAIN,
         )
     for feature in schema.features:
         if (feature.type == "string") != (feature.name in schema.inputs.categorical):
@@ -79,5 +87,6 @@ def parse(content: bytes) -> Schema:
                 f"schema.json puts {feature.name} in the wrong input",
                 expected="strings in categorical, numbers in numeric",
                 found=feature.type,
+                hint=RETRAIN,
             )
     return schema

@@ -21,7 +21,7 @@ INTRODUCTION = """\
 | 2 | wrong usage |
 | 3 | bad input: data, parameters or an artifact are not what they must be |
 | 4 | refused: a gate, a verdict or a rule says no |
-| 5 | a service or a disk did not do what was asked |
+| 5 | a service or a disk failed |
 
 A command says so where its codes mean more than that."""
 

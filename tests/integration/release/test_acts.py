@@ -241,7 +241,7 @@ def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Any) -
         desk.release(number)
 
     def down() -> Any:
-        raise Unavailable("MLflow is down")
+        raise Unavailable("MLflow is down", hint="start it")
 
     with desk.acting(open_tracking=down) as context, pytest.raises(Unavailable, match="is back at version 1"):
         rollback(context, "tiny", reason="slow")
