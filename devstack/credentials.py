@@ -64,7 +64,7 @@ def read(folder: Path) -> Credentials:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` whole; nobody but its owner ever could read it.
+    """Replace `path` by `text` in one step; only its owner can read it at any time.
 
     Raises:
         Unavailable: the disk refused.

@@ -1,4 +1,4 @@
-"""What stands on disk before a server starts: PostgreSQL's folder, and the configurations of the others.
+"""What must be on disk before a server starts: PostgreSQL's folder, and the configurations of the others.
 
 Everything can be written twice. As root, PostgreSQL gets a user of its own,
 since it refuses to run as root.

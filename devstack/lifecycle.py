@@ -108,7 +108,7 @@ def _in_order(found: dict[str, dict[str, object]]) -> list[tuple[str, dict[str, 
 def _health(stack: Plan, name: str, found: dict[str, object]) -> Health:
     url, statename = stack.url(name), str(found["statename"])
     if statename not in ("RUNNING", "STARTING"):
-        detail = str(found["spawnerr"]) or f"its supervisor says {statename}"
+        detail = str(found["spawnerr"]) or f"its supervisor reports {statename}"
         return Health(name, "stopped" if statename == "STOPPED" else "unhealthy", url, None, detail)
     pid = int(str(found["pid"]))
     fault = readiness.fault(stack, name)

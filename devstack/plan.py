@@ -1,6 +1,6 @@
 """Where the stack lives, which ports it takes and what its servers are asked by: the facts of one stack.
 
-Pure but for the reading of its own file. What a plan says is written down at
+Pure but for the reading of its own file. A plan is written down at
 the first start, so that `down` and `status` need no options.
 """
 

@@ -96,9 +96,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def build(order: Order, engine: Engine, known: str | None, say: Say) -> Built:
-    """Build, push and list the image of one version; do nothing where `known` says it is done.
+    """Build, push and list the image of one version; do nothing where `known` shows that it is done.
 
-    `known` is "INPUTS DIGEST" of an earlier build. `say` is told each step as it begins.
+    `known` is "INPUTS DIGEST" of an earlier build. `say` is called with each step as it begins.
 
     Raises:
         BadInput: the base has no digest, or the folder is not an exported version.

@@ -55,7 +55,7 @@ def describe(source: Path, base: str) -> Runtime:
     """Read the application's files and requirements under `source`; build nothing.
 
     Raises:
-        BadInput: `source` is no checkout, or uv.lock does not fit pyproject.toml.
+        BadInput: `source` is not a checkout, or uv.lock does not fit pyproject.toml.
     """
     files = application_files(source)
     requirements = export_requirements(source)

@@ -120,11 +120,11 @@ class Engine:
     def _run(self, command: list[str], failure: str) -> str:
         done = programs.run(command, capture_output=True, text=True)
         if done.returncode:
-            said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+            output = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
             raise Unavailable(
                 failure,
                 expected=f"{self.name} to succeed",
-                found=said or f"exit code {done.returncode}",
+                found=output or f"exit code {done.returncode}",
                 hint="fix the cause above, then run the same command again: completed steps are not repeated",
             )
         return str(done.stdout)

@@ -3,7 +3,7 @@
 Owns the way from the version to the tags. The image itself is built by the serving room, in a
 process of its own that is given a folder and answers with JSON. The tags are written last: killed
 before, the same command finds what is built and goes on. What was built before is what the version's
-own statement says; a tag, which others may edit, is never signed.
+own statement holds; a tag, which others may edit, is never signed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
     """Build and push version `reference` (a number or @alias) of `name`; state the image and tag the version.
 
     `options` go to the builder as they are. Without a registry among the builder's settings the
-    image stays on this machine and the version is not tagged: nobody else could find it.
+    image stays on this machine and the version is not tagged: no other machine could find it.
     `trust` names the key that signs the statement, and whose earlier statements count.
 
     Raises:

@@ -50,7 +50,7 @@ def migrate(url: str) -> tuple[str | None, str | None]:
 
 
 def prune(url: str, keep_months: int, today: date | None = None) -> Pruned:
-    """Drop the partitions, and the keys, that are older than `keep_months` whole months.
+    """Drop the partitions, and the keys, that are older than `keep_months` calendar months.
 
     Raises:
         BadInput: `keep_months` is less than one.

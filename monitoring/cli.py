@@ -150,8 +150,8 @@ def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged],
     drifted = [one.name for one in judged if one.drifted]
     if as_json:
         columns = [asdict(one) | {"drifted": one.drifted} for one in judged]
-        said = {"model": window.model, "since": span[0].isoformat(), "until": span[1].isoformat()}
-        print(json.dumps(said | {"rows": window.rows, "versions": window.versions, "columns": columns}, indent=2))
+        summary = {"model": window.model, "since": span[0].isoformat(), "until": span[1].isoformat()}
+        print(json.dumps(summary | {"rows": window.rows, "versions": window.versions, "columns": columns}, indent=2))
         return
     show(_table(judged, wide))
     versions = ", ".join(f"version {version}: {rows}" for version, rows in sorted(window.versions.items()))

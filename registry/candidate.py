@@ -67,7 +67,7 @@ class Candidate:
         return parsed
 
     def tags(self) -> dict[str, str]:
-        """Return what a version says about its origin."""
+        """Return what a version records about its origin."""
         return {
             "registration_key": self.key,
             "git_commit": self.source.commit,

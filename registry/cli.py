@@ -124,7 +124,7 @@ def _cells(listed: dict[str, Any]) -> list[str | Text]:
 def _artifact_root(root: Path) -> str | None:
     if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
         return os.environ["SLIPWAY_ARTIFACT_ROOT"]
-    # A store that somebody named decides for itself where its artifacts go.
+    # A store that was named explicitly decides for itself where its artifacts go.
     return None if os.environ.get("MLFLOW_TRACKING_URI") else (top(root) / STORE / "artifacts").as_uri()
 
 

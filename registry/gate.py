@@ -1,9 +1,9 @@
 """The judgement: may this challenger follow this champion? Pure: numbers in, verdict out.
 
-Every rule is named after its key in params.yaml and says what it measured,
+Every rule is named after its key in params.yaml and reports what it measured,
 the limit, and why. A rule that cannot be judged (no metric, not a number, too
-few samples, no champion's predictions, rows that do not match) fails and says
-so. Only where there is no champion at all are the comparisons left out, and
+few samples, no champion's predictions, rows that do not match) fails and reports
+that. Only where there is no champion are the comparisons left out, and
 the absolute limits decide.
 """
 
@@ -32,7 +32,7 @@ SAME_PROBABILITY = 1e-5
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows to compare on, one entry a row; `reported` is what training said the model gives."""
+    """The rows to compare on, one entry a row; `reported` is what training reported for the model."""
 
     row_id: Strings
     block: Strings
@@ -96,7 +96,7 @@ def _broken(rows: Rows) -> str | None:
     if not np.isin(rows.label, (0, 1)).all():
         return "label holds something other than 0 and 1"
     if not _are_probabilities(rows.probability):
-        return "the challenger gave something that is no probability (NaN, or outside 0 to 1)"
+        return "the challenger returned a value that is not a probability (NaN, or outside 0 to 1)"
     return None if 0 < rows.label.sum() < count else "the rows hold one class only"
 
 
@@ -179,7 +179,7 @@ def _incomparable(rows: Rows, champion: Champion | None) -> str | None:
     if len(champion.probability) != len(rows.row_id):
         return f"champion version {champion.version} has no probability for each row"
     if not _are_probabilities(champion.probability):
-        return f"champion version {champion.version} gave something that is no probability"
+        return f"champion version {champion.version} returned a value that is not a probability"
     blocks = len(set(rows.block))
     return None if blocks > 1 else "one block only: nothing can be drawn again"
 

@@ -1,4 +1,4 @@
-"""A served graph: is it what the contract says, and what does it answer?
+"""A served graph: does it fit the contract, and what does it answer?
 
 Run as a program of its own (`python -m registry.graph MODEL SCHEMA ROWS OUT`),
 so that a graph made to crash the runtime takes down nothing else. Refuses what

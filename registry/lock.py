@@ -115,7 +115,7 @@ def load(root: Path) -> Lock:
     """Read `root`/dvc.lock.
 
     Raises:
-        BadInput: it is missing or is no dvc.lock.
+        BadInput: it is missing or is not a dvc.lock.
     """
     content = _content(root / LOCK)
     parsed = _loaded(root / LOCK)

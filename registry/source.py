@@ -1,4 +1,4 @@
-"""What Git says about the folder: the commit, and whether anything differs from it.
+"""What Git knows about the folder: the commit, and whether anything differs from it.
 
 Refuses a folder outside Git and, unless it is allowed, a tree with changes: a
 version must lead back to what made it.
@@ -81,13 +81,13 @@ def _changes(top: Path, status: bytes) -> str:
 
 
 def _asked(folder: Path, *words: str) -> str:
-    """Return what Git says; nothing where it says no."""
+    """Return the output of Git; nothing where it fails."""
     ran = _run(folder, *words)
     return ran.stdout.decode().strip() if ran.returncode == 0 else ""
 
 
 def _git(folder: Path, *words: str) -> bytes:
-    """Return what Git says; a failure must not look like a tree without changes."""
+    """Return the output of Git; a failure must not look like a tree without changes."""
     ran = _run(folder, *words)
     if ran.returncode:
         raise BadInput(

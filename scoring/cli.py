@@ -68,8 +68,8 @@ def score(
     if as_json:
         print(json.dumps(jobs.as_json(job, bad=bad, example=example, done_before=before)))
     else:
-        said = "nothing to do: it stands already" if before else f"{job.rows} rows, {bad} bad"
-        print(f"{target}  {said}  ({job.identity['model']} version {job.version})")
+        outcome = "nothing to do: the result is complete" if before else f"{job.rows} rows, {bad} bad"
+        print(f"{target}  {outcome}  ({job.identity['model']} version {job.version})")
         if example:
             print(f"first bad {example}")
 

@@ -1,6 +1,6 @@
 """A scoring job: what it reads, the parts it falls into, and the result put together.
 
-The parts live in OUT.parts/ beside the result until it stands; a killed job goes on there. Refuses
+The parts live in OUT.parts/ beside the result until it is complete; a killed job goes on there. Refuses
 to go on with parts of another job, and to run beside itself.
 """
 
@@ -95,7 +95,7 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
 
 
 def is_done(job: Job) -> bool:
-    """Say whether the result already stands, newer than the input and from this very job."""
+    """Return whether the result is already there, newer than the input and from this very job."""
     if not job.target.is_file() or job.target.stat().st_mtime_ns < job.source.stat().st_mtime_ns:
         return False
     try:

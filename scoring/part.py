@@ -1,4 +1,4 @@
-"""One part of the work: some row groups in, one file of scores out, whole or not at all.
+"""One part of the work: some row groups in, one file of scores out, complete or none.
 
 Runs in this process, in a process of its own, or on a Dask worker: it takes names of files and
 gives back counts, nothing else travels.

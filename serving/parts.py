@@ -166,7 +166,7 @@ def readings(parts: Parts) -> list[Reading]:
          lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
         ("slipway_task_failures", "Failures of background tasks; each is started again.", "counter",
          lambda: {(("task", t),): n for t, n in parts.tasks.failures.items()}),
-        ("slipway_log_dropped", "Lines of the log dropped: nobody read it, or it could not be written.", "counter",
+        ("slipway_log_dropped", "Lines of the log dropped: no reader kept up, or it could not be written.", "counter",
          lambda: {(): parts.log.outlet.dropped}),
     ]  # fmt: skip
     if (kept := parts.cache) is not None:
@@ -193,7 +193,7 @@ def _journal_readings(parts: Parts) -> list[Reading]:
     if spool is None:
         return []
 
-    def told(name: str) -> dict[Any, float]:
+    def counted(name: str) -> dict[Any, float]:
         writer = parts.stores and parts.stores.writer
         return {(): getattr(writer, name) if writer else 0}
 
@@ -213,11 +213,11 @@ def _journal_readings(parts: Parts) -> list[Reading]:
         ("slipway_spool_aside_bytes", "Bytes of rows and segments set aside; they count against the limit.", "gauge",
          lambda: {(): spool.kept.size}),
         ("slipway_journal_reused_ids", "Rows stored under an id that had other rows.", "counter",
-         lambda: told("reused")),
-        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: told("written")),
-        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: told("failures")),
+         lambda: counted("reused")),
+        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: counted("written")),
+        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: counted("failures")),
         ("slipway_journal_set_aside", "Rows that PostgreSQL could not store, kept in the spool's folder.", "counter",
-         lambda: told("set_aside")),
+         lambda: counted("set_aside")),
     ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ TOLERANCE = 1e-5  # as at loading: another processor may round float32's last di
 
 @dataclass(frozen=True)
 class Expected:
-    """What the release says; `latency_milliseconds` bounds the 95th percentile of one row."""
+    """What the release promises; `latency_milliseconds` bounds the 95th percentile of one row."""
 
     model: str
     version: str
@@ -98,7 +98,7 @@ class Client:
 
 
 def wait_ready(client: Client, seconds: float) -> Check:
-    """Poll /readyz until it says ready.
+    """Poll /readyz until it is ready.
 
     Raises:
         Unavailable: nothing answered within `seconds`.
@@ -223,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=Path("/model"), help="golden.json and schema.json")
     parser.add_argument("--key", type=Path, default=Path("/keys"), help="folder of private.pem that signs the token")
     for name in ("model", "version", "image-digest", "model-sha256", "golden-sha256"):
-        parser.add_argument(f"--{name}", required=True, help="what the release says")
+        parser.add_argument(f"--{name}", required=True, help="as the release names it")
     parser.add_argument("--issuer", default="slipway")
     parser.add_argument("--audience", default="slipway")
     parser.add_argument("--latency-milliseconds", type=float, default=250.0, help="ceiling of the 95th percentile")

@@ -2,7 +2,7 @@
 
     SlipwayError              1
     ├── BadInput              3   data, parameters or an artifact are not what they must be
-    ├── Refused               4   a gate, a verdict or a rule says no
+    ├── Refused               4   a gate, a verdict or a rule refuses
     └── Unavailable           5   a service or a disk failed
 
 A message names the thing, what was expected, what was found and the next
@@ -58,7 +58,7 @@ class BadInput(SlipwayError):
 
 
 class Refused(SlipwayError):
-    """A gate, a verdict or a rule says no."""
+    """A gate, a verdict or a rule refuses."""
 
     exit_code = 4
 

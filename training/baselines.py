@@ -9,7 +9,7 @@ from training import pipeline, problem
 from training.layout import LABEL
 from training.params import Train
 
-# Rows of the overall rate added to every cell, so that a cell of three rows says little.
+# Rows of the overall rate added to every cell, so that a cell of three rows counts for little.
 PRIOR_ROWS = 20
 LOGISTIC = Train(
     estimator="LogisticRegression",

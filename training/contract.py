@@ -33,7 +33,7 @@ class Rules(Section):
 
 
 class Column(Rules):
-    """What the values of a column are; limits are inclusive, and either may stand alone."""
+    """What the values of a column are; limits are inclusive, and either may be given alone."""
 
     type: Type | None = None
     unit: str | None = None
@@ -87,7 +87,7 @@ class Contract(Section):
         for name, table in self.tables.items():
             other = table.shares_no_rows_with
             if other is not None and other not in self.tables:
-                raise ValueError(f"tables.{name}.shares_no_rows_with names `{other}`, which is no table here")
+                raise ValueError(f"tables.{name}.shares_no_rows_with names `{other}`, which is not a table here")
             for column, rules in table.columns.items():
                 if isinstance(rules.among, str) and not self._has(rules.among):
                     raise ValueError(f"tables.{name}.columns.{column}.in names `{rules.among}`, which is not here")

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from training.curves import Points
 
-# Okabe & Ito's palette: told apart by colour-blind readers too.
+# Okabe & Ito's palette: distinct for colour-blind readers too.
 COLOURS = {"model": "#0072B2", "climatology": "#999999", "logistic_regression": "#E69F00"}
 STYLE: Any = {
     "svg.hashsalt": "slipway",

@@ -34,7 +34,7 @@ class Facts:
     other_request: str | None
     rollback: bool
     bake_seconds: float
-    verdict_said: str = "the gate said nothing"
+    verdict_said: str = "the gate refused itthing"
     data: Held = NOTHING
     baked: str | None = None
     remade: bool = False

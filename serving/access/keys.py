@@ -3,7 +3,7 @@
 One reading at a time, and no request waits for it longer than a moment: a
 token with an unknown kid is refused, and asks for a reading, not too often.
 While the set cannot be read the last good one serves, for a bounded time; then
-nobody gets in, and the server is not ready.
+every token is refused, and the server is not ready.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class KeySet:
         return self._keys.find(kid)
 
     async def pass_by(self) -> None:
-        """Wait until it is time to read the set again, or somebody asks for it; then read it."""
+        """Wait until it is time to read the set again, or it is asked for; then read it."""
         try:
             async with asyncio.timeout(self._refresh_seconds):
                 await self._wanted.wait()

@@ -90,7 +90,7 @@ def load(folder: Path) -> Model:
 
     Raises:
         BadInput: files are missing or do not parse, or the graph does not fit the contract.
-        Refused: a digest, the probe or the golden rows say no.
+        Refused: a digest, the probe or the golden rows fail.
     """
     manifest, contents = verified(folder)
     contract = schema.parse(contents["schema.json"])

@@ -1,4 +1,4 @@
-"""Refuses to unpickle, in the whole process, whoever asks.
+"""Refuses to unpickle, in the complete process, whoever asks.
 
 Nothing here reads a pickle; this makes sure that no library ever does on a
 request's or a file's behalf: importing a class from a pickle raises.

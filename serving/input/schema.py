@@ -1,6 +1,6 @@
 """The input contract of a model: schema.json, read and checked.
 
-Owns what docs/reference/artifact.md says about features. Refuses a contract
+Owns what docs/reference/artifact.md defines about features. Refuses a contract
 that contradicts itself, before any request is measured by it.
 """
 

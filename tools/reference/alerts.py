@@ -49,7 +49,7 @@ def _section(alert: Alert) -> str:
         ("severity", str(rule.get("labels", {}).get("severity", ""))),
         ("after", str(rule.get("for", "at once"))),
         ("summary", str(notes.get("summary", ""))),
-        ("says", str(notes.get("description", ""))),
+        ("text", str(notes.get("description", ""))),
     ]
     link = f"### [{alert.name}](alerts.md#{alert.name.lower()})"
     query = "```promql\n" + str(rule["expr"]).strip() + "\n```"

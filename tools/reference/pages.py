@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from slipway.atomic import write_bytes
-from tools.reference import alerts, commands, http, metrics, parameters, release, variables
+from tools.reference import alerts, commands, http, metrics, parameters, promises, release, variables
 from tools.reference.sources import ROOT
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -16,6 +16,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics.write,
     "docs/reference/alert-rules.md": alerts.write,
     "docs/reference/release-file.md": release.write,
+    promises.REFUSED.doc: promises.REFUSED.write_doc,
+    promises.REFUSED.index: promises.REFUSED.write_index,
+    promises.SURVIVED.doc: promises.SURVIVED.write_doc,
+    promises.SURVIVED.index: promises.SURVIVED.write_index,
 }
 
 

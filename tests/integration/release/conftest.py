@@ -117,7 +117,9 @@ class Desk:
                 lambda *_: (True, "there"),
                 lambda *_: (True, "there"),
                 600.0,
-                judged=lambda _, version: Opinion(verdict := version.tags["verdict"], f"the gate said {verdict}"),
+                judged=lambda _, version: Opinion(
+                    verdict := version.tags["verdict"], f"the gate's verdict is {verdict}"
+                ),
                 packaged=lambda _, version: Stated(Image(version.tags["image"], "", "", ""), "as it was packaged"),
             )
             yield replace(context, **changes)
