@@ -14,7 +14,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/params.md": parameters.write,
     "docs/reference/environment.md": variables.write,
     "docs/reference/metrics.md": metrics.write,
-    "docs/reference/alert-rules.md": alerts.write,
+    "docs/reference/alerts.md": alerts.write,
     "docs/reference/release-file.md": release.write,
     promises.REFUSED.doc: promises.REFUSED.write_doc,
     promises.REFUSED.index: promises.REFUSED.write_index,
