@@ -65,7 +65,7 @@ test-long: setup manifest-tools long-tools fuzz-packages ## the integration test
 	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole stack, every store lost, a kill at every step
+test-nightly: setup manifest-tools nightly-tools ## complete workflows, the complete stack, every store lost, a kill at every step
 	pytest -m nightly tests/integration
 
 .PHONY: e2e

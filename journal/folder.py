@@ -127,7 +127,7 @@ def drop_copies(folder: Path) -> None:
 @functools.lru_cache(maxsize=1000)
 def leave(path: Path, why: str) -> None:
     """Say once that a path in the spool's folder is left alone, and why."""
-    logger.warning("the spool leaves `%s` alone: it %s", path, why)
+    logger.warning("the spool does not use `%s`: it %s", path, why)
 
 
 def _made_here(name: str) -> bool:

@@ -158,9 +158,9 @@ def readings(parts: Parts) -> list[Reading]:
     """List what is read when metrics are scraped."""
     both = (parts.redis_breaker, parts.database_breaker)
     found: list[Reading] = [
-        ("slipway_breaker_open", "Whether redis or database is left alone.", "gauge",
+        ("slipway_breaker_open", "Whether the server has stopped asking redis or database.", "gauge",
          lambda: {(("store", b.name),): float(not b.closed) for b in both}),
-        ("slipway_breaker_opened", "How often redis or database was given up for a while.", "counter",
+        ("slipway_breaker_opened", "How often the server stopped asking redis or database for a while.", "counter",
          lambda: {(("store", b.name),): b.opened for b in both}),
         ("slipway_leased", "Requests leased to subjects, counted in redis or in the pod.", "counter",
          lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
@@ -179,7 +179,7 @@ def readings(parts: Parts) -> list[Reading]:
     if (keys := parts.keys) is not None:
         found += [
             ("slipway_keys", "Keys that may verify tokens.", "gauge", lambda: {(): len(keys)}),
-            ("slipway_keys_failures", "Failed readings of the keys.", "counter", lambda: {(): keys.failures}),
+            ("slipway_keys_failures", "Failed attempts to read the keys.", "counter", lambda: {(): keys.failures}),
             ("slipway_keys_age_seconds", "Age of the keys that tokens are checked with.", "gauge",
              lambda: {(): keys.age_seconds}),
             ("slipway_keys_stale_seconds", "Age past which no token is accepted, SLIPWAY_JWKS_STALE_SECONDS.", "gauge",
@@ -202,11 +202,11 @@ def _journal_readings(parts: Parts) -> list[Reading]:
         ("slipway_spool_bytes", "Bytes of journal rows that wait.", "gauge", lambda: {(): spool.waiting_bytes}),
         ("slipway_spool_limit_bytes", "Most bytes that may wait, SLIPWAY_SPOOL_BYTES.", "gauge",
          lambda: {(): parts.settings.spool_bytes}),
-        ("slipway_spool_age_seconds", "Age of the oldest row that waits; over 60 s is a fault.", "gauge",
+        ("slipway_spool_age_seconds", "Age of the oldest row that waits; over 60 s is a failure.", "gauge",
          lambda: {(): spool.age_seconds}),
         ("slipway_spool_failures", "Failed operations on the spool's files, by what failed.", "counter",
          lambda: {(("operation", kind),): n for kind, n in spool.failures.items()}),
-        ("slipway_spool_failing", "Whether rows cannot be written, flushed or shipped for a fault here.", "gauge",
+        ("slipway_spool_failing", "Whether rows cannot be written, flushed or shipped for a failure here.", "gauge",
          lambda: {(): float(parts.spool_trouble is not None)}),
         ("slipway_spool_damaged", "Places in segments that held no readable row; the files are kept.", "counter",
          lambda: {(): spool.damaged}),
@@ -224,7 +224,7 @@ def _journal_readings(parts: Parts) -> list[Reading]:
 def _add_auth(parts: Parts) -> None:
     settings = parts.settings
     if settings.auth == "off":
-        logger.warning("AUTHENTICATION IS OFF: everybody who reaches this port may do everything")
+        logger.warning("AUTHENTICATION IS OFF: whoever reaches this port may do everything")
         return
     smoke = Path(settings.smoke_jwks) if settings.smoke_jwks else None
     keys = KeySet(settings.jwks, settings.jwks_refresh_seconds, settings.jwks_stale_seconds, smoke)

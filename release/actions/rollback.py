@@ -125,7 +125,7 @@ def _target(
             f"no release that production ran of {name} before may come back",
             expected="one that was approved, as slipway history --verify judges it",
             found="; ".join(why),
-            hint=f"slipway history {name} --verify, then promote a version whose request somebody else approves",
+            hint=f"slipway history {name} --verify, then promote a version whose request another person approves",
         )
     if found is None:
         known = ", ".join(sorted({str(one.version) for one in ran if one.version not in gone})) or "none"

@@ -71,7 +71,7 @@ def _judged(context: Context, tracking: Tracking, version: Version, allow_failed
     if "rejected" in version.tags:
         raise Refused(
             f"{name} version {number} was rejected",
-            expected="a version that nobody rejected",
+            expected="a version that was not rejected",
             found=version.tags["rejected"],
             hint="register a new version",
         )

@@ -175,7 +175,7 @@ def open_audit(url: str) -> Audit:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
         raise BadInput(
-            "SLIPWAY_AUDIT_URL is no URL",
+            "SLIPWAY_AUDIT_URL is not a URL",
             expected="sqlite:///FILE or postgresql://HOST/NAME",
             hint="unset SLIPWAY_AUDIT_URL, for var/audit.db",
         ) from error

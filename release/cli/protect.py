@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 15
 @FOLDER
 @AS_JSON
 def protect(check: bool, app_id: int | None, root: Path, as_json: bool) -> None:
-    """Make the GitHub repository's protection what .github/ says: rulesets, environments, workflow rights.
+    """Make the GitHub repository's protection match .github/: rulesets, environments, workflow rights.
 
     Reads GITHUB_REPOSITORY, GITHUB_TOKEN (of an administrator) and
     GITHUB_API_URL. Afterwards, and with --check, it also asks GitHub whether
@@ -63,12 +63,12 @@ def protect(check: bool, app_id: int | None, root: Path, as_json: bool) -> None:
     wrong = [one.where for one in points if not one.unseen]
     if wrong:
         raise Refused(
-            f"{repository} is not protected as .github/ says",
+            f"{repository} is not protected as .github/ defines",
             found=", ".join(wrong),
             hint="slipway protect, as an administrator" if check else "see the places above",
         )
     if not as_json:
-        click.echo(f"{repository} is protected as .github/ says")
+        click.echo(f"{repository} is protected as .github/ defines")
 
 
 def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:

@@ -37,7 +37,7 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     commit of the release path notes the head of the record before it, and has
     an entry of its own.
 
-    Exit codes: 0 whole · 4 the record was changed, or a commit is not on it.
+    Exit codes: 0 intact · 4 the record was changed, or a commit is not on it.
 
     Example:
 

@@ -95,7 +95,7 @@ def actor(text: str) -> Actor:
     found = re.fullmatch(r"\s*([^<>\n\r]*[^<>\s])\s*<([^<>\s@]+@[^<>\s@]+)>\s*", text)
     if not found:
         raise BadInput(
-            "nobody is named as the one who acts",
+            "no one is named as the author of this step",
             expected="Name <address>",
             found=text or "nothing",
             hint="export SLIPWAY_ACTOR='Ada Lovelace <ada@example.org>', or git config --global user.email",

@@ -65,8 +65,8 @@ def step(
             )
         wait(random.uniform(0, min(LONGEST_WAIT_SECONDS, 0.05 * 2**attempt)))  # noqa: S311
     raise Unavailable(
-        f"{clone.where} moved {ATTEMPTS} times while the commit was made",
-        expected="a moment in which nobody else pushes",
+        f"{clone.where} kept moving: {ATTEMPTS} pushes were too late",
+        expected="a branch that stays at its commit during one push",
         hint="run the same command again",
     )
 

@@ -23,7 +23,7 @@ def write() -> str:
     return page(
         "The release file",
         "`gitops/apps/MODEL/ENVIRONMENT/release/kustomization.yaml` sets what an environment runs. It is in this form to the byte, and "
-        "promotion copies it byte for byte; any other form is refused, so that two releases are equal exactly when their bytes are. What YAML could take for something else than text (a model called `no`) stands in double quotes. A "
+        "promotion copies it byte for byte; any other form is refused, so that two releases are equal exactly when their bytes are. What YAML could take for something else than text (a model called `no`) is in double quotes. A "
         "Component with neither images nor annotations means that nothing is released yet. What is done with it: [releases](release.md).",
         "```yaml\n" + release_file.TEXT.strip() + "\n```",
         table(("field", "form", "meaning"), rows),

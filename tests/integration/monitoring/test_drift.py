@@ -121,7 +121,7 @@ def test_what_cannot_be_compared_is_said(folder: Path, journal: str, postgres: P
     assert "dvc pull" in drift(tmp_path, journal, code=3)["next"]
     assert drift(folder, journal, "another", code=3)["found"] == "tiny"
     assert "no feature" in drift(folder, journal, "--ignore", "wind", code=3)["thing"]
-    assert "no moment" in drift(folder, journal, "--since", "yesterday", code=3)["thing"]
+    assert "cannot parse the time" in drift(folder, journal, "--since", "yesterday", code=3)["thing"]
     assert "empty" in drift(folder, journal, "--since", "2999-01-01", code=3)["thing"]
     assert "migrate" in drift(folder, postgres.url(), code=3)["next"]
     away = drift(folder, "postgresql://nobody:secret@127.0.0.1:1/journal", code=5)

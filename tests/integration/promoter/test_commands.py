@@ -115,12 +115,12 @@ AWAY = {"SLIPWAY_GITOPS_REMOTE": "file:///nowhere/manifests.git"}
 NO_RECORD = {"SLIPWAY_AUDIT_URL": f"postgresql://ada:word@{nowhere()}/audit"}
 FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("proposal", [], 3, "nothing to give a verdict on", {}),
-    ("proposal", ["1"], 3, "GitHub is chosen", {}),
+    ("proposal", ["1"], 3, "SLIPWAY_FORGE=github needs", {}),
     ("stage", ["TINY", "1"], 3, "is not a valid model name", {}),
     ("stage", ["tiny", "9"], 3, "9", {}),
     ("stage", ["tiny", "@nobody"], 3, "nobody", {}),
     ("stage", ["other", "1"], 3, "other", {}),
-    ("stage", ["tiny", "1"], 3, "nobody is named", {"SLIPWAY_ACTOR": "Ada"}),
+    ("stage", ["tiny", "1"], 3, "no one is named", {"SLIPWAY_ACTOR": "Ada"}),
     ("stage", ["tiny", "1"], 3, "SLIPWAY_FORGE", {"SLIPWAY_FORGE": "gitlab"}),
     ("stage", ["tiny", "1"], 3, "SLIPWAY_GITOPS_FOLDER", {"SLIPWAY_GITOPS_FOLDER": "../x"}),
     ("stage", ["tiny", "1"], 3, "SLIPWAY_BAKE_SECONDS", {"SLIPWAY_BAKE_SECONDS": "soon"}),
@@ -131,10 +131,10 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("stage", ["tiny", "2"], 5, "audit record", NO_RECORD),
     ("promote", ["tiny", "3"], 4, "may not go to production", {}),
     ("promote", ["tiny", "9"], 3, "9", {}),
-    ("promote", ["tiny"], 3, "GitHub is chosen", {"SLIPWAY_FORGE": "github"}),
+    ("promote", ["tiny"], 3, "SLIPWAY_FORGE=github needs", {"SLIPWAY_FORGE": "github"}),
     ("promote", ["tiny", "2"], 5, "git fetch failed", AWAY),
     ("approve", ["tiny"], 3, "no request of tiny is open", {}),
-    ("approve", ["tiny", "--as", "Eve"], 3, "nobody is named", {}),
+    ("approve", ["tiny", "--as", "Eve"], 3, "no one is named", {}),
     ("approve", ["tiny"], 5, "git fetch failed", AWAY),
     ("reject", ["tiny", "1", "--reason", "x"], 4, "production runs tiny version 1", {}),
     ("reject", ["tiny", "9", "--reason", "x"], 3, "9", {}),
@@ -147,11 +147,11 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("diff", ["other"], 3, "other", {}),
     ("status", ["other"], 3, "no model other", {}),
     ("status", [], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
-    ("trace", ["nothing-like-this"], 3, "nobody knows", {}),
+    ("trace", ["nothing-like-this"], 3, "is unknown to", {}),
     ("trace", ["nothing-like-this"], 5, "journal", {"SLIPWAY_DATABASE_URL": f"postgresql://ada:word@{nowhere()}/j"}),
     ("trace", ["tiny/9"], 3, "no version for", {}),
-    ("resume", ["tiny"], 3, "does not wait for anybody", {}),
-    ("abort", ["tiny", "staging"], 3, "on its way to nothing new", {}),
+    ("resume", ["tiny"], 3, "is not paused: there is nothing to resume", {}),
+    ("abort", ["tiny", "staging"], 3, "nothing to abort", {}),
     ("abort", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("resume", ["other"], 3, "other has no release", {}),
     ("smoke", ["other"], 3, "other has no release", {}),
@@ -231,7 +231,7 @@ def test_status_that_differs_ends_with_4_and_says_where(site: Any, types: Types)
 def test_nobody_approves_without_saying_yes_nor_their_own_request(site: Any, types: Types) -> None:
     requested(site)
     done = types("approve", "tiny", "--as", "Bot <bot@example.org>", "--yes")
-    assert (done.code, "nobody approves their own request" in done.err) == (4, True)
+    assert (done.code, "you cannot approve your own request" in done.err) == (4, True)
     done = types("approve", "tiny", "--as", EVE, stdin="n\n", PATH="/usr/bin:/bin")
     assert done.code in (3, 5)  # not approved; or no kustomize to show it with
     assert site.released("production") == 1
