@@ -221,5 +221,5 @@ class Spool:
 def _unwritable(folder: Path, error: OSError) -> Unavailable:
     return Unavailable(
         f"the spool {folder} cannot be written", expected="a folder with room for files and bytes",
-        found=str(error.strerror), hint="free space and inodes of its volume, then start again",
+        found=str(error.strerror), hint="free space and inodes on its volume, then start again",
     )  # fmt: skip

@@ -58,7 +58,11 @@ def read(folder: Path, model: str | None = None) -> Reference:
 
     schema = json.loads((folder / FILES[0]).read_text())
     if model is not None and model != schema["model"]:
-        raise BadInput(f"{folder} is not the folder of {model}", found=schema["model"], hint="-C FOLDER")
+        raise BadInput(
+            f"{folder} is not the folder of {model}",
+            found=schema["model"],
+            hint="slipway drift NAME -C FOLDER, with the folder of that model",
+        )
     features, scores = pq.read_table(folder / FILES[1]), pq.read_table(folder / FILES[2], columns=["row_id", SCORE])
     if not np.array_equal(features["row_id"].to_numpy(), scores["row_id"].to_numpy()):  # of any kind of string
         raise BadInput(

@@ -165,5 +165,5 @@ def _unreadable(where: str, found: str) -> BadInput:
         f"{where} is not a release file",
         expected="the form in docs/reference/release.md",
         found=found,
-        hint="git log -p on it",
+        hint="git log -p -- that file, then restore the last form that was accepted",
     )

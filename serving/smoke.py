@@ -63,7 +63,7 @@ class Client:
                 "--url is not the address of a server",
                 expected="http://HOST[:PORT]",
                 found=url,
-                hint="slipway smoke --url http://127.0.0.1:3000",
+                hint="pass --url http://HOST:PORT",
             )
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._address = (parts.hostname, parts.port)

@@ -72,7 +72,9 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
     why = wishes.rejected(context.open_tracking(), name).get(version)
     if why is not None:
         raise Refused(
-            f"{name} version {version} was rejected", found=why, hint=f"slipway reject {name} {version} closes it"
+            f"{name} version {version} was rejected",
+            found=why,
+            hint=f"slipway reject {name} {version} --reason …, which closes it",
         )
     release: Release | None = None
 

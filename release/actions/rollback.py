@@ -118,7 +118,11 @@ def _target(
     else:
         found = next((one for one in ran if one.version == to), None)
         if found and to in gone:
-            raise Refused(f"{name} version {to} was rejected", found=gone[to], hint="name another version")
+            raise Refused(
+                f"{name} version {to} was rejected",
+                found=gone[to],
+                hint=f"choose another version with --to: slipway history {name}",
+            )
     why = next((wrong[sha] for sha, one in past if sha in wrong and to in (None, one.version)), None)
     if found is None and why is not None:
         raise Refused(

@@ -161,7 +161,7 @@ class Audit:
             raise Unavailable(
                 f"the audit record at {self.where} did not answer",
                 found=without_credentials(said[0]),
-                hint="see that SLIPWAY_AUDIT_URL is right, then run the same command again: it completes what it began",
+                hint="check SLIPWAY_AUDIT_URL, then run the same command again: it completes what it began",
             ) from error
 
 

@@ -80,7 +80,7 @@ def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:
             "the audit record was changed",
             expected="rows that follow from each other, and the heads that commits have noted",
             found="; ".join(wrong),
-            hint="see that SLIPWAY_AUDIT_URL is the record that all use, then compare with a backup of the database",
+            hint="check that SLIPWAY_AUDIT_URL is the record that all use, then compare with a backup of the database",
         )
     if missing:
         raise Refused(

@@ -35,7 +35,9 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
         )
     if root is not None and not clone.contains(root):
         raise Refused(
-            f"{root} is not in the history of {clone.where}", expected="a commit of this branch", hint="git log"
+            f"{root} is not in the history of {clone.where}",
+            expected="a commit of this branch",
+            hint="choose a commit of: git log --oneline",
         )
     span, paths = f"{root}..{clone.head}" if root else clone.head, watched(clone, model)
     commits = line(clone, span, paths)

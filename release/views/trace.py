@@ -211,7 +211,7 @@ def _predictions(journal: str, request_id: str) -> list[Prediction]:
         raise Unavailable(
             "the journal of predictions did not answer",
             found=without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0]),
-            hint="see that SLIPWAY_DATABASE_URL is right, then run the same command again",
+            hint="check SLIPWAY_DATABASE_URL, then run the same command again",
         ) from error
     return [_prediction(*row) for row in rows]
 

@@ -132,7 +132,7 @@ def test_nobody_approves_their_own_request(desk: Any, who: Actor) -> None:
     with desk.acting() as context:
         stage(context, "tiny", "1")
         promote(context, "tiny", "1")
-    with desk.acting(who) as context, pytest.raises(Refused, match="their own"):
+    with desk.acting(who) as context, pytest.raises(Refused, match="your own"):
         approve(context, "tiny")
     with desk.acting(ADA) as context:
         assert approve(context, "tiny").created

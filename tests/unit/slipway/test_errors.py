@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import BadInput, SlipwayError
+from tests.fixtures.commands import problem
 
 TOP = Path(__file__).parents[3]
 ROOMS = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["coverage"]["run"]["source"]
@@ -74,3 +76,39 @@ def test_the_check_knows_every_kind_of_error() -> None:
 def test_no_error_can_be_made_without_a_next_step() -> None:
     with pytest.raises(TypeError, match="hint"):
         BadInput("no")  # type: ignore[call-arg]
+
+
+def as_typed(hint: ast.expr) -> str:
+    """Return a hint with something plausible in the place of each value."""
+    if isinstance(hint, ast.JoinedStr):
+        return "".join(as_typed(part) for part in hint.values)
+    if isinstance(hint, ast.FormattedValue):
+        value = ast.unparse(hint.value)
+        return "production" if "environment" in value else "7" if re.search("version|number|port", value) else "x"
+    return str(hint.value) if isinstance(hint, ast.Constant) else ""
+
+
+def commands(hint: str) -> list[str]:
+    """Find each `slipway …` of a hint, as far as it is the command and not the sentence around it."""
+    ends = r",|;|\s\(|\s\s|\s(?:or|and|once|then|closes|with)\s|$"
+    return re.findall(rf"\b(slipway [a-z].*?)(?={ends})", hint.replace("…", "7"))
+
+
+def test_every_command_of_a_hint_parses() -> None:
+    hints = {
+        (str(path.relative_to(TOP)), as_typed(words["hint"]))
+        for path in FILES
+        for _, words in errors(path.read_text(encoding="utf-8"))
+        if "hint" in words
+    }
+    typed = [(path, command) for path, hint in sorted(hints) for command in commands(hint)]
+    assert len(typed) > 60
+    assert [f"{path}: {command}: {why}" for path, command in typed if (why := problem(command))] == []
+
+
+def test_a_hint_that_the_command_line_refuses_is_found() -> None:
+    assert commands("slipway reject x 7 --reason …, then slipway stage x 8") == [
+        "slipway reject x 7 --reason 7",
+        "slipway stage x 8",
+    ]
+    assert problem("slipway drift --window 7d")
