@@ -39,7 +39,7 @@ class Facts:
     baked: str | None = None
     remade: bool = False
     packaged: bool | None = False
-    packaged_said: str = "nobody stated which image was built of it"
+    packaged_said: str = "no statement names the image that was built of it"
 
 
 def judge(facts: Facts) -> Verdict:

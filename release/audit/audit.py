@@ -208,7 +208,7 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
     wrong, previous = [], GENESIS
     for place, entry in enumerate(entries, 1):
         if entry.sequence != place:
-            wrong.append(f"row {place} is missing: row {entry.sequence} stands in its place")
+            wrong.append(f"row {place} is missing: row {entry.sequence} is in its place")
             break
         if entry.previous != previous:
             wrong.append(f"row {place} does not follow from the row before")

@@ -82,7 +82,7 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
     repository, token = environment.get("GITHUB_REPOSITORY", ""), environment.get("GITHUB_TOKEN", "")
     if not token or repository.count("/") != 1:
         raise BadInput(
-            "GitHub is not named",
+            "GITHUB_REPOSITORY and GITHUB_TOKEN are not both set",
             expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN",
             hint="export GITHUB_REPOSITORY=owner/name GITHUB_TOKEN=$(gh auth token)",
         )

@@ -117,7 +117,7 @@ def _manifests(clone: Clone, model: str, commit: Commit, found: list[Change], ke
         elif outside := sorted(
             set(leaves(folder, model, one.path, after)) - set(leaves(folder, model, one.path, before))
         ):
-            yield f"{one.path} refers to {', '.join(outside)}, which nobody looks at"
+            yield f"{one.path} refers to {', '.join(outside)}, which no review covers"
     statements = _programs(mine, texts)
     if statements and (why := _one_key(clone, commit, statements, keys)):
         yield why

@@ -103,7 +103,7 @@ def _key(entry: Any) -> tuple[str | None, Key]:
 def _refusal(entry: dict[str, Any], algorithm: str) -> str | None:
     """Say why a key that is understood must not verify tokens."""
     if "d" in entry:
-        return "it is private; revoke it, everybody could read it"
+        return "it is private; revoke it, anyone could read it"
     if entry.get("use", "sig") != "sig":
         return f"its use is {_short(entry['use'])}, not sig"
     operations = entry.get("key_ops", ["verify"])

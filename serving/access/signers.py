@@ -58,7 +58,7 @@ def read(source: str, smoke: Path | None) -> Signers:
     }
     shared = [str(kid) for kid, keys in limited.items() if any(key.smoke for key in keys)]
     if shared:
-        notes += (f"{', '.join(shared)[:200]}: published for everybody, but the smoke test's: role predict alone",)
+        notes += (f"{', '.join(shared)[:200]}: published for all, but the smoke test's: role predict alone",)
     skipped = tuple(f"the key set holds a key that is not used: {reason}" for reason in (*issuer.skipped, *own.skipped))
     return Signers(dataclasses.replace(issuer, by_kid=limited), own, content + b"\0" + own_content, (*skipped, *notes))
 

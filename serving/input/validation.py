@@ -122,7 +122,7 @@ class Reader:
         rows, by_rows = faults.rows(body, self._features, self.max_rows)
         found = faults.find(rows, self._features, LONGEST_STRING)
         if found:
-            raise Problem(422, f"{len(found)} fault(s) in {len(rows)} row(s)", kind="invalid-input", faults=found)
+            raise Problem(422, f"{len(found)} violation(s) in {len(rows)} row(s)", kind="invalid-input", faults=found)
         values = [[row.get(f.name) for f in self._features] for row in rows]
         numeric = np.array([row[: self._width] for row in values], np.float32).reshape(len(rows), self._width)
         return Batch(numeric, _strings([tuple(row[self._width :]) for row in values]), by_rows)

@@ -17,7 +17,7 @@ INTRODUCTION = """\
 | exit code | meaning |
 |---|---|
 | 0 | done, or nothing to do |
-| 1 | unexpected: a fault of ours |
+| 1 | unexpected: a defect of Slipway |
 | 2 | wrong usage |
 | 3 | bad input: data, parameters or an artifact are not what they must be |
 | 4 | refused by a gate, a verdict or a rule |

@@ -164,7 +164,7 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("webhook", [], 3, "secret", {"SLIPWAY_WEBHOOK_SECRET_FILE": "/nowhere/secret"}),
     ("changes", ["--base", "0" * 40], 3, "git merge-base", {}),
     ("protect", [], 3, "no GitHub App", {}),
-    ("protect", ["--app-id", "1"], 3, "GitHub is not named", {}),
+    ("protect", ["--app-id", "1"], 3, "GITHUB_REPOSITORY and GITHUB_TOKEN are not both set", {}),
     ("reconcile", ["TINY", "--once"], 3, "is not a valid model name", {}),
     ("reconcile", ["--once"], 5, "git fetch failed", AWAY),
 ]
