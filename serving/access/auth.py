@@ -4,7 +4,7 @@ A token names its key by `kid`; the key comes from our own key set and fixes
 which algorithm it is for. What the token's header holds of algorithms, key
 addresses or certificates is never followed. A verified token is remembered by
 its hash until it expires or the key set changes, so a request costs one lookup.
-Nobody waits for the key set because of a token that is anybody's.
+No request waits for the key set because of a stranger's token.
 """
 
 from __future__ import annotations

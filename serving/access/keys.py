@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # A token with an unknown kid may ask for a reading; tokens are anybody's, so not often.
 LEAST_SECONDS_BETWEEN = 2.0
-# So that a key that is new works at its first use. Few may wait at once: their places are everybody's.
+# So that a key that is new works at its first use. Few may wait at once: their places are shared by all.
 WAIT_SECONDS = 0.5
 MOST_WAITING = 4
 # Beyond the time of a reading: for its thread to start and to hand over.

@@ -4,7 +4,7 @@ Owns what a log line may hold. Refuses by construction to hold a header, a
 token, a body or a feature's value: a request's line is built from its id,
 route, status, subject and timing alone.
 
-Nobody waits for whoever reads the log: a thread writes it. A pod's standard
+No request waits for the reader of the log: a thread writes it. A pod's standard
 output is a pipe of 64 KiB that the node's container runtime empties; while
 the runtime is away a write to it blocks, and with it would every request.
 """

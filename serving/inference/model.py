@@ -2,7 +2,7 @@
 
 Owns the way from an exported folder to probabilities. Refuses a file whose
 digest differs from the manifest before a byte of it is parsed, a graph that
-does not survive a probe in a process of its own, a graph that does not fit its
+crashes or hangs in a process of its own, a graph that does not fit its
 contract, and a graph that gives other answers than when it was exported.
 """
 

@@ -2,7 +2,7 @@
 
 The graph gets float32, so a limit of 0.8 is the float32 nearest to it, and a
 number fits when the float32 that the model gets fits. `of` gives that as two
-numbers of double precision, so that readers compare what came as it came.
+numbers of double precision, so that readers compare an input as it was sent.
 """
 
 from __future__ import annotations
