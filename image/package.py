@@ -3,7 +3,7 @@
 Owns the way from the version to the tags. The image itself is built by the serving room, in a
 process of its own that is given a folder and answers with JSON. The tags are written last: killed
 before, the same command finds what is built and goes on. What was built before is what the version's
-own statement holds; a tag, which others may edit, is never signed.
+own statement says; a tag, which others may edit, is never signed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
     """Build and push version `reference` (a number or @alias) of `name`; state the image and tag the version.
 
     `options` go to the builder as they are. Without a registry among the builder's settings the
-    image stays on this machine and the version is not tagged: no other machine could find it.
+    image stays on this machine and the version is not tagged: nobody else could find it.
     `trust` names the key that signs the statement, and whose earlier statements count.
 
     Raises:
@@ -65,7 +65,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
         folder = Path(temporary, "model")
         export(tracking, name, str(version.number), folder)
         made = _build(folder, [*options, "--known", f"{known.inputs} {known.digest}" if known else " "])
-    before, reason = version.tags.get("image_digest"), None
+    before, said = version.tags.get("image_digest"), None
     sbom = made["sbom_sha256"] or (known.sbom_sha256 if known else "")
     if made["pushed"]:
         image = Image(made["image"], made["digest"], made["inputs"], sbom)
@@ -74,24 +74,24 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
         for key, value in image.tags().items():
             if version.tags.get(key) != value:
                 tracking.tag_version(name, version.number, key, value)
-        reason = image_statement.kept(tracking, version, trust).reason
+        said = image_statement.kept(tracking, version, trust).reason
     replaced = before if before != made["digest"] else None
-    return Packaged(name, version.number, made["image"], made["digest"], sbom, made["built"], replaced, reason)
+    return Packaged(name, version.number, made["image"], made["digest"], sbom, made["built"], replaced, said)
 
 
 def _build(folder: Path, options: list[str]) -> dict[str, Any]:
     # Progress goes straight to the terminal; the answer is the last line.
     done = subprocess.run([*BUILDER, str(folder), "--json", *options], stdout=subprocess.PIPE, text=True, check=False)
     try:
-        answer: dict[str, Any] = json.loads(done.stdout)
+        said: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        answer = {"thing": "the image builder ended without an answer", "found": f"exit code {done.returncode}"}
-    if done.returncode or "inputs" not in answer:
+        said = {"thing": "the image builder ended without an answer", "found": f"exit code {done.returncode}"}
+    if done.returncode or "inputs" not in said:
         kind = KINDS.get(done.returncode, SlipwayError)
         raise kind(
-            answer.get("thing", "the image builder failed"),
-            expected=answer.get("expected"),
-            found=answer.get("found"),
-            hint=answer.get("next") or "pip install 'slipway[image]', then run the same command again",
+            said.get("thing", "the image builder failed"),
+            expected=said.get("expected"),
+            found=said.get("found"),
+            hint=said.get("next") or "pip install 'slipway[image]', then run the same command again",
         )
-    return answer
+    return said

@@ -54,14 +54,14 @@ def _away() -> Unavailable:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     features: str = row["features"]
-    complete = len(features) <= (LARGEST_FIRST if row["place"] == 1 else LARGEST_OTHER)
+    whole = len(features) <= (LARGEST_FIRST if row["place"] == 1 else LARGEST_OTHER)
     shown = {
         "request_id": row["request_id"],
         "requested_at": row["requested_at"],
         "subject": row["subject"],
         "model": {"name": row["model"], "version": row["model_version"]},
-        "features": msgspec.Raw(features.encode()) if complete else None,
+        "features": msgspec.Raw(features.encode()) if whole else None,
         "scores": row["scores"],
         "latency_ms": row["latency_us"] / 1000,
     }
-    return shown if complete else shown | {"features_omitted": "too large to be shown; see the table predictions"}
+    return shown if whole else shown | {"features_omitted": "too large to be shown; see the table predictions"}

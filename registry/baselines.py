@@ -15,7 +15,7 @@ from registry.params import Margins, Standard
 from registry.verdict import Rule, at_least, flag
 
 METRICS = ("log_loss", "roc_auc")
-# From so many rows on, an answer that needs no model must be beaten beyond doubt.
+# From so many rows on, what anybody could say without a model must be beaten beyond doubt.
 ENOUGH_ROWS = 10_000
 # Whatever the number of rows: a model this much worse is worse.
 WIDEST = Margins(log_loss=0.15, roc_auc=0.1)

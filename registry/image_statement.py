@@ -64,28 +64,28 @@ def state(tracking: Tracking, version: Version, image: Image, key: str | None) -
 
 
 def kept(tracking: Tracking, version: Version, trust: Trust) -> Stated:
-    """Read and verify the statement, whatever the tags are. A key counts now: to package again signs again."""
+    """Read and verify the statement, whatever the tags say. A key counts now: to package again signs again."""
     found = signed_file.read(tracking, version, IMAGE, trust, datetime.now(UTC))
-    content = found.content
-    if content is None:
+    said = found.said
+    if said is None:
         return Stated(None, found.reason, answered=found.there is not None)
-    if content.get("version") != version.number:
-        reason = f"{IMAGE.file} is about another version: version {content.get('version')}, not {version.number}"
+    if said.get("version") != version.number:
+        reason = f"{IMAGE.file} is about another version: version {said.get('version')}, not {version.number}"
         return Stated(None, reason)
-    facts = {field.name: content.get(field.name) for field in fields(Image)}
+    facts = {field.name: said.get(field.name) for field in fields(Image)}
     if wrong := [name for name, value in facts.items() if not isinstance(value, str)]:
         return Stated(None, f"{IMAGE.file} does not state {', '.join(wrong)}")
     return Stated(Image(**{name: str(value) for name, value in facts.items()}), found.reason)
 
 
 def released(tracking: Tracking, version: Version, trust: Trust) -> Stated:
-    """Return the image that may be released as a version: the one stated, where no tag names another."""
+    """Return the image that may be released as a version: the one stated, where no tag says another."""
     found, again = kept(tracking, version, trust), f"slipway package {version.name} {version.number}"
     if found.image is None:
         return found if not found.answered else Stated(None, f"{found.reason}: {again}")
     stated = {"image": found.image.image, "image_digest": found.image.digest}
-    differ = [f"the tag {tag} is {version.tags.get(tag) or 'nothing'}, {IMAGE.file} {value}"
+    differ = [f"the tag {tag} says {version.tags.get(tag) or 'nothing'}, {IMAGE.file} {value}"
               for tag, value in stated.items() if version.tags.get(tag) != value]  # fmt: skip
     if differ:
-        return Stated(None, f"{'; '.join(differ)}: it was changed, or packaging was cut off: {again}")
+        return Stated(None, f"{'; '.join(differ)}: somebody changed it, or packaging was cut off: {again}")
     return Stated(found.image, f"as it was packaged, {found.reason}")

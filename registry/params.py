@@ -93,7 +93,7 @@ class RegistryParams(Section):
 
 @dataclass(frozen=True)
 class Params:
-    """The model's name, the gate's limits, and the complete file, flattened for the run."""
+    """The model's name, the gate's limits, and the whole file, flattened for the run."""
 
     name: str
     gate: Gate

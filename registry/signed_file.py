@@ -42,20 +42,20 @@ class Kind:
 
 @dataclass(frozen=True)
 class Statement:
-    """The content of a version's statement, and who signed it; None where it is not trusted, and `reason` is why.
+    """What a version's statement says, and by whom; `said` is None where it is not believed, and `reason` is why.
 
     `there` is False where the version has none, and None where the artifact store does not answer.
     """
 
-    content: dict[str, Any] | None
+    said: dict[str, Any] | None
     reason: str
     there: bool | None = True
 
 
 def text(kind: Kind, name: str, run_id: str, tags: Mapping[str, str], facts: Mapping[str, Any]) -> bytes:
     """Return a statement about a version: canonical JSON of what it is about and of `facts`."""
-    stated = {"kind": kind.form, **_about(name, run_id, tags), **facts}
-    return (json.dumps(stated, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    said = {"kind": kind.form, **_about(name, run_id, tags), **facts}
+    return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def write(folder: Path, kind: Kind, content: bytes, key: str | None) -> None:
@@ -82,7 +82,7 @@ def read(tracking: Tracking, version: Version, kind: Kind, trust: Trust, at: dat
     except SlipwayError as error:
         return Statement(None, f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "), there=None)
     if content is None or signature is None:
-        return Statement(None, f"{kind.file} is not a plain file of at most {MOST_BYTES} bytes")
+        return Statement(None, f"{kind.file} is no plain file of at most {MOST_BYTES} bytes")
     return _judge(content, signature, version, kind, trust, at)
 
 
@@ -91,15 +91,15 @@ def _judge(content: bytes, signature: bytes, version: Version, kind: Kind, trust
     if why is not None:
         return Statement(None, f"{kind.file} {why}")
     try:
-        stated = json.loads(content)
+        said = json.loads(content)
     except (ValueError, RecursionError):
         return Statement(None, f"{kind.file} is not JSON")
-    if not isinstance(stated, dict) or stated.get("kind") != kind.form:
+    if not isinstance(said, dict) or said.get("kind") != kind.form:
         return Statement(None, f"{kind.file} is not a statement {kind.form}")
     about = _about(version.name, version.run_id, version.tags)
-    if differ := [f"{key} {stated.get(key)}, not {value}" for key, value in about.items() if stated.get(key) != value]:
+    if differ := [f"{key} {said.get(key)}, not {value}" for key, value in about.items() if said.get(key) != value]:
         return Statement(None, f"{kind.file} is about another version: {'; '.join(differ)}")
-    return Statement(stated, signer)
+    return Statement(said, signer)
 
 
 def _about(name: str, run_id: str, tags: Mapping[str, str]) -> dict[str, str | None]:

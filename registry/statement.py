@@ -1,4 +1,4 @@
-"""verdict.json: the verdict of the gate on one version, and on which bytes; kept and signed with the version's files.
+"""verdict.json: what the gate said of one version, and of which bytes; kept and signed with the version's files.
 
 Owns what promotion believes of the gate.
 """
@@ -21,7 +21,7 @@ VERDICT = Kind("slipway-verdict", "verdict.json")
 
 @dataclass(frozen=True)
 class Opinion:
-    """The verdict of the gate, as a version's own files record it.
+    """What a version's own files say the gate said.
 
     `verdict` is `passed` or `failed`, empty where nothing can be believed, and None where the store does not answer.
     `data` is what DVC has to hold of the version; None where nothing that can be believed lists it.
@@ -46,16 +46,16 @@ def read(tracking: Tracking, version: Version, trust: Trust) -> Opinion:
     A key counts as of the version's creation, which MLflow's server writes.
     """
     found = signed_file.read(tracking, version, VERDICT, trust, datetime.fromtimestamp(version.created / 1000, UTC))
-    if found.content is None:
+    if found.said is None:
         hint = ": register it again, from a new commit" if found.there is False else ""
         return Opinion(None if found.there is None else "", found.reason + hint)
-    verdict = found.content.get("verdict")
+    verdict = found.said.get("verdict")
     if verdict not in ("passed", "failed"):
         return Opinion("", f"{VERDICT.file} holds no verdict")
     tag = version.tags.get("verdict")
     differs = "" if tag == verdict else f"; the tag verdict is {tag or 'missing'}, and does not count"
     try:
-        data = tuple(Datum(**one) for one in found.content["data"]) if "data" in found.content else None
+        data = tuple(Datum(**one) for one in found.said["data"]) if "data" in found.said else None
     except TypeError:
         return Opinion("", f"{VERDICT.file} lists data in another form")
     return Opinion(verdict, f"the gate's verdict is {verdict}, {found.reason}{differs}", data)

@@ -1,6 +1,6 @@
 """Whether the artifact store and MLflow's rows belong together: a row without its files, files without their row.
 
-Looks and reports; what was lost, a person restores (docs/how-to/restore.md).
+Looks and says; what was lost, a person restores (docs/how-to/restore.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from slipway import mlflow_errors
 from slipway.errors import Refused, Unavailable
 
 
-def intact(tracking: Tracking, version: Version) -> tuple[bool | None, str]:
+def whole(tracking: Tracking, version: Version) -> tuple[bool | None, str]:
     """Say whether the store has a version's files with the digests that were registered, and why.
 
     None where the store gives no answer.

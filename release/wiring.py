@@ -58,7 +58,7 @@ def acting(
             audit=open_audit(settings.audit_url),
             health=health or asked_of(clone, lambda: cluster(environment)),
             in_registry=images.has,
-            in_store=stored.intact,
+            in_store=stored.whole,
             bake_seconds=settings.bake_seconds,
             say=say,
             judged=lambda tracking, version: read(tracking, version, settings.trust),

@@ -61,13 +61,13 @@ def importance(rows: pd.DataFrame, predict: Callable[[pd.DataFrame], np.ndarray]
     random = np.random.default_rng(seed)
     sample = rows.iloc[np.sort(random.permutation(len(rows))[:IMPORTANCE_ROWS])].reset_index(drop=True)
     label = sample[LABEL].to_numpy()
-    unshuffled = roc_auc_score(label, predict(sample))
+    whole = roc_auc_score(label, predict(sample))
     points: Points = []
     for name in NUMERIC + CATEGORICAL:
         losses = []
         for _ in range(IMPORTANCE_REPEATS):
             shuffled = sample.assign(**{name: sample[name].to_numpy()[random.permutation(len(sample))]})
-            losses.append(unshuffled - roc_auc_score(label, predict(shuffled)))
+            losses.append(whole - roc_auc_score(label, predict(shuffled)))
         points.append({"feature": name, "loss": float(np.mean(losses)), "spread": float(np.std(losses))})
     return sorted(points, key=lambda point: -point["loss"])
 

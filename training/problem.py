@@ -68,6 +68,6 @@ def slices(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def cell(rows: pd.DataFrame) -> pd.Series[str]:
-    """Name the cell whose past rate is the first baseline: an answer that needs no model."""
+    """Name the cell whose past rate is the first baseline: what anybody could say without a model."""
     hour = (rows["departure_minute"] // 60).astype(int).astype(str)
     return rows["carrier"].astype(str) + " " + hour

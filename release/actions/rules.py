@@ -34,12 +34,12 @@ class Facts:
     other_request: str | None
     rollback: bool
     bake_seconds: float
-    verdict_said: str = "the gate refused itthing"
+    verdict_said: str = "the gate said nothing"
     data: Held = NOTHING
     baked: str | None = None
     remade: bool = False
     packaged: bool | None = False
-    packaged_said: str = "no statement names the image that was built of it"
+    packaged_said: str = "nobody stated which image was built of it"
 
 
 def judge(facts: Facts) -> Verdict:

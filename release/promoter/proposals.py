@@ -37,7 +37,7 @@ def verdict(proposal: Proposal, folder: str) -> tuple[bool, str]:
     A model may be added with nothing released, and be taken away whole: neither brings a version to production.
     """
     if proposal.files is None:
-        return False, "changes more files than are listed, so a release may be among them"
+        return False, "changes more files than are listed, so nobody can say that no release is among them"
     start = f"{folder}/" if folder not in ("", ".") else ""
     release = re.compile(rf"{re.escape(start)}apps/([^/]+)/{PRODUCTION}/{re.escape(RELEASE_FILE)}")
     for path, status, lines in proposal.files:

@@ -42,7 +42,7 @@ def move_back(
     now = wishes.champion(tracking, champion.name)  # last: until it is back, the next pass comes here again
     if now is not None and now.number == champion.number:
         wishes.move_champion(tracking, champion.name, to)
-    return f"champion is back at version {to}" if to else "there is no champion"
+    return f"champion is back at version {to}" if to else "nobody is champion"
 
 
 def record(context: Context, model: str, version: int, action: str, source: str | None, reason: str) -> None:

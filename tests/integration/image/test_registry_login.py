@@ -134,7 +134,7 @@ def test_without_a_login_with_a_wrong_one_and_with_a_token_that_is_over_nobody_k
     host, digest = behind_tokens
     found, said = Images().has(f"{host}/team/tiny", digest)
     assert found is None
-    assert said.endswith(f"its token server answered 401, and there is no login for {host}")
+    assert said.endswith(f"its token server answered 401, and nobody is logged in to {host}")
     wrong = base64.b64encode(b"ada:another").decode()
     found, said = as_written(tmp_path, {"auths": {host: {"auth": wrong}}}).has(f"{host}/team/tiny", digest)
     assert found is None
@@ -170,7 +170,7 @@ def test_a_registry_that_asks_for_a_name_gets_the_login(start: Start, tmp_path: 
     host, digest = start({"htpasswd": {"realm": "tests", "path": str(tmp_path / "htpasswd")}})
     assert as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)[0] is True
     found, said = Images().has(f"{host}/team/tiny", digest)
-    assert (found, said) == (None, f"the registry {host} answered 401: there is no login for {host}")
+    assert (found, said) == (None, f"the registry {host} answered 401: nobody is logged in to {host}")
 
 
 @pytest.mark.parametrize("kind", ["credsStore", "credHelpers"])

@@ -148,7 +148,7 @@ class Site:
         images = Images()
         with self.clone() as clone:
             health = asked_of(clone, self.cluster)
-            asked = (health, images.has, stored.intact)
+            asked = (health, images.has, stored.whole)
             yield Context(clone, Plain(clone), self.tracking, self.audit, *asked, self.bake_seconds)
 
     def cluster(self) -> Any:
