@@ -37,7 +37,7 @@ def export(tracking: Tracking, name: str, reference: str, folder: Path) -> dict[
     with tempfile.TemporaryDirectory(prefix="slipway-export-") as temporary:
         contents = fetch(tracking, version, tuple(DIGEST_TAGS), Path(temporary))
     manifest = _manifest(version, contents)
-    (folder / MANIFEST).unlink(missing_ok=True)  # a folder with a manifest is a complete one
+    (folder / MANIFEST).unlink(missing_ok=True)  # a folder with a manifest is a whole one
     for file, content in contents.items():
         write_bytes(folder / file, content)
     write_json(folder / MANIFEST, manifest)

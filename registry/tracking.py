@@ -2,7 +2,7 @@
 
 Every call that fails (a dead server, a refused login, a full disk) comes
 out as Unavailable with the store's address, without credentials in it; what
-was deleted comes out as BadInput with the command that restores it.
+somebody deleted comes out as BadInput with the command that restores it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tracking:
 
     @contextlib.contextmanager
     def asking(self, what: str) -> Iterator[None]:
-        """Turn whatever goes wrong inside into Unavailable; what was deleted in MLflow into BadInput."""
+        """Turn whatever goes wrong inside into Unavailable; what somebody deleted in MLflow into BadInput."""
         try:
             yield
         except SlipwayError:
@@ -94,7 +94,7 @@ class Tracking:
             return int(made.version)
 
     def set_alias(self, name: str, alias: str, number: int) -> None:
-        """Move an alias; a version that was just deleted is left alone."""
+        """Move an alias; a version that somebody has just deleted is left alone."""
         with self.asking(f"set the alias {alias} of {name}"):
             unless_it_is_gone(self.client.set_registered_model_alias, name, alias, str(number))
 
@@ -164,7 +164,7 @@ class Tracking:
             return {one.model_id for one in _pages(search, None, 100)}
 
     def deleted_run(self, run_id: str) -> bool:
-        """Return whether a run was deleted; one that MLflow does not know is not deleted but strange."""
+        """Say whether somebody deleted a run; one that MLflow does not know is not deleted but strange."""
         with self.asking(f"look up the run {run_id}"):
             run = unless_it_is_gone(self.client.get_run, run_id) if run_id else None
             return run is not None and run.info.lifecycle_stage == "deleted"

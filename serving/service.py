@@ -2,7 +2,7 @@
 
 BentoML owns the process here: its workers, its port, its signals. What the
 image's own entry point adds (bounded connections, draining) is not there;
-docs/adr/0020-the-hot-path.md lists what each way costs.
+docs/adr/0020-the-hot-path.md says what each way costs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Accepts connections, at most as many as fit.
 
 When the bound is reached, connections that wait for their client are closed in
-favour of the new one, so that strangers who hold all of them keep no one out,
-probes least of all. When descriptors run out nevertheless, accepting goes on
+favour of the new one, so that strangers who hold all of them keep nobody out,
+probes least of all. When descriptors run out all the same, accepting goes on
 as soon as there are some again.
 """
 
@@ -117,7 +117,7 @@ class Listener:
             connection.close()
 
     def _make_room(self) -> bool:
-        """Close some connections that wait for their client; return whether there were any."""
+        """Close some connections that wait for their client; say whether there were any."""
         waiting = [c for c in self._connections if c.transport is not None and not c.at_work]
         addresses = Counter(c.client and c.client[0] for c in waiting)
         # Who holds most loses first; of one address, what has waited longest.
