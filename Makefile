@@ -23,7 +23,7 @@ help: ## list the targets
 .PHONY: setup
 setup: .venv/synced ## make .venv with everything the project needs
 
-# Its scripts name the interpreter by its whole path, and the code of the project by the folder that it is in.
+# Its scripts name the interpreter by its full path, and the code of the project by the folder that it is in.
 MADE_AT := $(shell cat .venv/synced 2>/dev/null)
 ifneq ($(MADE_AT),$(CURDIR))
 .PHONY: .venv/synced
@@ -150,7 +150,7 @@ check: setup check-workflows ## format, lint, types, import contracts, workflows
 	uv lock --check
 
 .PHONY: format
-format: setup ## format the code and mend what ruff can mend
+format: setup ## format the code and fix what ruff can fix
 	ruff format .
 	ruff check --fix .
 
