@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ ROOMS = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["coverage"][
 FILES = sorted(path for room in [*ROOMS, "tools"] for path in (TOP / room).rglob("*.py"))
 
 
+@functools.cache
+def tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def name_of(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
@@ -27,7 +33,7 @@ def kinds() -> set[str]:
     classes = {
         node.name: {name_of(base) for base in node.bases}
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
     }
     known = {SlipwayError.__name__}
@@ -40,7 +46,7 @@ KINDS = kinds()
 
 
 def errors(text: str) -> Iterator[tuple[ast.Call, dict[str | None, ast.expr]]]:
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree(text)):
         if isinstance(node, ast.Call) and name_of(node.func) in KINDS:
             yield node, {word.arg: word.value for word in node.keywords}
 

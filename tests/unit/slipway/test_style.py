@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.slipway.test_errors import FILES, KINDS, TOP, name_of
+from tests.unit.slipway.test_errors import FILES, KINDS, TOP, name_of, tree
 
 STYLE = (TOP / "docs/style.md").read_text(encoding="utf-8")
 PAGES = [
@@ -47,7 +47,7 @@ def texts_of(node: ast.AST) -> Iterator[str]:
 
 def messages(path: Path) -> Iterator[str]:
     """Give the texts of a file's errors and log lines."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call):
             continue
         called = name_of(node.func)
