@@ -53,7 +53,7 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
         ({"in_registry": lambda *_: (None, "no answer")}, "image_in_registry"),
         ({"in_registry": lambda *_: (False, "gone")}, "image_in_registry"),
         ({"in_store": lambda *_: (None, "no answer")}, "model_in_store"),
-        ({"in_store": stored.intact}, "model_in_store"),  # a version whose files are nowhere
+        ({"in_store": stored.whole}, "model_in_store"),  # a version whose files are nowhere
     ],
 )
 def test_promotion_fails_closed(desk: Any, changes: dict[str, Any], rule: str) -> None:
