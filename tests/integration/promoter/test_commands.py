@@ -150,7 +150,7 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("trace", ["nothing-like-this"], 3, "is unknown to", {}),
     ("trace", ["nothing-like-this"], 5, "journal", {"SLIPWAY_DATABASE_URL": f"postgresql://ada:word@{nowhere()}/j"}),
     ("trace", ["tiny/9"], 3, "no version for", {}),
-    ("resume", ["tiny"], 3, "is not paused: there is nothing to resume", {}),
+    ("resume", ["tiny"], 3, "nothing to resume", {}),
     ("abort", ["tiny", "staging"], 3, "nothing to abort", {}),
     ("abort", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("resume", ["other"], 3, "other has no release", {}),
