@@ -23,12 +23,11 @@ import pyarrow as pa
 from slipway.atomic import write_json
 from slipway.errors import BadInput
 from training import contract, declared
-from training.layout import REPORTS
+from training.layout import CONTRACT, REPORTS
 from training.stage import run
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
-CONTRACT = Path("data/contract.yaml")
 RESULT = REPORTS / "validation.json"
 DATA_DOCS = REPORTS / "data_docs"
 SAMPLES = 3

@@ -1,0 +1,240 @@
+"""Two classes: any classifier with probabilities, and a threshold that comes from params.yaml or from costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
+
+from slipway import task as tasks
+from slipway.errors import BadInput
+from slipway.scores import Floats, log_losses, resample, scores
+from slipway.task import Scores
+from slipway.tasks.binary import Binary
+from training import baselines as answers_without_a_model
+from training import curves, held_out, pipeline
+from training import figures as pictures
+from training.contract import Target
+from training.estimators import CLASSIFIERS
+from training.params import Params, Train
+from training.tasks import Points, Test
+
+FAMILY = CLASSIFIERS
+SLICE_COLUMNS = (
+    ("{positive}", "rate", "{:.1%}"),
+    ("predicted", "mean_probability", "{:.1%}"),
+    ("ROC AUC", "roc_auc", "{:.3f}"),
+    ("log loss", "log_loss", "{:.4f}"),
+)
+DIFFERENCE = "in probability"
+MAX_RANK_DIFFERENCE = 1e-6
+# Two probabilities nearer than this may change their order by the rounding of float32 alone.
+SAME_RANK = 4e-6
+
+
+def declare(target: Target, train: Train, labels: pd.Series[Any]) -> Binary:
+    """Read the classes; without a word about them the target is 0 or 1, and the answer has no label.
+
+    Raises:
+        BadInput: the training rows do not have two classes, or `positive` is not one of them.
+    """
+    if train.interval is not None:
+        raise _without("train.interval", "an interval", "regression")
+    silent = target.task is None and target.positive is None and target.classes is None and train.decision is None
+    if silent:
+        _refuse_one_class(labels)
+        return Binary()
+    classes = tasks.checked_classes(target.classes or _seen(labels), 2, 2)
+    positive = _positive(target, classes)
+    threshold = train.decision.threshold if train.decision else None
+    ordered = tuple(sorted(classes, key=lambda value: value == positive))
+    task = Binary(ordered) if threshold is None else Binary(ordered, threshold)
+    present = set(task.targets(labels.to_numpy()).tolist())
+    if len(present) < 2:
+        raise _one_class(f"only {tasks.shown([ordered[place] for place in present])} in {len(labels):,} rows")
+    return task
+
+
+def fit(task: Binary, params: Params, rows: pd.DataFrame, target: np.ndarray) -> tuple[Pipeline, Binary, None]:
+    """Fit on all rows; where errors have costs, find the threshold on held-out blocks first."""
+    decision = params.train.decision
+    if decision is not None and decision.costs is not None:
+        held = held_out.blocks(rows["block"].to_numpy(), decision.share, "block", params.train.seed)
+        model = pipeline.fit(pipeline.build(params.train), rows[~held], target[~held])
+        chosen, cost = cheapest(target[held], learned(model, rows[held]), decision.costs.false_positive,
+                                decision.costs.false_negative)  # fmt: skip
+        print(f"train: threshold {chosen:.4f}: {cost:.4f} a row on {int(held.sum()):,} held-out rows", flush=True)
+        task = replace(task, threshold=chosen)
+    return pipeline.fit(pipeline.build(params.train), rows, target), task, None
+
+
+def cheapest(
+    target: np.ndarray, probability: Floats, false_positive: float, false_negative: float
+) -> tuple[float, float]:
+    """Return the threshold whose errors cost least, and that cost a row.
+
+    Candidates lie midway between neighbouring probabilities; of several, the middle one is taken.
+    """
+    order = np.argsort(probability, kind="stable")
+    ranked, actual = probability[order], np.asarray(target)[order]
+    misses = np.concatenate([[0], np.cumsum(actual)]) * false_negative  # everything below the cut is negative
+    alarms = (np.sum(1 - actual) - np.concatenate([[0], np.cumsum(1 - actual)])) * false_positive
+    cuts = np.concatenate([[0.0], (ranked[1:] + ranked[:-1]) / 2, [1.0]])
+    distinct = np.concatenate([[True], np.diff(ranked) > 0, [True]])
+    costs = np.where(distinct, misses + alarms, np.inf)
+    best = np.flatnonzero(costs == costs.min())
+    place = int(best[len(best) // 2])
+    return float(np.float32(cuts[place])), float(costs[place] / len(ranked))
+
+
+def settle(task: Binary, target: np.ndarray, answers: np.ndarray) -> Binary:  # noqa: ARG001 - as every task's
+    """Change nothing: the threshold is there already."""
+    return task
+
+
+def learned(model: Pipeline, rows: pd.DataFrame) -> Scores:
+    """Return scikit-learn's probability of the positive class, `(n,) float64`."""
+    return pipeline.positive(model, rows)
+
+
+def agreement(target: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
+    """Measure the difference in ROC AUC, which ranks decide."""
+    alone = resample(np.zeros(len(target)), 0, seed=0)
+    areas = [scores(target, p, alone)["roc_auc"][0] for p in (ours, theirs)]
+    rank = float(abs(areas[0] - areas[1]))
+    return {
+        "roc_auc_difference": rank,
+        "roc_auc_difference_allowed": max(MAX_RANK_DIFFERENCE, near_pairs(target, theirs)),
+    }
+
+
+def near_pairs(target: np.ndarray, probability: Floats) -> float:
+    """Return the share of (positive, negative) pairs that rounding may put in another order, 0 to 1.
+
+    One pair is a large share of a small table's: a limit on ROC AUC that is finer than one pair refuses rounding.
+    """
+    positive = np.asarray(target) == 1
+    misses = np.sort(probability[~positive])
+    hits = probability[positive]
+    below = np.searchsorted(misses, hits - SAME_RANK, side="left")
+    up_to = np.searchsorted(misses, hits + SAME_RANK, side="right")
+    return float((up_to - below).sum() / (len(hits) * len(misses)))
+
+
+def baselines(task: Binary, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:  # noqa: ARG001 - as every task's
+    """Answer by the past rate of the row's cell, and by a logistic regression."""
+    return {
+        "climatology": answers_without_a_model.climatology(train, test),
+        "logistic_regression": answers_without_a_model.logistic_regression(train, test)[:, 1],
+    }
+
+
+def refuse_test(test: pd.DataFrame, target: np.ndarray) -> None:
+    """Refuse test rows that cannot tell a good model from a bad one.
+
+    Raises:
+        BadInput: they have one class only.
+    """
+    if len(np.unique(target)) != 2:
+        raise BadInput(
+            "the label of the test rows has one class",
+            expected="both 0 and 1",
+            found=f"only {sorted(np.unique(target).tolist())} in {len(test):,} rows",
+            hint="correct prepare.test in params.yaml",
+        )
+
+
+def counts(target: np.ndarray) -> dict[str, int]:
+    """Count the positives."""
+    return {"positives": int(target.sum())}
+
+
+def measure(task: Binary, target: np.ndarray, answers: np.ndarray) -> dict[str, Any]:  # noqa: ARG001 - as every task's
+    """Measure one slice: ROC AUC is null where it has one class."""
+    label = target.astype(np.float64)
+    area = scores(label, answers, resample(np.zeros(len(label)), 0, seed=0))["roc_auc"][0]
+    return {
+        "rows": len(label),
+        "positives": int(label.sum()),
+        "roc_auc": None if np.isnan(area) else float(area),
+        "log_loss": float(log_losses(label, answers).mean()),
+        "mean_probability": float(answers.mean()),
+        "rate": float(label.mean()),
+    }
+
+
+def drawings(test: Test) -> dict[str, Points]:
+    """Give the points of every picture."""
+    models = {"model": test.ours, **test.baselines}
+    return {
+        "roc": curves.roc(test.target, models),
+        "precision_recall": curves.precision_recall(test.target, models),
+        "calibration": curves.calibration(test.target, models),
+        "importance": curves.importance(test.rows, test.ask, roc_auc_score, test.seed),
+    }
+
+
+def figures(drawings: dict[str, Points], positive: str) -> list[tuple[str, str]]:
+    """Draw them, each under its caption."""
+    return [
+        ("ROC", pictures.roc(drawings["roc"])),
+        ("Precision and recall", pictures.precision_recall(drawings["precision_recall"])),
+        (f"Calibration: are 20 % of the 20 % {positive}?", pictures.calibration(drawings["calibration"])),
+        ("What the model looks at", pictures.importance(drawings["importance"], "ROC AUC lost")),
+    ]
+
+
+def _seen(labels: pd.Series[Any]) -> list[Any]:
+    found = {tasks.plain(value) for value in labels.unique().tolist()} - {None}
+    return sorted(found, key=lambda value: (str(type(value)), value))
+
+
+def _positive(target: Target, classes: tuple[tasks.Label, ...]) -> tasks.Label:
+    if target.positive is None and set(classes) == {0, 1}:
+        return next(value for value in classes if value == 1)
+    if target.positive not in classes:
+        raise BadInput(
+            "data/contract.yaml does not say which value of the target is the positive one"
+            if target.positive is None
+            else f"data/contract.yaml: positive {target.positive!r} is not a value of the target",
+            expected=f"`positive:` with one of {tasks.shown(classes)}",
+            found=repr(target.positive) if target.positive is not None else "no `positive`",
+            hint=f"set `positive: {tasks.written(classes[-1])}` in data/contract.yaml",
+        )
+    return next(value for value in classes if value == target.positive)
+
+
+def _refuse_one_class(labels: pd.Series[Any]) -> None:
+    classes = sorted({str(tasks.plain(value)) for value in labels.unique().tolist()})
+    if classes == ["0", "1"]:
+        return
+    if len(classes) < 2:
+        raise _one_class(f"only {sorted(labels.unique())} in {len(labels):,} rows")
+    raise BadInput(
+        "the target has other values than 0 and 1",
+        expected="0 and 1, or `task` in data/contract.yaml",
+        found=tasks.shown(classes),
+        hint="set `task` and, for two classes, `positive` in data/contract.yaml",
+    )
+
+
+def _one_class(found: str) -> BadInput:
+    return BadInput(
+        "the label of the training rows has one class",
+        expected="both 0 and 1",
+        found=found,
+        hint="correct prepare in params.yaml",
+    )
+
+
+def _without(key: str, what: str, other: str) -> BadInput:
+    return BadInput(
+        f"params.yaml: {key} is given, but the task is binary",
+        expected=f"no {key}: {what} is of `task: {other}`",
+        found=key,
+        hint=f"remove {key} from params.yaml, or correct `task` in data/contract.yaml",
+    )
