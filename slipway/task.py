@@ -7,7 +7,7 @@ has one number, `(n, k)` where it has several. Everything else that a reader sho
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ MOST_CLASSES = 1000
 LONGEST_LABEL = 128
 # float32 keeps seven digits; another processor may round the last one differently.
 PROBABILITY_TOLERANCE = 1e-5
+TENTHS = tuple(round(0.1 * place, 1) for place in range(1, 11))
 
 
 class Task(ABC):
@@ -91,16 +92,19 @@ class Task(ABC):
     def refusal(self, scores: Scores) -> str | None:
         """Say why these cannot be scores; None where they can."""
 
+    def comparable(self, other: Task) -> bool:
+        """Say whether two models answer the same question, so that one may follow the other."""
+        return type(self) is type(other) and self.shape == other.shape
+
     @property
     def settings(self) -> dict[str, Any]:
         """What the whole answer rests on, beside the rows: such as the threshold of a decision."""
         return {}
 
     @property
-    def watched_numbers(self) -> dict[str, bool]:
-        """Whether each of `watched` is a number, by name."""
-        some = np.zeros((1, *self.shape), np.float32)
-        return {name: values.dtype.kind == "f" for name, values in self.watched(some).items()}
+    @abstractmethod
+    def edges(self) -> Mapping[str, tuple[float, ...]]:
+        """The upper ends of the buckets that each number of `watched` is counted in; what has none is text."""
 
     def expected(self, golden: Mapping[str, Any]) -> Scores:
         """Read the scores of golden.json.
@@ -124,6 +128,11 @@ def _bad_golden(key: str, found: str) -> BadInput:
         found=found,
         hint="dvc repro --force train",
     )
+
+
+def watched_name(name: str, features: Collection[str]) -> str:
+    """Name what is watched of an answer so that no feature has the same name."""
+    return f"{name} (answer)" if name in features else name
 
 
 def plain(value: Any) -> Any:

@@ -59,6 +59,10 @@ class Binary(Task):
         named = {"name": self.name, "classes": list(self.classes), "positive": self.classes[1]}
         return named | {"threshold": self.threshold}
 
+    def comparable(self, other: Task) -> bool:
+        """The classes are the same, where both have names."""
+        return isinstance(other, Binary) and (None in (self.classes, other.classes) or self.classes == other.classes)
+
     def scores(self, answered: Scores) -> Scores:
         """Take the positive class's column, `(n,)`."""
         return answered[:, 1]
@@ -89,6 +93,11 @@ class Binary(Task):
     def watched(self, scores: Scores) -> dict[str, npt.NDArray[Any]]:
         """Watch the probability."""
         return {self.answer: scores}
+
+    @property
+    def edges(self) -> Mapping[str, tuple[float, ...]]:
+        """Tenths."""
+        return {self.answer: task.TENTHS}
 
     def properties(self, description: str) -> dict[str, dict[str, Any]]:
         """Describe label and probability."""

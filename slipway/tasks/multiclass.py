@@ -47,6 +47,10 @@ class Multiclass(Task):
         """Name the classes."""
         return {"name": self.name, "classes": list(self.classes)}
 
+    def comparable(self, other: Task) -> bool:
+        """The classes are the same."""
+        return isinstance(other, Multiclass) and self.classes == other.classes
+
     def scores(self, answered: Scores) -> Scores:
         """Take every column."""
         return answered
@@ -75,6 +79,11 @@ class Multiclass(Task):
         """Watch the label, and how probable it is."""
         labels = np.array([task.written(name) for name in self.classes], object)[np.argmax(scores, axis=1)]
         return {"label": labels, "probability": scores.max(axis=1)}
+
+    @property
+    def edges(self) -> Mapping[str, tuple[float, ...]]:
+        """Tenths; the label is text."""
+        return {"probability": task.TENTHS}
 
     def properties(self, description: str) -> dict[str, dict[str, Any]]:
         """Describe label and probabilities."""

@@ -30,9 +30,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """`spread` is the standard deviation of the target in training, in `unit`."""
+    """`spread` is the standard deviation of the target in training, `minimum` and `maximum` its range, in `unit`."""
 
     spread: float
+    minimum: float
+    maximum: float
     interval: Interval
     unit: str | None = None
 
@@ -60,7 +62,12 @@ class Regression(Task):
     def described(self) -> dict[str, Any] | None:
         """Name unit, spread and interval."""
         interval = {"coverage": self.interval.coverage, "below": self.interval.below, "above": self.interval.above}
-        return {"name": self.name, "unit": self.unit, "standard_deviation": self.spread, "interval": interval}
+        seen = {"standard_deviation": self.spread, "minimum": self.minimum, "maximum": self.maximum}
+        return {"name": self.name, "unit": self.unit, **seen, "interval": interval}
+
+    def comparable(self, other: Task) -> bool:
+        """The unit is the same."""
+        return isinstance(other, Regression) and self.unit == other.unit
 
     def scores(self, answered: Scores) -> Scores:
         """Take the only column, `(n,)`."""
@@ -92,6 +99,11 @@ class Regression(Task):
     def watched(self, scores: Scores) -> dict[str, npt.NDArray[Any]]:
         """Watch the value."""
         return {"value": scores}
+
+    @property
+    def edges(self) -> Mapping[str, tuple[float, ...]]:
+        """Tenths of what the target was in training."""
+        return {"value": tuple(float(edge) for edge in np.linspace(self.minimum, self.maximum, 11)[1:])}
 
     def properties(self, description: str) -> dict[str, dict[str, Any]]:
         """Describe value and interval."""
@@ -143,10 +155,16 @@ def read(described: Mapping[str, Any] | None, output: str) -> Regression:  # noq
     try:
         found = given["interval"]
         interval = Interval(float(found["coverage"]), float(found["below"]), float(found["above"]))
-        read_ = Regression(float(given["standard_deviation"]), interval, given.get("unit"))
+        seen = [float(given[key]) for key in ("standard_deviation", "minimum", "maximum")]
+        task = Regression(*seen, interval, given.get("unit"))
     except (KeyError, TypeError, ValueError) as error:
         raise unreadable(Regression.name, repr(error)) from error
-    ends = (read_.spread, interval.below, interval.above)
-    if not all(map(math.isfinite, ends)) or not 0 < interval.coverage < 1 or interval.below + interval.above < 0:
+    ends = (*seen, interval.below, interval.above)
+    if (
+        not all(map(math.isfinite, ends))
+        or not 0 < interval.coverage < 1
+        or interval.below + interval.above < 0
+        or seen[1] >= seen[2]
+    ):
         raise unreadable(Regression.name, str(described))
-    return read_
+    return task

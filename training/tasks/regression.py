@@ -56,7 +56,8 @@ def declare(target: Target, train: Train, labels: pd.Series[Any]) -> Regression:
             found="train.decision",
             hint="remove train.decision from params.yaml, or correct `task` in data/contract.yaml",
         )
-    spread = float(np.std(numbers(labels.to_numpy())))
+    values = numbers(labels.to_numpy())
+    spread = float(np.std(values))
     if spread == 0:
         raise BadInput(
             "the target of the training rows has one value",
@@ -65,7 +66,8 @@ def declare(target: Target, train: Train, labels: pd.Series[Any]) -> Regression:
             hint="correct the target in prepare",
         )
     asked = train.interval or Asked()
-    return Regression(spread, Interval(asked.coverage, 0.0, 0.0), target.unit)
+    interval = Interval(asked.coverage, 0.0, 0.0)
+    return Regression(spread, float(values.min()), float(values.max()), interval, target.unit)
 
 
 def fit(

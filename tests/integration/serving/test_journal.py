@@ -195,7 +195,7 @@ def test_an_answer_is_bounded_whatever_is_stored(tmp_path: Path, new_database: C
 def test_migrating_twice_does_nothing_the_second_time(new_database: Callable[[], str]) -> None:
     url = new_database()
     before, after = upkeep.migrate(url)
-    assert before == after == "0002"
+    assert before == after == "0003"
 
 
 def test_migrating_without_a_database_says_so(tmp_path: Path) -> None:
