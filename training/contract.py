@@ -116,6 +116,8 @@ class Contract(Target):
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:
         for name, table in self.tables.items():
+            if table.label_share is not None and "positive" not in tasks.keys(self.name):
+                raise ValueError(f"tables.{name}.label_share is of a positive class, which `task: {self.name}` has not")
             other = table.shares_no_rows_with
             if other is not None and other not in self.tables:
                 raise ValueError(f"tables.{name}.shares_no_rows_with names `{other}`, which is no table here")
@@ -141,7 +143,8 @@ def load(path: Path) -> dict[str, Any]:
         _refuse_unlisted(path, name, table, declared.names() if table.get("features") else set())
         if table.get("features"):
             declared.refuse_nulls(path, name, table["columns"])
-    return {"tables": tables}
+    positive = {} if checked.positive is None else {"positive": checked.positive}
+    return {"tables": tables} | positive
 
 
 def target(path: Path) -> Target:

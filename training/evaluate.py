@@ -22,11 +22,11 @@ from slipway import tasks as answers
 from slipway.atomic import write_bytes, write_json
 from slipway.scores import Resamples, interval, resample
 from slipway.task import Task
-from training import graph, parity, probing, problem, report, slices, tasks, threads
+from training import evaluation, graph, parity, probing, problem, report, slices, tasks, threads
+from training.evaluation import Points, Test
 from training.layout import LABEL, MODEL, PREPARED, REPORTS
 from training.params import Params, load
 from training.stage import run
-from training.tasks import Points, Test
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def evaluate(
         BadInput: the test rows cannot tell models apart, or a target is not the task's.
         Refused: the graph and the Pipeline disagree.
     """
-    kind = tasks.of(task.name)
+    kind = evaluation.of(task.name)
     labels = test[LABEL]
     train, test = (rows.assign(**{LABEL: task.targets(rows[LABEL].to_numpy())}) for rows in (train, test))
     target = test[LABEL].to_numpy()
@@ -105,7 +105,7 @@ def _metrics(
         "estimator": params.train.estimator,
         **({} if task.described() is None else {"task": task.described()}),
         "rows": len(test),
-        **tasks.of(task.name).counts(target),
+        **evaluation.of(task.name).counts(target),
         "blocks": drawn.blocks,
         "confidence": confidence,
         "metrics": {metric: interval(draws, confidence) for metric, draws in model.items()},
@@ -135,10 +135,10 @@ def _agreed(test: pd.DataFrame, ours: np.ndarray, session: Any, model: Any, task
         return graph.predict(session, rows, task).astype(np.float64)
 
     def trained(rows: pd.DataFrame) -> np.ndarray:
-        return np.asarray(kind.learned(model, rows))
+        return np.asarray(kind.learned(task, model, rows))
 
     theirs = trained(test)
-    found = parity.compare(ours, theirs, task, kind.agreement(test[LABEL].to_numpy(), ours, theirs))
+    found = parity.compare(ours, theirs, task, evaluation.of(task.name).agreement(test[LABEL].to_numpy(), ours, theirs))
     if not found["passed"]:
         worst = int(np.argmax(parity.gaps(ours, theirs)))
         why = probing.cause(test, served, trained, worst, task.tolerance)

@@ -9,9 +9,9 @@ import jinja2
 
 from slipway import metrics as measures
 from slipway.task import Task
-from training import problem, tasks
+from training import evaluation, problem
+from training.evaluation import Evaluating, Points
 from training.params import Params
-from training.tasks import Points, Training
 
 
 def render(
@@ -26,7 +26,7 @@ def render(
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("training", package_path=""), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    kind, known = tasks.of(task.name), measures.of(task)
+    kind, known = evaluation.of(task.name), measures.of(task)
     named = [_inside(known.TITLES[name]) for name, higher in known.HIGHER_IS_BETTER.items() if higher]
     return environment.get_template("report.html.j2").render(
         metrics=metrics,
@@ -47,7 +47,7 @@ def render(
     )
 
 
-def _cells(row: dict[str, Any], kind: Training) -> dict[str, Any]:
+def _cells(row: dict[str, Any], kind: Evaluating) -> dict[str, Any]:
     cells = ["one class" if row[key] is None else form.format(row[key]) for _, key, form in kind.SLICE_COLUMNS]
     area = row.get("roc_auc")  # above the 0.5 of a guess, as a share of what is left
     return row | {"cells": cells, "bar": 200 * (area - 0.5) if area is not None and area > 0.5 else 0}

@@ -1,8 +1,8 @@
 """How good the answers of a task are, a file a task, by the names of `slipway/tasks/`: numpy alone.
 
 Each file has `HIGHER_IS_BETTER`, a metric's name to its direction; `BEATEN_ON`, what a baseline must lose on;
-`scores(task, target, answers, drawn)`, every metric on every draw of blocks; and `parts(task, target, answers)`, for
-each of `BEATEN_ON` that is compared as a mean: one value a row, whose mean on a draw is the metric there.
+`TUNED_ON`, what a search minimises first; `TITLES` for people; and `scores(task, target, answers, drawn)`, every
+metric on every draw of blocks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Metrics(Protocol):
 
     HIGHER_IS_BETTER: Mapping[str, bool]
     BEATEN_ON: tuple[str, ...]
+    TUNED_ON: tuple[str, ...]
     TITLES: Mapping[str, str]
 
     def scores(self, task: Any, target: npt.NDArray[Any], answers: Floats, drawn: Resamples) -> dict[str, Floats]: ...

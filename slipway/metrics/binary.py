@@ -10,9 +10,10 @@ from slipway.scores import HIGHER_IS_BETTER, Floats, Resamples
 from slipway.scores import scores as of_probabilities
 from slipway.tasks.binary import Binary
 
-__all__ = ["BEATEN_ON", "HIGHER_IS_BETTER", "TITLES", "scores"]
+__all__ = ["BEATEN_ON", "HIGHER_IS_BETTER", "TITLES", "TUNED_ON", "scores"]
 
 BEATEN_ON = ("roc_auc", "log_loss")
+TUNED_ON = ("log_loss", "roc_auc")  # by the first; the other is shown
 TITLES = {
     "roc_auc": "ROC AUC",
     "average_precision": "Average precision",

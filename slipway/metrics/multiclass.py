@@ -27,6 +27,7 @@ HIGHER_IS_BETTER = {
     "calibration_error": False,
 }
 BEATEN_ON = ("roc_auc", "log_loss")
+TUNED_ON = ("log_loss", "roc_auc")  # by the first; the other is shown
 TITLES = {
     "roc_auc": "ROC AUC, one against rest",
     "balanced_accuracy": "Balanced accuracy",

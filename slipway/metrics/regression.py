@@ -23,6 +23,7 @@ HIGHER_IS_BETTER = {
     "interval_width": False,
 }
 BEATEN_ON = ("rmse", "mae")
+TUNED_ON = ("rmse", "mae")  # by the first; the other is shown
 TITLES = {
     "rmse": "Root mean squared error",
     "mae": "Mean absolute error",

@@ -7,33 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from slipway import task as tasks
 from slipway.errors import BadInput
-from slipway.scores import Floats, log_losses, resample, scores
 from slipway.task import Scores
 from slipway.tasks.binary import Binary
-from training import baselines as answers_without_a_model
-from training import curves, held_out, pipeline
-from training import figures as pictures
+from training import held_out, pipeline
 from training.contract import Target
 from training.estimators import CLASSIFIERS
 from training.params import Params, Train
-from training.tasks import Points, Test
 
 FAMILY = CLASSIFIERS
-SLICE_COLUMNS = (
-    ("{positive}", "rate", "{:.1%}"),
-    ("predicted", "mean_probability", "{:.1%}"),
-    ("ROC AUC", "roc_auc", "{:.3f}"),
-    ("log loss", "log_loss", "{:.4f}"),
-)
-DIFFERENCE = "in probability"
-MAX_RANK_DIFFERENCE = 1e-6
-# Two probabilities nearer than this may change their order by the rounding of float32 alone.
-SAME_RANK = 4e-6
 
 
 def declare(target: Target, train: Train, labels: pd.Series[Any]) -> Binary:
@@ -65,7 +50,7 @@ def fit(task: Binary, params: Params, rows: pd.DataFrame, target: np.ndarray) ->
     if decision is not None and decision.costs is not None:
         held = held_out.blocks(rows["block"].to_numpy(), decision.share, "block", params.train.seed)
         model = pipeline.fit(pipeline.build(params.train), rows[~held], target[~held])
-        chosen, cost = cheapest(target[held], learned(model, rows[held]), decision.costs.false_positive,
+        chosen, cost = cheapest(target[held], learned(task, model, rows[held]), decision.costs.false_positive,
                                 decision.costs.false_negative)  # fmt: skip
         print(f"train: threshold {chosen:.4f}: {cost:.4f} a row on {int(held.sum()):,} held-out rows", flush=True)
         task = replace(task, threshold=chosen)
@@ -73,7 +58,7 @@ def fit(task: Binary, params: Params, rows: pd.DataFrame, target: np.ndarray) ->
 
 
 def cheapest(
-    target: np.ndarray, probability: Floats, false_positive: float, false_negative: float
+    target: np.ndarray, probability: Scores, false_positive: float, false_negative: float
 ) -> tuple[float, float]:
     """Return the threshold whose errors cost least, and that cost a row.
 
@@ -96,96 +81,9 @@ def settle(task: Binary, target: np.ndarray, answers: np.ndarray) -> Binary:  # 
     return task
 
 
-def learned(model: Pipeline, rows: pd.DataFrame) -> Scores:
+def learned(task: Binary, model: Pipeline, rows: pd.DataFrame) -> Scores:  # noqa: ARG001 - as every task's
     """Return scikit-learn's probability of the positive class, `(n,) float64`."""
     return pipeline.positive(model, rows)
-
-
-def agreement(target: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
-    """Measure the difference in ROC AUC, which ranks decide."""
-    alone = resample(np.zeros(len(target)), 0, seed=0)
-    areas = [scores(target, p, alone)["roc_auc"][0] for p in (ours, theirs)]
-    rank = float(abs(areas[0] - areas[1]))
-    return {
-        "roc_auc_difference": rank,
-        "roc_auc_difference_allowed": max(MAX_RANK_DIFFERENCE, near_pairs(target, theirs)),
-    }
-
-
-def near_pairs(target: np.ndarray, probability: Floats) -> float:
-    """Return the share of (positive, negative) pairs that rounding may put in another order, 0 to 1.
-
-    One pair is a large share of a small table's: a limit on ROC AUC that is finer than one pair refuses rounding.
-    """
-    positive = np.asarray(target) == 1
-    misses = np.sort(probability[~positive])
-    hits = probability[positive]
-    below = np.searchsorted(misses, hits - SAME_RANK, side="left")
-    up_to = np.searchsorted(misses, hits + SAME_RANK, side="right")
-    return float((up_to - below).sum() / (len(hits) * len(misses)))
-
-
-def baselines(task: Binary, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:  # noqa: ARG001 - as every task's
-    """Answer by the past rate of the row's cell, and by a logistic regression."""
-    return {
-        "climatology": answers_without_a_model.climatology(train, test),
-        "logistic_regression": answers_without_a_model.logistic_regression(train, test)[:, 1],
-    }
-
-
-def refuse_test(test: pd.DataFrame, target: np.ndarray) -> None:
-    """Refuse test rows that cannot tell a good model from a bad one.
-
-    Raises:
-        BadInput: they have one class only.
-    """
-    if len(np.unique(target)) != 2:
-        raise BadInput(
-            "the label of the test rows has one class",
-            expected="both 0 and 1",
-            found=f"only {sorted(np.unique(target).tolist())} in {len(test):,} rows",
-            hint="correct prepare.test in params.yaml",
-        )
-
-
-def counts(target: np.ndarray) -> dict[str, int]:
-    """Count the positives."""
-    return {"positives": int(target.sum())}
-
-
-def measure(task: Binary, target: np.ndarray, answers: np.ndarray) -> dict[str, Any]:  # noqa: ARG001 - as every task's
-    """Measure one slice: ROC AUC is null where it has one class."""
-    label = target.astype(np.float64)
-    area = scores(label, answers, resample(np.zeros(len(label)), 0, seed=0))["roc_auc"][0]
-    return {
-        "rows": len(label),
-        "positives": int(label.sum()),
-        "roc_auc": None if np.isnan(area) else float(area),
-        "log_loss": float(log_losses(label, answers).mean()),
-        "mean_probability": float(answers.mean()),
-        "rate": float(label.mean()),
-    }
-
-
-def drawings(test: Test) -> dict[str, Points]:
-    """Give the points of every picture."""
-    models = {"model": test.ours, **test.baselines}
-    return {
-        "roc": curves.roc(test.target, models),
-        "precision_recall": curves.precision_recall(test.target, models),
-        "calibration": curves.calibration(test.target, models),
-        "importance": curves.importance(test.rows, test.ask, roc_auc_score, test.seed),
-    }
-
-
-def figures(drawings: dict[str, Points], positive: str) -> list[tuple[str, str]]:
-    """Draw them, each under its caption."""
-    return [
-        ("ROC", pictures.roc(drawings["roc"])),
-        ("Precision and recall", pictures.precision_recall(drawings["precision_recall"])),
-        (f"Calibration: are 20 % of the 20 % {positive}?", pictures.calibration(drawings["calibration"])),
-        ("What the model looks at", pictures.importance(drawings["importance"], "ROC AUC lost")),
-    ]
 
 
 def _seen(labels: pd.Series[Any]) -> list[Any]:

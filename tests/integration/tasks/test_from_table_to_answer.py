@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema
-import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import psycopg
@@ -89,6 +89,9 @@ def test_the_report_shows_what_the_task_has(made: Made) -> None:
 def test_mlflow_opens_the_model_as_what_it_is(made: Made) -> None:
     tracking = store(made.root)
     version = made.registration.version
+    with warnings.catch_warnings():  # MLflow warns of its own types where this module is imported first
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
     model = mlflow.pyfunc.load_model(f"models:/small/{version.number}")
     features = made.test.drop(columns=["row_id", "block", "label"]).head(5).astype(np.float64)
     task = tasks.read(made.json("model/schema.json")["task"])
