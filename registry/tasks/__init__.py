@@ -12,6 +12,7 @@ import numpy.typing as npt
 from registry import params
 from registry.noninferiority import Advantage
 from registry.verdict import Rule
+from slipway import tasks
 from slipway.scores import Floats, Resamples
 from slipway.task import Task
 
@@ -53,6 +54,11 @@ class Judging(Protocol):
 def of(name: str) -> Judging:
     """Return the judging of the task of this name."""
     return cast("Judging", importlib.import_module(f"{__name__}.{name}"))
+
+
+def headlines() -> list[str]:
+    """Return the metric of each task that a list of versions shows."""
+    return sorted({of(name).HEADLINE for name in tasks.names()})
 
 
 def measured(task: Task, target: Target, answers: Floats) -> dict[str, float]:
