@@ -151,7 +151,10 @@ def checked_classes(classes: Sequence[Any], least: int, most: int) -> tuple[Labe
 
     Raises:
         BadInput: too few or too many, one is not text, a whole number, true or false, or two are written alike.
+        TypeError: they are no list.
     """
+    if isinstance(classes, str | Mapping):
+        raise TypeError("classes are a list")
     found = tuple(plain(value) for value in classes)
     for value in found:
         if not isinstance(value, str | int) or (isinstance(value, str) and not 0 < len(value) <= LONGEST_LABEL):
@@ -192,7 +195,7 @@ def positions(labels: Sequence[Any], classes: Sequence[Label]) -> npt.NDArray[np
             f"the target holds a value that is not a class, in row {where}",
             expected=f"one of {shown(classes)}",
             found=repr(plain(labels[where]))[:80],
-            hint="correct prepare, or `classes` in data/contract.yaml",
+            hint="correct prepare, or `classes` in data/contract.yaml; text such as no and 1 needs quotes there",
         )
     return np.array(found, np.int64)
 

@@ -44,7 +44,7 @@ def fit(params: Params, rows: pd.DataFrame, target: Target = UNDECLARED) -> Trai
         BadInput: the target is not the task's, or the estimator cannot be made or fitted.
     """
     kind = tasks.of(target.name)
-    pipeline.build(params.train, family=kind.FAMILY)  # a wrong name is told before the rows are looked at
+    pipeline.build(params.train, family=kind.FAMILY)  # a wrong name is an error before the rows are read
     task = kind.declare(target, params.train, rows[LABEL])
     numbers = task.targets(rows[LABEL].to_numpy())
     with threads.limited(params.train.threads):

@@ -141,7 +141,7 @@ def read(described: Mapping[str, Any] | None, output: str) -> Binary:
     try:
         classes = task.checked_classes(described["classes"], 2, 2)
         threshold = float(described["threshold"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise unreadable(Binary.name, repr(error)) from error
     if classes[1] != described.get("positive") or not 0 <= threshold <= 1:
         raise unreadable(Binary.name, f"positive {described.get('positive')!r}, threshold {threshold}")

@@ -157,7 +157,7 @@ def read(described: Mapping[str, Any] | None, output: str) -> Regression:  # noq
         interval = Interval(float(found["coverage"]), float(found["below"]), float(found["above"]))
         seen = [float(given[key]) for key in ("standard_deviation", "minimum", "maximum")]
         task = Regression(*seen, interval, given.get("unit"))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise unreadable(Regression.name, repr(error)) from error
     ends = (*seen, interval.below, interval.above)
     if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -101,7 +102,7 @@ def _positive(target: Target, classes: tuple[tasks.Label, ...]) -> tasks.Label:
             else f"data/contract.yaml: positive {target.positive!r} is not a value of the target",
             expected=f"`positive:` with one of {tasks.shown(classes)}",
             found=repr(target.positive) if target.positive is not None else "no `positive`",
-            hint=f"set `positive: {tasks.written(classes[-1])}` in data/contract.yaml",
+            hint=f"set `positive: {json.dumps(classes[-1], ensure_ascii=False)}` in data/contract.yaml",
         )
     return next(value for value in classes if value == target.positive)
 

@@ -84,11 +84,15 @@ def test_the_interval_lies_around_the_value() -> None:
         {"name": "binary", "classes": ["a", "b"], "positive": "b", "threshold": 1.5},
         {"name": "binary", "classes": ["a", "b", "c"], "positive": "b", "threshold": 0.5},
         {"name": "multiclass"},
+        {"name": "multiclass", "classes": "ab"},
+        {"name": "multiclass", "classes": {"a": 1, "b": 2}},
         {"name": "multiclass", "classes": ["a", "a"]},
         {"name": "multiclass", "classes": [1, "1"]},
         {"name": "multiclass", "classes": ["a", 1.5]},
         {"name": "multiclass", "classes": ["a", ""]},
         {"name": "regression"},
+        PRICE.described() | {"minimum": 10**400},  # type: ignore[operator]
+        PRICE.described() | {"interval": [0.9, 1, 1]},  # type: ignore[operator]
         PRICE.described() | {"interval": {"coverage": 1.0, "below": 1, "above": 1}},  # type: ignore[operator]
         PRICE.described() | {"standard_deviation": float("nan")},  # type: ignore[operator]
         PRICE.described() | {"interval": {"coverage": 0.9, "below": 1, "above": -2}},  # type: ignore[operator]
