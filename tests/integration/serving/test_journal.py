@@ -192,10 +192,26 @@ def test_an_answer_is_bounded_whatever_is_stored(tmp_path: Path, new_database: C
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
 
 
+def test_a_row_of_several_scores_has_them_together(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    url = new_database()
+    ship(tmp_path, url, [record("one"), record("three", scores=[0.5, 0.25, 0.25, 0.0, 0.75, 0.25])])
+    found = stored(url, "SELECT request_id, row, score, scores FROM prediction_rows ORDER BY 1, 2")
+    assert found == [
+        ("one", 0, 0.25, [0.25]),
+        ("one", 1, 0.5, [0.5]),
+        ("three", 0, None, [0.5, 0.25, 0.25]),
+        ("three", 1, None, [0.0, 0.75, 0.25]),
+    ]
+    pool = connect(url, 1)
+    shown = [json.loads(reader.find(pool, Breaker("database"), name, "alice") or b"") for name in ("one", "three")]
+    pool.close()
+    assert [one["scores"] for one in shown] == [[0.25, 0.5], [[0.5, 0.25, 0.25], [0.0, 0.75, 0.25]]]
+
+
 def test_migrating_twice_does_nothing_the_second_time(new_database: Callable[[], str]) -> None:
     url = new_database()
     before, after = upkeep.migrate(url)
-    assert before == after == "0002"
+    assert before == after == "0003"
 
 
 def test_migrating_without_a_database_says_so(tmp_path: Path) -> None:

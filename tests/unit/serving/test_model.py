@@ -37,7 +37,7 @@ def sealed(folder: Path) -> Path:
 def test_an_exported_version_loads_and_gives_its_golden_answers(exported: Path) -> None:
     served = model.load(exported)
     golden = json.loads((exported / "golden.json").read_bytes())
-    found = served.probabilities(*model.rows_to_arrays(golden["rows"], served.schema))
+    found = served.answered(*model.rows_to_arrays(golden["rows"], served.schema))
     np.testing.assert_allclose(found[:, 1], golden["probabilities"], atol=1e-6)
     assert (served.name, served.version) == ("flight-delay", "7")
 
