@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.store.files import Files, files
+from registry.store.files import Files, Places
 from registry.store.records import NOT_THERE, Records
 from registry.store.records import Version as Version
 from slipway import mlflow_errors
@@ -50,6 +50,11 @@ class Tracking:
         from registry.store import client
 
         return client.opened(self.uri)
+
+    def load_client(self) -> None:
+        """Import MLflow's client now, which takes seconds: whoever needs it soon does so beside other work."""
+        with self.asking("be opened"):
+            _ = self.client
 
     def asking(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Turn whatever goes wrong inside into Unavailable; what somebody deleted in MLflow into BadInput."""
@@ -153,8 +158,7 @@ def open_store(uri: str, environment: Mapping[str, str] = os.environ) -> Trackin
     """
     with _asking(without_credentials(uri), "be opened"):
         records, server = _reached(uri, environment)
-        files_at = functools.partial(files, uri=uri, server=server, environment=environment)
-        return Tracking(uri, records, files_at)
+        return Tracking(uri, records, Places(uri, server, environment))
 
 
 def _reached(uri: str, environment: Mapping[str, str]) -> tuple[Records, Server | None]:

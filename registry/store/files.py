@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -97,20 +98,34 @@ class ClientFiles:
         client.opened(self.uri)  # an address such as runs:/ is looked up in the global store
 
 
-def files(location: str, *, uri: str, server: Server | None, environment: Mapping[str, str]) -> Files:
-    """Return the files at `location`, of the store at `uri` or behind its `server`."""
-    parts = urlsplit(location)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return LocalFiles(Path(unquote(parts.path)))
-    if not parts.scheme and location.startswith("/"):
-        return LocalFiles(Path(location))
-    if parts.scheme == "mlflow-artifacts" and server is not None and not parts.netloc:
-        return ProxiedFiles(server, parts.path.strip("/"))
-    if parts.scheme == "s3":
+@dataclass(frozen=True)
+class Places:
+    """Opens the folder of an address, of the store at `uri` or behind its `server`."""
+
+    uri: str
+    server: Server | None
+    environment: Mapping[str, str] = field(repr=False)
+
+    def __call__(self, location: str) -> Files:
+        """Return the files at `location`."""
+        parts = urlsplit(location)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+            return LocalFiles(Path(unquote(parts.path)))
+        if not parts.scheme and location.startswith("/"):
+            return LocalFiles(Path(location))
+        if parts.scheme == "mlflow-artifacts" and self.server is not None and not parts.netloc:
+            return ProxiedFiles(self.server, parts.path.strip("/"))
+        if parts.scheme == "s3":
+            from registry.store import s3
+
+            return s3.files(location, self._s3, self.environment)
+        return ClientFiles(location, self.uri)
+
+    @functools.cached_property
+    def _s3(self) -> Any:
         from registry.store import s3
 
-        return s3.files(location, environment)
-    return ClientFiles(location, uri)
+        return s3.client(self.environment)
 
 
 def _raise_for_status(response: requests.Response) -> None:

@@ -38,14 +38,14 @@ class S3Files:
         return target
 
 
-def files(location: str, environment: Mapping[str, str]) -> S3Files:
-    """Return the files at `location`, an address s3://BUCKET/PREFIX."""
+def client(environment: Mapping[str, str]) -> Any:
+    """Return a client of S3, which takes a quarter of a second to make."""
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
 
     signature: Any = environment.get("MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION", "s3v4")
-    client = boto3.client(
+    return boto3.client(
         "s3",
         endpoint_url=environment.get("MLFLOW_S3_ENDPOINT_URL") or None,
         verify=False if environment.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1") else None,
@@ -54,7 +54,11 @@ def files(location: str, environment: Mapping[str, str]) -> S3Files:
             s3={"addressing_style": environment.get("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE") or "auto"},
         ),
     )
+
+
+def files(location: str, s3_client: Any, environment: Mapping[str, str]) -> S3Files:
+    """Return the files at `location`, an address s3://BUCKET/PREFIX."""
     account = environment.get("MLFLOW_S3_EXPECTED_BUCKET_OWNER")
     owner = {"ExpectedBucketOwner": account} if account else {}
     parts = urlsplit(location)
-    return S3Files(client, parts.netloc, parts.path.strip("/"), owner)
+    return S3Files(s3_client, parts.netloc, parts.path.strip("/"), owner)
