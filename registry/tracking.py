@@ -182,7 +182,7 @@ def _reached(uri: str, environment: Mapping[str, str]) -> tuple[Records, Server 
 def _asking(where: str, what: str) -> Iterator[None]:
     try:
         yield
-    except SlipwayError:
+    except (SlipwayError, ModuleNotFoundError):  # a library that is missing is no matter of the store
         raise
     except Exception as error:  # SQLAlchemy, requests, botocore and OSError come through
         raise mlflow_errors.known(error, what, where) or Unavailable(

@@ -32,10 +32,11 @@ def serves(environment: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class Server:
-    """A server's address, and how it is asked; `timeout` in seconds."""
+    """A server's address, and how it is asked; `timeout` in seconds, `verify` also a file of certificates."""
 
     address: str
     timeout: float
+    verify: bool | str
     session: requests.Session = field(repr=False)
 
     def ask(self, method: str, path: str, **content: Any) -> requests.Response:
@@ -44,7 +45,9 @@ class Server:
         Raises:
             requests.RequestException: no answer, or a transient failure that stays.
         """
-        return self.session.request(method, self.address + path, timeout=self.timeout, **content)
+        # Given each time: a session's own counts less than REQUESTS_CA_BUNDLE.
+        url = self.address + path
+        return self.session.request(method, url, timeout=self.timeout, verify=self.verify, **content)
 
     def call(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
         """Call the REST interface with these fields; return what it answered.
@@ -92,11 +95,10 @@ def server(uri: str, environment: Mapping[str, str]) -> Server:
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     session.headers.update(login(environment).headers())
-    session.verify = environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or not _set(
-        environment, "MLFLOW_TRACKING_INSECURE_TLS", default=False
-    )
     session.cert = environment.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None
-    return Server(uri.rstrip("/"), number("TIMEOUT", 120), session)
+    insecure = _set(environment, "MLFLOW_TRACKING_INSECURE_TLS", default=False)
+    verify = environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or not insecure
+    return Server(uri.rstrip("/"), number("TIMEOUT", 120), verify, session)
 
 
 @dataclass(frozen=True)

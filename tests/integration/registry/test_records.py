@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from registry.store.client import ClientRecords, opened
@@ -36,12 +38,15 @@ class Filled:
     deleted_model: str
 
 
-def fill(tracking: Tracking, artifacts: str | None) -> Filled:
-    client: Any = opened(tracking.uri)
+def fill(uri: str, artifacts: str | None) -> Filled:
+    client: Any = opened(uri)
+    client.search_registered_models()  # MLflow makes the tables
+    tracking = open_store(uri)
     run, model_id = uploaded(tracking, "tiny", artifacts=artifacts)
     gone, deleted = uploaded(tracking, "tiny", artifacts=artifacts)
     client.create_model_version("tiny", f"models:/{model_id}", run_id=run, tags={"a": "1", "ä": "ö"}, model_id=model_id)
     client.create_model_version("tiny", f"models:/{deleted}", run_id=gone, model_id=deleted)
+    client.create_model_version("tiny", "s3://nowhere/model")
     client.create_model_version("tiny", "s3://nowhere/model")
     client.delete_model_version("tiny", "3")
     client.create_registered_model("bare")
@@ -53,24 +58,32 @@ def fill(tracking: Tracking, artifacts: str | None) -> Filled:
     return Filled(tracking, ClientRecords(client), run, gone, model_id, deleted)
 
 
-@pytest.fixture
-def embedded(store: Any) -> Filled:
-    return fill(open_store(store.uri), store.artifacts)
+LONG = [pytest.param(kind, marks=pytest.mark.long) for kind in ("PostgreSQL and S3", "server")]
 
 
-LONG = [pytest.param(kind, marks=pytest.mark.long) for kind in ("PostgreSQL", "server")]
-
-
-@pytest.fixture(params=["SQLite", *LONG])
-def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filled]:
+@pytest.fixture(scope="module", params=["SQLite", *LONG])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    folder = tmp_path_factory.mktemp("filled")
+    if request.param == "PostgreSQL and S3":
+        s3 = request.getfixturevalue("s3")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in s3.environment().items():
+                patch.setenv(name, value)
+            yield fill(new_database(request.getfixturevalue("postgres")), f"s3://{s3.bucket}/records")
+        return
+    store, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+    shutil.copy(request.getfixturevalue("template") / "mlflow.db", folder / "mlflow.db")
     if request.param == "SQLite":
-        yield request.getfixturevalue("embedded")
-    elif request.param == "PostgreSQL":
-        yield fill(open_store(request.getfixturevalue("postgres")), (tmp_path / "artifacts").as_uri())
+        yield fill(store, artifacts)
     else:
-        store = request.getfixturevalue("store")
-        with serving_mlflow(store.uri, store.artifacts, tmp_path / "server.log") as url:
-            yield fill(open_store(url), None)
+        with serving_mlflow(store, artifacts, folder / "server.log") as url:
+            yield fill(url, None)
+
+
+def new_database(postgres: str) -> str:
+    with psycopg.connect(postgres.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE records")
+    return postgres.replace("/postgres?", "/records?")
 
 
 def refusal(call: Callable[[], object]) -> str:

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from registry.store import rest
 from registry.store.records import Refusal
@@ -105,9 +107,30 @@ def test_the_login_is_sent_and_never_shown(answers: Answers, tmp_path: Path) -> 
     assert secret not in str(refused.value) + repr(opened)
 
 
-def test_tls_is_as_mlflows_variables_say(tmp_path: Path) -> None:
-    home = {"HOME": str(tmp_path)}
-    assert rest.server("https://a", home).session.verify is True
-    assert rest.server("https://a", {**home, "MLFLOW_TRACKING_INSECURE_TLS": "true"}).session.verify is False
-    assert rest.server("https://a", {**home, "MLFLOW_TRACKING_SERVER_CERT_PATH": "ca.pem"}).session.verify == "ca.pem"
-    assert rest.server("https://a", {**home, "MLFLOW_TRACKING_CLIENT_CERT_PATH": "me.pem"}).session.cert == "me.pem"
+class Recording(HTTPAdapter):
+    """Keeps how it was asked to check the server, and answers nothing."""
+
+    def send(self, *_: Any, **named: Any) -> requests.Response:
+        self.kept = named
+        raise requests.ConnectionError
+
+
+@pytest.mark.parametrize(
+    ("variables", "name", "value"),
+    [
+        ({"MLFLOW_TRACKING_INSECURE_TLS": "true"}, "verify", False),
+        ({"MLFLOW_TRACKING_SERVER_CERT_PATH": "ca.pem"}, "verify", "ca.pem"),
+        ({"MLFLOW_TRACKING_CLIENT_CERT_PATH": "me.pem"}, "cert", "me.pem"),
+        ({}, "verify", "/of/the/machine.pem"),
+        ({"MLFLOW_HTTP_REQUEST_TIMEOUT": "7"}, "timeout", 7.0),
+    ],
+)
+def test_a_server_is_checked_as_mlflows_variables_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], name: str, value: object
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/the/machine.pem")
+    server, adapter = rest.server("https://a", {"HOME": str(tmp_path), **variables}), Recording()
+    server.session.mount("https://", adapter)
+    with pytest.raises(requests.ConnectionError):
+        server.call("GET", "/runs/get")
+    assert adapter.kept[name] == value
