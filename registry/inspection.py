@@ -19,7 +19,7 @@ RETRAIN = "dvc repro --force train"
 
 @dataclass(frozen=True)
 class Scored:
-    """What a graph answered: `(n_rows, …)` scores of its task, and milliseconds for one row."""
+    """What a graph answered: `(n_rows, …)` scores of its task, and milliseconds of CPU time for one row."""
 
     answers: Floats
     latency_p99_ms: float

@@ -89,6 +89,7 @@ def register(
             there = _survivor(tracking, candidate)
             if there is None:
                 say("scoring and judging")
+                tracking.load_client()
                 scored = inspection.scored(scoring)
                 inspection.refuse_own_rows(folder / "model")
                 champion = _champion(tracking, candidate, folder)

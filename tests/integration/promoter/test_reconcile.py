@@ -229,12 +229,12 @@ class FusedGit(Git):
 
 
 @dataclass(frozen=True)
-class FusedClient:
-    client: Any
+class FusedRecords:
+    records: Any
     fuse: Fuse
 
     def __getattr__(self, name: str) -> Any:
-        call = getattr(self.client, name)
+        call = getattr(self.records, name)
         if not name.startswith(("set_", "delete_")):
             return call
         return lambda *words, **named: self.fuse.around(name, lambda: call(*words, **named))
@@ -258,7 +258,7 @@ def cut_off(site: Any, left: int, after: bool) -> bool:
     with site.context() as context:
         clone = replace(context.clone, git=FusedGit(context.clone.git.folder, context.clone.git.config, fuse))
         real = site.tracking()
-        tracking = Tracking(real.uri, FusedClient(real.client, fuse))
+        tracking = Tracking(real.uri, FusedRecords(real.records, fuse), real.files_at)
         fused = replace(
             context, clone=clone, forge=replace(context.forge, clone=clone), open_tracking=lambda: tracking,
             audit=FusedAudit(site.audit.engine, fuse),

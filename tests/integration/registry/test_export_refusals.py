@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from registry.export import DIGEST_TAGS, export
-from slipway.errors import Refused, SlipwayError, Unavailable
+from slipway.errors import Refused, Unavailable
 
 # MLflow's own: it warns of what its next release will change.
 pytestmark = [
@@ -42,17 +42,13 @@ def test_a15_code_that_an_mlmodel_names_is_never_run(stored: Path, store: Any, t
     assert mark.exists(), "whoever loads it runs it"
 
 
-@pytest.mark.parametrize(
-    ("target", "error"),
-    [("/etc/passwd", Unavailable), ("schema.json", Refused)],
-    ids=["outside: MLflow refuses it", "inside: it has another digest"],
-)
+@pytest.mark.parametrize("target", ["/etc/passwd", "schema.json"], ids=["outside", "inside"])
 def test_a15_a_link_in_the_store_is_not_followed_into_an_export(
-    stored: Path, store: Any, tmp_path: Path, target: str, error: type[SlipwayError]
+    stored: Path, store: Any, tmp_path: Path, target: str
 ) -> None:
     (stored / "golden.json").unlink()
     (stored / "golden.json").symlink_to(target)
-    with pytest.raises(error, match=r"golden\.json"):
+    with pytest.raises(Refused, match=r"golden\.json of tiny version 1 is refused"):
         export(store.open(), "tiny", "1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
