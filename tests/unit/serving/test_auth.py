@@ -196,7 +196,7 @@ def test_roles_that_nobody_knows_give_nothing(keyset: KeySet) -> None:
         None,
     ],
 )
-def test_a27_a_key_that_must_not_verify_is_skipped_with_its_reason(entry: Any) -> None:
+def test_a27_a_key_that_must_not_verify_is_skipped_with_its_reason(entry: object) -> None:
     found = jwks.parse(json.dumps({"keys": [entry, ED_JWK]}).encode())
     assert set(found.by_kid) == {"e"}
     assert len(found.skipped) == 1
@@ -258,7 +258,7 @@ def test_a27_keys_and_tokens_without_kid(tmp_path: Path) -> None:
     "value", [10**400, 10**30, 1e300, float("nan"), float("inf"), -1, -0.5, True, "99999999999", [], {}]
 )
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-def test_a27_a_time_that_is_no_time_is_refused(keyset: KeySet, name: str, value: Any) -> None:
+def test_a27_a_time_that_is_no_time_is_refused(keyset: KeySet, name: str, value: object) -> None:
     refused(keyset, signed(**{name: value}))
 
 
@@ -297,7 +297,7 @@ def test_a27_roles_are_found_where_providers_put_them(keyset: KeySet, path: str,
 
 
 @pytest.mark.parametrize("roles", [{"predict": 1}, 7, [["predict"]], [{"predict": True}], "predicts", None])
-def test_a27_other_shapes_of_roles_give_nothing(keyset: KeySet, roles: Any) -> None:
+def test_a27_other_shapes_of_roles_give_nothing(keyset: KeySet, roles: object) -> None:
     assert ask(keyset, signed(roles=roles)).roles == frozenset()
 
 

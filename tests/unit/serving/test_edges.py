@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from types import SimpleNamespace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +45,7 @@ def status(reader: Reader, body: bytes) -> int:
 
 @pytest.mark.parametrize("name", [*NAMES, None])
 @pytest.mark.parametrize("missing", ["refuse", "accept"])
-def test_a28_any_name_that_a_table_has_is_read(name: str | None, missing: Any) -> None:
+def test_a28_any_name_that_a_table_has_is_read(name: str | None, missing: Literal["refuse", "accept"]) -> None:
     names = NAMES if name is None else (name, name + "2")
     contract = schema_of(*(Feature(n, "number" if i % 2 else "string", missing) for i, n in enumerate(names)))
     reader = Reader(contract, 10)
@@ -192,7 +192,7 @@ def test_a28_a_limit_holds_as_float32_in_every_reader(limit: float) -> None:
 
 @pytest.mark.parametrize("kind", ["number", "integer"])
 @pytest.mark.parametrize("text", ["1" + "0" * 300, "-1" + "0" * 300, "1" + "0" * 39, "3.4028236e38", "1e308"])
-def test_a28_a_number_past_float32_is_refused_by_every_reader(kind: Any, text: str) -> None:
+def test_a28_a_number_past_float32_is_refused_by_every_reader(kind: Literal["number", "integer"], text: str) -> None:
     contract = schema_of(Feature("x", kind, "refuse"))
     assert set(every_reader(contract, text).values()) == {False}
 

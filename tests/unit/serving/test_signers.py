@@ -65,7 +65,7 @@ def test_a28_the_smoke_tests_key_signs_for_predict_alone_whatever_is_claimed(fol
 
 
 @pytest.mark.parametrize("roles", [["operate"], [], "operate", None])
-def test_without_the_role_predict_it_may_do_nothing(folder: Path, roles: Any) -> None:
+def test_without_the_role_predict_it_may_do_nothing(folder: Path, roles: object) -> None:
     principal = ask(folder, bearer(SMOKE_KEY, "own", roles=roles))
     assert principal.roles == set()
 

@@ -147,7 +147,7 @@ def test_a07_what_is_not_json_or_too_deep_is_400(reader: Reader, text: bytes) ->
         None,
     ],
 )
-def test_other_shapes_are_422(reader: Reader, content: Any) -> None:
+def test_other_shapes_are_422(reader: Reader, content: object) -> None:
     assert refused(reader, json.dumps(content).encode()).status == 422
 
 
