@@ -79,7 +79,7 @@ def tune(wide: bool) -> Listing:
 Shown = Callable[[bool], Any]
 
 # What each shows on the narrowest terminal, uncut; what it shows with --wide.
-SHOWN = {
+SHOWN: dict[Shown, tuple[tuple[str, ...], tuple[str, ...]]] = {
     status: (("staging", "version 12", "differs", "ok"), (MODEL, DIGEST[7:19], "champion 12, passed")),
     audit: (("1041", WHEN[:16], "rollback", "12", DIGEST[7:19]), (WHEN, str(ANN), DIGEST, REASON, MODEL)),
     history: ((WHEN[:16], "12", "promote", BOB.email, DIGEST[7:19]), (WHEN, str(ANN), str(BOB), DIGEST, SHA)),

@@ -259,7 +259,8 @@ def test_a27_keys_and_tokens_without_kid(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 def test_a27_a_time_that_is_no_time_is_refused(keyset: KeySet, name: str, value: object) -> None:
-    refused(keyset, signed(**{name: value}))
+    claim: dict[str, Any] = {name: value}
+    refused(keyset, signed(**claim))
 
 
 def test_a27_a_time_with_a_fraction_is_a_time(keyset: KeySet) -> None:
