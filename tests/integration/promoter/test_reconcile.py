@@ -77,7 +77,7 @@ def test_an_alias_that_may_not_move_is_put_back_with_the_reason(site: PromoterSi
     assert kinds(site) == []
 
 
-def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site: PromoterSite) -> None:
+def test_a_champion_whose_files_are_not_what_was_registered_is_put_back(site: PromoterSite) -> None:
     site.put("staging", 2)
     source = site.tracking().client.get_model_version("tiny", "2").source.removeprefix("file://")
     (Path(source) / "schema.json").write_text("{}")
@@ -93,7 +93,7 @@ def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site
     assert site.requests() == []
 
 
-def test_f23_a_release_without_files_and_files_without_a_row_are_said(site: PromoterSite, tmp_path: Path) -> None:
+def test_a_release_without_files_and_files_without_a_row_are_said(site: PromoterSite, tmp_path: Path) -> None:
     client = site.tracking().client
     client.delete_model_version("tiny", "4")
     run, model_id = uploaded(site.tracking(), "tiny")

@@ -26,7 +26,7 @@ def stored(root: Path, store: Store) -> Path:
     return next((root / "var/mlflow/artifacts").rglob("MLmodel")).parent
 
 
-def test_a15_code_that_an_mlmodel_names_is_never_run(stored: Path, store: Store, tmp_path: Path) -> None:
+def test_code_that_an_mlmodel_names_is_never_run(stored: Path, store: Store, tmp_path: Path) -> None:
     mark = tmp_path / "was-run"
     (stored / "code").mkdir()
     (stored / "code/evil_loader.py").write_text(
@@ -47,7 +47,7 @@ def test_a15_code_that_an_mlmodel_names_is_never_run(stored: Path, store: Store,
     [("/etc/passwd", Unavailable), ("schema.json", Refused)],
     ids=["outside: MLflow refuses it", "inside: it has another digest"],
 )
-def test_a15_a_link_in_the_store_is_not_followed_into_an_export(
+def test_a_link_in_the_store_is_not_followed_into_an_export(
     stored: Path, store: Store, tmp_path: Path, target: str, error: type[SlipwayError]
 ) -> None:
     (stored / "golden.json").unlink()

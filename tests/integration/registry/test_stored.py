@@ -30,7 +30,7 @@ def folder(root: Path, store: Store) -> Path:
 
 
 @pytest.mark.parametrize("file", DIGEST_TAGS)
-def test_f23_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Store, file: str) -> None:
+def test_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Store, file: str) -> None:
     tracking = store.open()
     (version,) = tracking.versions("tiny")
     assert stored.whole(tracking, version) == (True, "the artifact store has what was registered")
@@ -43,7 +43,7 @@ def test_f23_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Stor
     assert stored.missing(tracking, version) == [file]
 
 
-def test_f23_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, store: Store, tmp_path: Path) -> None:
+def test_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, store: Store, tmp_path: Path) -> None:
     tracking = store.open()
     uploaded(tracking, "tiny", artifacts=store.artifacts)
     database, backup = root / "var/mlflow/mlflow.db", tmp_path / "backup.db"
@@ -58,7 +58,7 @@ def test_f23_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, s
 
 
 @pytest.mark.long
-def test_f23_an_s3_behind_a_server_that_is_slow_fails_or_lost_half(
+def test_an_s3_behind_a_server_that_is_slow_fails_or_lost_half(
     proxy: Proxy, store: Store, s3: S3, named: Callable[[str], Path]
 ) -> None:
     remote = type(store)(proxy.url, None)

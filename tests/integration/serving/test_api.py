@@ -111,7 +111,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
-def test_a04_every_role_against_every_route(
+def test_every_role_against_every_route(
     server: Server, client: NewClient, method: str, path: str, allowed: set[str]
 ) -> None:
     headers = {"content-type": "application/json"}
@@ -127,7 +127,7 @@ def test_probes_are_open(server: Server, path: str) -> None:
     assert httpx.get(server.url + path).status_code == 200
 
 
-def test_a04_other_peoples_predictions_are_not_found(server: Server, client: NewClient, golden: Golden) -> None:
+def test_other_peoples_predictions_are_not_found(server: Server, client: NewClient, golden: Golden) -> None:
     made = client(server, "alice", "predict").predict(golden["rows"][:1]).json()["request_id"]
     path = f"/predictions/{made}"
     owner, other, operator = (
@@ -145,7 +145,7 @@ def test_other_methods_and_paths_are_refused(server: Server, client: NewClient) 
     assert http.get("/../../etc/passwd").status_code == 404
 
 
-def test_a07_a_large_body_is_refused_and_takes_no_memory(server: Server, client: NewClient, golden: Golden) -> None:
+def test_a_large_body_is_refused_and_takes_no_memory(server: Server, client: NewClient, golden: Golden) -> None:
     before = server.memory()
     for chunked in (False, True):
         status = _pour(server, client(server).http.headers["authorization"], 100 << 20, chunked)
@@ -173,7 +173,7 @@ def _pour(server: Server, authorization: str, size: int, chunked: bool) -> int |
     return int(answer.split()[1]) if answer else None
 
 
-def test_a08_compressed_bodies_are_refused(server: Server, client: NewClient, golden: Golden) -> None:
+def test_compressed_bodies_are_refused(server: Server, client: NewClient, golden: Golden) -> None:
     bomb = gzip.compress(bytes(50 << 20))
     before = server.memory()
     for coding in ("gzip", "deflate", "br"):
@@ -187,7 +187,7 @@ def test_a08_compressed_bodies_are_refused(server: Server, client: NewClient, go
     "kind",
     ["application/vnd.bentoml+pickle", "application/octet-stream", "multipart/form-data; boundary=x", "text/plain", ""],
 )
-def test_a09_other_media_types_are_refused(server: Server, client: NewClient, golden: Golden, kind: str) -> None:
+def test_other_media_types_are_refused(server: Server, client: NewClient, golden: Golden, kind: str) -> None:
     headers = {"content-type": kind, "Payload-Container": "DefaultContainer", "Batch-Size": "1", "Args-Number": "1"}
     content = b"--x\r\nContent-Disposition: form-data; name=rows\r\n\r\nhttp://127.0.0.1:1/x\r\n--x--"
     before = len(psutil.Process(server.process.pid).net_connections())
@@ -199,7 +199,7 @@ def test_a09_other_media_types_are_refused(server: Server, client: NewClient, go
 
 
 @pytest.mark.parametrize("part", ["nothing", "head", "body", "drip"])
-def test_a10_a_slow_client_is_cut(server: Server, client: NewClient, golden: Golden, part: str) -> None:
+def test_a_slow_client_is_cut(server: Server, client: NewClient, golden: Golden, part: str) -> None:
     sent = {"nothing": b"", "head": b"POST /predict HTTP/1.1\r\nhost", "drip": b"POST /predict HTTP/1.1\r\nx: "}
     body = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
     began = time.monotonic()
@@ -224,7 +224,7 @@ def _drip(connection: socket.socket) -> None:
         return
 
 
-def test_a10_a_head_without_end_is_cut(server: Server) -> None:
+def test_a_head_without_end_is_cut(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -237,7 +237,7 @@ def _pour_head(connection: socket.socket) -> None:
         time.sleep(0.0005)
 
 
-def test_a12_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
+def test_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
     server: Server, client: NewClient, golden: Golden, database: str, bearer: Callable[..., str]
 ) -> None:
     evil = "x'); DROP TABLE predictions; --"
@@ -279,9 +279,7 @@ def test_no_training_library_and_no_pickle_reader_in_the_running_process(
 
 
 @pytest.mark.long
-def test_a11_a_spoofed_address_gives_no_more(
-    start: Start, client: NewClient, golden: Golden, redis_server: Redis
-) -> None:
+def test_a_spoofed_address_gives_no_more(start: Start, client: NewClient, golden: Golden, redis_server: Redis) -> None:
     limits = {"burst_limit": "20/second", "sustained_limit": "40/hour"}
     server = start(redis_url=redis_server.url, redis_timeout_seconds=0.5, **limits)
     subject = client(server, "greedy", "predict")

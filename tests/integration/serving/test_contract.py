@@ -53,13 +53,11 @@ def attack(server: Server, bearer: Callable[..., str], cases: int) -> int:
 
 
 @pytest.mark.long
-def test_a13_generated_requests_never_break_the_contract(server: Server, bearer: Callable[..., str]) -> None:
+def test_generated_requests_never_break_the_contract(server: Server, bearer: Callable[..., str]) -> None:
     assert attack(server, bearer, 200) >= 150
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1500)
-def test_a13_ten_thousand_generated_requests_never_break_the_contract(
-    server: Server, bearer: Callable[..., str]
-) -> None:
+def test_ten_thousand_generated_requests_never_break_the_contract(server: Server, bearer: Callable[..., str]) -> None:
     assert attack(server, bearer, 16_000) >= 10_000

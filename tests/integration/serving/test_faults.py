@@ -22,10 +22,10 @@ from tests.integration.serving.load import GENEROUS, Load, holds_exactly, journa
 
 @pytest.mark.parametrize(
     "down",
-    [pytest.param(False, id="f07-database-up", marks=pytest.mark.long), pytest.param(True, id="f08-database-down")],
+    [pytest.param(False, id="database-up", marks=pytest.mark.long), pytest.param(True, id="database-down")],
 )
 @pytest.mark.long
-def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
+def test_killed_with_rows_in_the_spool_none_lost_none_twice(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, down: bool
 ) -> None:
     url = own_postgres.new_database()
@@ -50,7 +50,7 @@ def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
 
 
 @pytest.mark.long
-def test_f08_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
+def test_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = own_postgres.new_database()
@@ -69,7 +69,7 @@ def test_f08_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
 
 
 @pytest.mark.long
-def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
+def test_spool_full_is_503_and_counted_never_a_silent_drop(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url = own_postgres.new_database()
@@ -140,7 +140,7 @@ def test_a_stopped_database_answers_lookups_within_their_time(
 
 
 @pytest.mark.long
-def test_f13_sigterm_under_load_drains_without_a_reset(start: Start, client: NewClient, golden: Golden) -> None:
+def test_sigterm_under_load_drains_without_a_reset(start: Start, client: NewClient, golden: Golden) -> None:
     server: Server = start(drain_seconds=4, **GENEROUS)
     loads = [Load(client(server).http, golden["rows"][0]) for _ in range(4)]
     for load in loads:
@@ -161,7 +161,7 @@ def test_f13_sigterm_under_load_drains_without_a_reset(start: Start, client: New
 
 
 @pytest.mark.long
-def test_f16_nobody_reads_the_log_and_no_request_notices(start: Start, client: NewClient, golden: Golden) -> None:
+def test_nobody_reads_the_log_and_no_request_notices(start: Start, client: NewClient, golden: Golden) -> None:
     reader, writer = os.pipe()  # as a pod's, while the node's container runtime is away
     server: Server = start(output=writer, **GENEROUS)
     os.close(writer)
@@ -178,7 +178,7 @@ def test_f16_nobody_reads_the_log_and_no_request_notices(start: Start, client: N
 
 
 @pytest.mark.long
-def test_a03_a_revoked_key_is_refused_within_a_minute(
+def test_a_revoked_key_is_refused_within_a_minute(
     start: Start, bearer: Callable[..., str], tmp_path: Path, keys: Path
 ) -> None:
     jwks = tmp_path / "jwks.json"

@@ -65,7 +65,7 @@ def silent() -> Iterator[int]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
-def test_f09_a_full_volume_is_503_and_no_row_that_was_answered_is_lost(
+def test_a_full_volume_is_503_and_no_row_that_was_answered_is_lost(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, tmp_path: Path, silent: int, way: str
 ) -> None:
     url = own_postgres.new_database()

@@ -18,7 +18,7 @@ from tests.integration.serving.load import GENEROUS, Load, holds_exactly
 
 
 @pytest.mark.long
-def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
+def test_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
     start: Start, client: NewClient, golden: Golden, own_redis: Redis
 ) -> None:
     server: Server = start(redis_url=own_redis.url, burst_limit="50/second", sustained_limit="100000/minute")
@@ -37,7 +37,7 @@ def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
 
 
 @pytest.mark.long
-def test_f02_redis_stopped_p99_stays_near_the_baseline(
+def test_redis_stopped_p99_stays_near_the_baseline(
     start: Start, client: NewClient, golden: Golden, own_redis: Redis
 ) -> None:
     server: Server = start(redis_url=own_redis.url, burst_limit="100/second", sustained_limit="100000/minute")
@@ -54,7 +54,7 @@ def test_f02_redis_stopped_p99_stays_near_the_baseline(
 
 
 @pytest.mark.long
-def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
+def test_a_stale_or_forged_answer_in_redis_is_never_given(
     start: Start, client: NewClient, golden: Golden, own_redis: Redis
 ) -> None:
     import redis
@@ -82,7 +82,7 @@ def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
 
 
 @pytest.mark.long
-def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly_the_accepted_ids(
+def test_postgres_killed_predictions_go_on_and_the_journal_holds_exactly_the_accepted_ids(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url = own_postgres.new_database()
@@ -105,7 +105,7 @@ def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly
 
 
 @pytest.mark.long
-def test_f05_postgres_stopped_no_request_waits(
+def test_postgres_stopped_no_request_waits(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url = own_postgres.new_database()
@@ -137,7 +137,7 @@ FULL = (  # what PostgreSQL answers when its disk is full; 53100 is disk_full
 
 @pytest.mark.long
 @pytest.mark.parametrize(("breaks", "mends"), [READ_ONLY, FULL], ids=["read-only", "full"])
-def test_f06_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
+def test_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
     start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, breaks: str, mends: str
 ) -> None:
     url = own_postgres.new_database()
@@ -215,7 +215,7 @@ async def _hammered(urls: list[str], headers: dict[str, str], row: dict[str, Any
 
 
 @pytest.mark.long
-def test_a11_a_parallel_burst_over_two_pods_stays_within_the_stated_bound(
+def test_a_parallel_burst_over_two_pods_stays_within_the_stated_bound(
     start: Start, bearer: Callable[..., str], golden: Golden, own_redis: Redis
 ) -> None:
     limited = {"redis_url": own_redis.url, "burst_limit": f"{BURST}/second", "sustained_limit": "100000/minute"}

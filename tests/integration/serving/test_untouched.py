@@ -61,7 +61,7 @@ def watched(tmp_path: Path, keys: Path) -> Iterator[Server]:
 
 
 @pytest.mark.long
-def test_a09_a_refused_body_opens_no_file_and_calls_nobody(
+def test_a_refused_body_opens_no_file_and_calls_nobody(
     watched: Server, client: NewClient, golden: Golden, tmp_path: Path
 ) -> None:
     asker, mark = client(watched), tmp_path / "was-run"
