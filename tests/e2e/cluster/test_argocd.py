@@ -66,7 +66,7 @@ def operation(site: Site, environment: str = "production") -> str:
     return str(site.application(environment).get("status", {}).get("operationState", {}).get("syncResult", {}))
 
 
-@pytest.mark.alone
+@pytest.mark.alone  # every site stands on the part
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, part: str) -> None:

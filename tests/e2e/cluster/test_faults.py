@@ -92,7 +92,7 @@ def percentile(load: Load, rank: float) -> float:
     return taken[min(len(taken) - 1, int(len(taken) * rank / 100))] * 1000
 
 
-@pytest.mark.alone
+@pytest.mark.alone  # so does this one
 def test_pods_that_are_told_to_end_finish_what_they_began(production: Site, load_on: Callable[..., Load]) -> None:
     load = load_on()
     load.wait_sent(500)
