@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,14 +90,14 @@ class Times:
 
     def __init__(self, tier: str) -> None:
         self.tier, self.budget = tier, read(tier)
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.paces: list[float] = []
         self.begun = time.monotonic()
         self.over: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count set-up, call and teardown to the test's file."""
-        self.seconds[report.nodeid.partition("::")[0].removeprefix("tests/")] += report.duration  # type: ignore[assignment]
+        self.seconds[report.nodeid.partition("::")[0].removeprefix("tests/")] += report.duration
         if report.when == "setup":
             self.paces += [float(str(value)) for name, value in report.user_properties if name == PACE]
 
@@ -113,7 +113,8 @@ class Times:
         """Print the table, and what is over."""
         write, total = terminalreporter.write_line, sum(self.seconds.values())
         terminalreporter.section(f"seconds of the tier {self.tier} by file")
-        shown = [pair for pair in self.seconds.most_common() if pair[1] >= SHOWN_SECONDS]
+        ordered = sorted(self.seconds.items(), key=lambda pair: -pair[1])
+        shown = [pair for pair in ordered if pair[1] >= SHOWN_SECONDS]
         for file, spent in shown:
             write(f"{spent:8.1f} {spent / total:6.1%} of {self.budget.limit(file):6.1%}  {file}")
         rest = total - sum(spent for _, spent in shown)
