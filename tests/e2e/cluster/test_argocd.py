@@ -66,7 +66,7 @@ def operation(site: Site, environment: str = "production") -> str:
     return str(site.application(environment).get("status", {}).get("operationState", {}).get("syncResult", {}))
 
 
-@pytest.mark.alone
+@pytest.mark.alone  # every site stands on the part
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, part: str) -> None:
@@ -80,7 +80,6 @@ def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, par
     assert serves(production, "production", built["eight"])
 
 
-@pytest.mark.alone
 def test_git_gone_leaves_serving_alone_and_releases_go_on_after(production: Site, built: Images) -> None:
     away = production.remote.with_suffix(".away")
     load = Load(production, "production", [ROW], RATE / 4)
@@ -192,7 +191,6 @@ def signer(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=os.environ | environment)
 
 
-@pytest.mark.alone
 def test_an_unsigned_commit_under_a_signed_head_is_refused(
     site: Site, signer: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

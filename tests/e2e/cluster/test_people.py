@@ -26,7 +26,6 @@ from tests.fixtures.registered import register
 from tests.fixtures.servers import free_port
 from tests.fixtures.site import MODEL, Site, wished
 
-pytestmark = pytest.mark.alone
 Images = dict[str, Image]
 
 
@@ -125,6 +124,7 @@ def notifications(receiver: Receiver, tmp_path: Path) -> Iterator[None]:
     kubectl("-n", "argocd", "patch", "secret", "argocd-notifications-secret", "--type=merge", "-p", json.dumps(undo))
 
 
+@pytest.mark.alone  # the settings are of all of Argo CD
 def test_what_others_have_in_argo_cds_notifications_stays(site: Site) -> None:
     theirs = {
         "subscriptions": "- recipients: [them]\n  triggers: [theirs]\n",
@@ -143,6 +143,7 @@ def test_what_others_have_in_argo_cds_notifications_stays(site: Site) -> None:
         kubectl("-n", "argocd", "patch", *name[2:], "--type=merge", "-p", json.dumps(undo))
 
 
+@pytest.mark.alone  # the settings are of all of Argo CD
 @pytest.mark.usefixtures("notifications")
 def test_people_are_told_of_what_waits_and_of_what_cannot_be_read(
     production: Site, built: Images, receiver: Receiver

@@ -92,7 +92,7 @@ def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone:
 
 
 @pytest.mark.long
-def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_shown(clone: Path) -> None:
+def test_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_shown(clone: Path) -> None:
     settings = clone / "gitops/apps/flight-delay/base/settings.env"
     settings.unlink()
     settings.symlink_to("/etc/passwd")

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from registry.tracking import Tracking
 from release.actions.approve import approve
 from release.git.commits import Actor
 from release.release_file import of_version, parse, render
 from tests.fixtures.typed import typed
+from tests.integration.release.conftest import ReleaseBench
 
 pytestmark = pytest.mark.long  # git signs by ssh-keygen, which the long tier installs
 BOT, ADA = Actor("bot", "bot@example.org"), Actor("Ada", "ada@example.org")
@@ -108,10 +110,17 @@ class Insider:
         return problems  # type: ignore[no-any-return]
 
 
+Honest = tuple[ReleaseBench, dict[str, str], str, str]  # with its keys, its first commit, the text of version 4
+
+
 @pytest.fixture(scope="module")
 def honest(
-    make_desk: Any, make_keys: Any, in_git: Any, tmp_path_factory: pytest.TempPathFactory, store: Any
-) -> Iterator[tuple[Any, dict[str, str], str, str]]:
+    make_desk: Callable[[Path], ReleaseBench],
+    make_keys: Callable[[Path], dict[str, str]],
+    in_git: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
+    store: Tracking,
+) -> Iterator[Honest]:
     """A branch on which versions 1 and 2 went the honest way, and version 3 was only staged; with version 4's file."""
     from release.actions.promote import promote
     from release.actions.stage import stage
@@ -135,7 +144,7 @@ def honest(
 
 
 @pytest.fixture
-def insider(honest: Any, in_git: Any, tmp_path: Path) -> Insider:
+def insider(honest: Honest, in_git: Callable[..., str], tmp_path: Path) -> Insider:
     desk, keys, root, unstaged = honest
     remote, work, home = tmp_path / "remote.git", tmp_path / "work", tmp_path / "home"
     shutil.copytree(desk.remote, remote)

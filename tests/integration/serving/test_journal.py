@@ -21,7 +21,8 @@ from journal.spool import Spool
 from journal.writer import Writer, connect
 from slipway.breaker import Breaker
 from slipway.errors import Unavailable
-from tests.fixtures.servers import Server, wait_until
+from tests.fixtures.servers import Postgres, Server, wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 
 
 def record(name: str, subject: str = "alice", at: int = 1_795_503_249_000_000, **changes: Any) -> bytes:
@@ -161,7 +162,7 @@ def test_what_was_set_aside_is_listed_and_read_back(
 
 
 @pytest.mark.long
-def test_a_stopped_postgresql_holds_no_lookup_past_its_time(tmp_path: Path, own_postgres: Any) -> None:
+def test_a_stopped_postgresql_holds_no_lookup_past_its_time(tmp_path: Path, own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
     ship(tmp_path, url, [record("1")])
@@ -242,7 +243,9 @@ def test_the_writer_needs_no_right_but_to_insert(tmp_path: Path, new_database: C
 
 
 @pytest.mark.long
-def test_redacted_features_are_never_written_down(start: Any, client: Any, golden: Any, database: str) -> None:
+def test_redacted_features_are_never_written_down(
+    start: Start, client: NewClient, golden: Golden, database: str
+) -> None:
     server: Server = start(database_url=database, journal_redact="origin,temp")
     answer = client(server).predict(golden["rows"][:1])
     name = answer.json()["request_id"]

@@ -55,7 +55,7 @@ def ask(folder: Path, header: bytes, issuer: str = "slipway", claim: str = "role
     return asyncio.run(Authenticator(keyset(folder), issuer, "slipway", claim).principal(header))
 
 
-def test_a28_the_smoke_tests_key_signs_for_predict_alone_whatever_is_claimed(folder: Path) -> None:
+def test_the_smoke_tests_key_signs_for_predict_alone_whatever_is_claimed(folder: Path) -> None:
     for roles in (["predict"], ["predict", "operate"], "operate predict"):
         principal = ask(folder, bearer(SMOKE_KEY, "own", roles=roles))
         assert principal.roles == {"predict"}
@@ -65,20 +65,20 @@ def test_a28_the_smoke_tests_key_signs_for_predict_alone_whatever_is_claimed(fol
 
 
 @pytest.mark.parametrize("roles", [["operate"], [], "operate", None])
-def test_without_the_role_predict_it_may_do_nothing(folder: Path, roles: Any) -> None:
+def test_without_the_role_predict_it_may_do_nothing(folder: Path, roles: object) -> None:
     principal = ask(folder, bearer(SMOKE_KEY, "own", roles=roles))
     assert principal.roles == set()
 
 
 @pytest.mark.parametrize("subject", ["alice", "smoke ", "Smoke", ""])
-def test_a28_it_signs_in_nobody_elses_name(folder: Path, subject: str) -> None:
+def test_it_signs_in_nobody_elses_name(folder: Path, subject: str) -> None:
     with pytest.raises(Problem) as refused:
         ask(folder, bearer(SMOKE_KEY, "own", sub=subject))
     assert refused.value.status == 401
 
 
 @pytest.mark.parametrize("kid", ["issuer", None, "unknown"])
-def test_a28_it_signs_under_no_other_kid(folder: Path, kid: str | None) -> None:
+def test_it_signs_under_no_other_kid(folder: Path, kid: str | None) -> None:
     with pytest.raises(Problem) as refused:
         ask(folder, bearer(SMOKE_KEY, kid, roles=["operate"]))
     assert refused.value.status == 401
@@ -90,7 +90,7 @@ def test_the_issuers_key_is_not_limited_and_needs_no_kid_while_it_is_the_only_on
 
 
 @pytest.mark.parametrize("published", ["own", "another", None])
-def test_a28_published_for_everybody_too_it_is_as_limited_and_named(
+def test_published_for_everybody_too_it_is_as_limited_and_named(
     folder: Path, published: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     jwks(folder / "jwks.json", jwk(ISSUER_KEY, "issuer"), jwk(SMOKE_KEY, published))

@@ -40,7 +40,7 @@ def test_what_is_not_run_names_the_test_that_holds_it(block: Block) -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    ["needs Docker", "tests/unit/reference/test_pages.py", "tests/unit/reference/test_pages.py::test_of_nothing"],
+    ["needs Docker", "tests/unit/docs/test_pages.py", "tests/unit/docs/test_pages.py::test_of_nothing"],
 )
 def test_a_block_that_names_no_test_is_refused(reason: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"

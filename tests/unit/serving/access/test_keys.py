@@ -149,7 +149,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a27_what_the_provider_answers_never_takes_the_last_good_keys(
+def test_what_the_provider_answers_never_takes_the_last_good_keys(
     provider: Provider, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     keyset = KeySet(provider.url, 60, 60)
@@ -172,7 +172,7 @@ def test_a27_what_the_provider_answers_never_takes_the_last_good_keys(
     assert "keys cannot be read again" in caplog.text
 
 
-def test_a27_nobody_waits_while_the_address_hangs(provider: Provider, hung: Behaviour) -> None:
+def test_nobody_waits_while_the_address_hangs(provider: Provider, hung: Behaviour) -> None:
     keyset = KeySet(provider.url, 60, 60)
     keyset.load()
     keyset._tried_at = float("-inf")
@@ -205,7 +205,7 @@ def test_a27_nobody_waits_while_the_address_hangs(provider: Provider, hung: Beha
 STRANGE = signed(NEW, "strange")
 
 
-def test_a27_a_reading_whose_thread_hangs_is_not_joined_by_more(
+def test_a_reading_whose_thread_hangs_is_not_joined_by_more(
     provider: Provider, hung: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyset = KeySet(provider.url, 60, 60)
@@ -224,7 +224,7 @@ def test_a27_a_reading_whose_thread_hangs_is_not_joined_by_more(
     assert keyset.failures == 5
 
 
-def test_a03_a_key_that_is_new_works_at_its_first_use(provider: Provider) -> None:
+def test_a_key_that_is_new_works_at_its_first_use(provider: Provider) -> None:
     keyset = KeySet(provider.url, 60, 60)
     keyset.load()
     keyset._tried_at = float("-inf")
@@ -239,7 +239,7 @@ def test_a03_a_key_that_is_new_works_at_its_first_use(provider: Provider) -> Non
     asyncio.run(check())
 
 
-def test_a27_a_set_emptied_by_its_owner_lets_nobody_in(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_set_emptied_by_its_owner_lets_nobody_in(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
     keyset = KeySet(provider.url, 60, 60)
     keyset.load()
     provider.behave = listing({"kty": "oct", "k": "AAAA", "kid": "old"})
@@ -252,7 +252,7 @@ def test_a27_a_set_emptied_by_its_owner_lets_nobody_in(provider: Provider, caplo
         KeySet(provider.url, 60, 60).load()
 
 
-def test_a27_a_key_that_is_skipped_is_named_once(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_that_is_skipped_is_named_once(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
     provider.behave = listing(jwk(OLD, "old"), {"kty": "EC", "crv": "P-521", "kid": "curve"})
     keyset = KeySet(provider.url, 60, 60)
     keyset.load()
@@ -274,7 +274,7 @@ def test_a27_a_key_that_is_skipped_is_named_once(provider: Provider, caplog: pyt
         ("https://a.example/k", "https://b.example/k", True),
     ],
 )
-def test_a27_a_redirect_leads_only_to_https(before: str, after: str, followed: bool) -> None:
+def test_a_redirect_leads_only_to_https(before: str, after: str, followed: bool) -> None:
     import urllib.request
 
     request = urllib.request.Request(before)

@@ -44,7 +44,7 @@ def test_no_file_and_an_empty_one_are_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said", [[], {"auths": {HOST: {"auth": "no base 64"}}}, {"auths": {HOST: "x"}}])
-def test_a_file_that_holds_something_else_is_bad_input(tmp_path: Path, said: Any) -> None:
+def test_a_file_that_holds_something_else_is_bad_input(tmp_path: Path, said: object) -> None:
     with pytest.raises(BadInput, match="holds no logins"):
         logins([written(tmp_path / "config.json", said)])(HOST)
 

@@ -70,12 +70,12 @@ def test_right_tokens_of_both_algorithms_pass(keyset: KeySet) -> None:
     assert ask(keyset, signed(RSA_KEY, "RS256", "r")).roles == {"predict"}
 
 
-def test_a01_no_algorithm_is_refused(keyset: KeySet) -> None:
+def test_no_algorithm_is_refused(keyset: KeySet) -> None:
     for name in ("none", "None", "NONE"):
         refused(keyset, unsigned({"alg": name, "kid": "e"}))
 
 
-def test_a01_a_public_key_as_a_shared_secret_is_refused(keyset: KeySet) -> None:
+def test_a_public_key_as_a_shared_secret_is_refused(keyset: KeySet) -> None:
     import hashlib
     import hmac
 
@@ -85,13 +85,13 @@ def test_a01_a_public_key_as_a_shared_secret_is_refused(keyset: KeySet) -> None:
     refused(keyset, f"{body}.{mac}")
 
 
-def test_a01_an_algorithm_of_another_key_type_is_refused(keyset: KeySet) -> None:
+def test_an_algorithm_of_another_key_type_is_refused(keyset: KeySet) -> None:
     refused(keyset, signed(RSA_KEY, "RS512", "r"))
     refused(keyset, signed(RSA_KEY, "PS256", "r"))
     refused(keyset, signed(kid="r"))
 
 
-def test_a01_keys_that_the_token_brings_are_not_used(keyset: KeySet) -> None:
+def test_keys_that_the_token_brings_are_not_used(keyset: KeySet) -> None:
     # 192.0.2.1 answers nobody: had it been asked, the test would take seconds.
     own = json.loads(OKPAlgorithm.to_jwk(OTHER_KEY.public_key()))
     began = time.monotonic()
@@ -102,7 +102,7 @@ def test_a01_keys_that_the_token_brings_are_not_used(keyset: KeySet) -> None:
 
 
 @pytest.mark.parametrize("kid", ["../../etc/passwd", "/dev/null", "e' OR '1'='1", "", "x" * 5000])
-def test_a01_a_kid_is_a_name_and_no_path(keyset: KeySet, kid: str) -> None:
+def test_a_kid_is_a_name_and_no_path(keyset: KeySet, kid: str) -> None:
     refused(keyset, signed(kid=kid))
 
 
@@ -114,12 +114,12 @@ def test_a01_a_kid_is_a_name_and_no_path(keyset: KeySet, kid: str) -> None:
         {"sub": "\u202eevil"},
     ],
 )  # fmt: skip
-def test_a02_a_wrong_or_missing_claim_is_refused(keyset: KeySet, change: dict[str, Any]) -> None:
+def test_a_wrong_or_missing_claim_is_refused(keyset: KeySet, change: dict[str, Any]) -> None:
     refused(keyset, signed(**change))
     assert ask(keyset, signed()).subject == "alice"
 
 
-def test_a02_a_time_before_which_a_token_is_no_good_may_be_left_out(keyset: KeySet) -> None:
+def test_a_time_before_which_a_token_is_no_good_may_be_left_out(keyset: KeySet) -> None:
     assert ask(keyset, signed(nbf=None)).subject == "alice"
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_token_of_ours_is_refused(keyset: KeySet, token: str | None) 
     refused(keyset, token)
 
 
-def test_a03_a_new_key_is_found_and_a_revoked_one_is_refused(keyset: KeySet, tmp_path: Path) -> None:
+def test_a_new_key_is_found_and_a_revoked_one_is_refused(keyset: KeySet, tmp_path: Path) -> None:
     old, new = signed(), signed(OTHER_KEY, kid="n")
     new_jwk = json.loads(OKPAlgorithm.to_jwk(OTHER_KEY.public_key())) | {"kid": "n"}
 
@@ -147,7 +147,7 @@ def test_a03_a_new_key_is_found_and_a_revoked_one_is_refused(keyset: KeySet, tmp
     assert asyncio.run(rotate()) == ["alice", "alice", "401", "alice"]
 
 
-def test_a03_keys_that_cannot_be_read_serve_for_a_bounded_time(keyset: KeySet, tmp_path: Path) -> None:
+def test_keys_that_cannot_be_read_serve_for_a_bounded_time(keyset: KeySet, tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_text("gone")
     asyncio.run(keyset.refresh())
     assert keyset.failures == 1
@@ -196,7 +196,7 @@ def test_roles_that_nobody_knows_give_nothing(keyset: KeySet) -> None:
         None,
     ],
 )
-def test_a27_a_key_that_must_not_verify_is_skipped_with_its_reason(entry: Any) -> None:
+def test_a_key_that_must_not_verify_is_skipped_with_its_reason(entry: object) -> None:
     found = jwks.parse(json.dumps({"keys": [entry, ED_JWK]}).encode())
     assert set(found.by_kid) == {"e"}
     assert len(found.skipped) == 1
@@ -218,7 +218,7 @@ def keyset_of(tmp_path: Path, *entries: dict[str, Any]) -> KeySet:
     return found
 
 
-def test_a27_es256_verifies_and_nothing_else_with_its_key(tmp_path: Path) -> None:
+def test_es256_verifies_and_nothing_else_with_its_key(tmp_path: Path) -> None:
     found = keyset_of(tmp_path, RSA_JWK, ec_jwk(EC_KEY), ED_JWK)
     assert ask(found, signed(EC_KEY, "ES256", "c")).subject == "alice"
     assert ask(found, signed(RSA_KEY, "RS256", "r")).subject == "alice"
@@ -232,7 +232,7 @@ def test_a27_es256_verifies_and_nothing_else_with_its_key(tmp_path: Path) -> Non
     refused(found, jwt.encode(claims(), secret, "HS256", headers={"kid": "c"}))
 
 
-def test_a27_keys_for_other_uses_never_verify(tmp_path: Path) -> None:
+def test_keys_for_other_uses_never_verify(tmp_path: Path) -> None:
     other = ec_jwk(ec.generate_private_key(ec.SECP256R1()), "off-curve") | {"x": ec_jwk(EC_KEY)["x"]}
     kept = keyset_of(
         tmp_path, ED_JWK, ec_jwk(EC_KEY) | {"use": "enc"}, RSA_JWK | {"key_ops": ["encrypt"]}, other,
@@ -244,7 +244,7 @@ def test_a27_keys_for_other_uses_never_verify(tmp_path: Path) -> None:
     refused(kept, signed(RSA_KEY, "RS256", "ps"))
 
 
-def test_a27_keys_and_tokens_without_kid(tmp_path: Path) -> None:
+def test_keys_and_tokens_without_kid(tmp_path: Path) -> None:
     nameless = {name: value for name, value in ED_JWK.items() if name != "kid"}
     bare = jwt.encode(claims(), ED_KEY, "EdDSA")
     assert ask(keyset_of(tmp_path, nameless, RSA_JWK), bare).subject == "alice"
@@ -258,15 +258,16 @@ def test_a27_keys_and_tokens_without_kid(tmp_path: Path) -> None:
     "value", [10**400, 10**30, 1e300, float("nan"), float("inf"), -1, -0.5, True, "99999999999", [], {}]
 )
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-def test_a27_a_time_that_is_no_time_is_refused(keyset: KeySet, name: str, value: Any) -> None:
-    refused(keyset, signed(**{name: value}))
+def test_a_time_that_is_no_time_is_refused(keyset: KeySet, name: str, value: object) -> None:
+    claim: dict[str, Any] = {name: value}
+    refused(keyset, signed(**claim))
 
 
-def test_a27_a_time_with_a_fraction_is_a_time(keyset: KeySet) -> None:
+def test_a_time_with_a_fraction_is_a_time(keyset: KeySet) -> None:
     assert ask(keyset, signed(exp=time.time() + 9.5, nbf=time.time() - 0.5)).subject == "alice"
 
 
-def test_a27_a_token_nested_too_deep_is_refused(keyset: KeySet) -> None:
+def test_a_token_nested_too_deep_is_refused(keyset: KeySet) -> None:
     def part(text: str) -> str:
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
@@ -285,7 +286,7 @@ def test_a27_a_token_nested_too_deep_is_refused(keyset: KeySet) -> None:
         ("scp", {"scp": "openid predict profile"}),
     ],
 )
-def test_a27_roles_are_found_where_providers_put_them(keyset: KeySet, path: str, change: dict[str, Any]) -> None:
+def test_roles_are_found_where_providers_put_them(keyset: KeySet, path: str, change: dict[str, Any]) -> None:
     header = b"Bearer " + signed(**({"roles": None} | change)).encode()
     principal = asyncio.run(Authenticator(keyset, "slipway", "slipway", path).principal(header))
     assert principal.roles == {"predict"}
@@ -297,11 +298,11 @@ def test_a27_roles_are_found_where_providers_put_them(keyset: KeySet, path: str,
 
 
 @pytest.mark.parametrize("roles", [{"predict": 1}, 7, [["predict"]], [{"predict": True}], "predicts", None])
-def test_a27_other_shapes_of_roles_give_nothing(keyset: KeySet, roles: Any) -> None:
+def test_other_shapes_of_roles_give_nothing(keyset: KeySet, roles: object) -> None:
     assert ask(keyset, signed(roles=roles)).roles == frozenset()
 
 
-def test_a27_a_numeric_subject_is_its_digits(keyset: KeySet) -> None:
+def test_a_numeric_subject_is_its_digits(keyset: KeySet) -> None:
     assert ask(keyset, signed(sub=42)).subject == "42"
     for subject in (True, 4.5, 10**30, ["a"], {"a": 1}, "\ud800"):
         refused(keyset, signed(sub=subject))

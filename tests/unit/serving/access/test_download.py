@@ -78,7 +78,7 @@ def running(context: ssl.SSLContext | None = None) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a27_a_redirect_from_https_to_http_is_refused(authority: Authority, status: int) -> None:
+def test_a_redirect_from_https_to_http_is_refused(authority: Authority, status: int) -> None:
     with running(authority.server()) as provider, running() as plain:
         keyset = KeySet(provider.url, 60, 60)
         keyset.load()
@@ -90,7 +90,7 @@ def test_a27_a_redirect_from_https_to_http_is_refused(authority: Authority, stat
         assert plain.asked == 0  # not even asked: whoever sees plain http could answer
 
 
-def test_a27_a_redirect_by_way_of_https_ends_at_http_all_the_same(authority: Authority) -> None:
+def test_a_redirect_by_way_of_https_ends_at_http_all_the_same(authority: Authority) -> None:
     with running(authority.server()) as first, running(authority.server()) as second, running() as plain:
         first.elsewhere, second.elsewhere = second.url, plain.url
         with pytest.raises(Unavailable, match="which is not https"):
@@ -98,14 +98,14 @@ def test_a27_a_redirect_by_way_of_https_ends_at_http_all_the_same(authority: Aut
         assert (first.asked, second.asked, plain.asked) == (1, 1, 0)
 
 
-def test_a27_a_redirect_from_https_to_https_is_followed(authority: Authority) -> None:
+def test_a_redirect_from_https_to_https_is_followed(authority: Authority) -> None:
     with running(authority.server()) as provider, running(authority.server()) as moved:
         provider.elsewhere = moved.url
         assert json.loads(download.read(provider.url)) == KEYS
         assert moved.asked == 1
 
 
-def test_a27_a_provider_of_another_authority_or_name_is_refused(authority: Authority, tmp_path: Path) -> None:
+def test_a_provider_of_another_authority_or_name_is_refused(authority: Authority, tmp_path: Path) -> None:
     for context in (Authority(tmp_path, "another").server(), authority.server("provider.example")):
         with running(context) as provider:
             with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):

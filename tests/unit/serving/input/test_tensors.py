@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis.strategies as st
@@ -36,7 +37,7 @@ def test_strings_come_back_whole_however_they_are_cut(rows: int, first: list[str
         lambda raw: raw[: len(raw) // 2],
     ],
 )
-def test_strings_that_do_not_fit_their_lengths_are_refused(rows: int, spoil: Any) -> None:
+def test_strings_that_do_not_fit_their_lengths_are_refused(rows: int, spoil: Callable[[bytes], bytes]) -> None:
     raw = bytes(framed([b"AA", b"LGA", b"SFO"] * rows))
     with pytest.raises(Problem) as refused:
         tensors.from_binary("categorical", memoryview(spoil(raw)), "BYTES", rows, 3)
