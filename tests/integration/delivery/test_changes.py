@@ -44,7 +44,7 @@ def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     said = json.loads(metrics.read_text())
     said["metrics"]["roc_auc"]["value"] = 0.123
     metrics.write_text(json.dumps(said))
-    overlay = clone / "gitops/apps/flight-delay/base/settings.env"
+    overlay = clone / "gitops/base/settings.env"
     overlay.write_text(overlay.read_text() + "SLIPWAY_LOG_LEVEL=debug\n")
     git(clone, "commit", "--quiet", "-am", "Change everything")
     output = clone / "var/changes.md"
@@ -83,7 +83,7 @@ def test_a_table_of_the_change_cannot_carry_markup(clone: Path) -> None:
 @pytest.mark.long
 def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone: Path) -> None:
     (clone / "gitops/apps/flight-delay/staging/kustomization.yaml").write_text("resources: [nowhere.yaml]\n")
-    overlay = clone / "gitops/apps/flight-delay/base/settings.env"
+    overlay = clone / "gitops/base/settings.env"
     overlay.write_text(overlay.read_text() + "SLIPWAY_LOG_LEVEL=debug\n")
     git(clone, "commit", "--quiet", "-am", "Break staging")
     text = changes(clone, "--base", "HEAD~1")
@@ -93,7 +93,7 @@ def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone:
 
 @pytest.mark.long
 def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_shown(clone: Path) -> None:
-    settings = clone / "gitops/apps/flight-delay/base/settings.env"
+    settings = clone / "gitops/base/settings.env"
     settings.unlink()
     settings.symlink_to("/etc/passwd")
     git(clone, "commit", "--quiet", "-am", "Link the settings")
@@ -107,10 +107,10 @@ def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_sho
     "links",
     [
         {
-            "gitops/apps/flight-delay/base/up": "../../../..",
-            "gitops/apps/flight-delay/base/out.env": "up/../settings.env",
+            "gitops/base/up": "../..",
+            "gitops/base/out.env": "up/../settings.env",
         },
-        {"gitops/apps/flight-delay/base/out.env": "out.env"},
+        {"gitops/base/out.env": "out.env"},
         {"gitops/out.env": "../../../../../../../../etc/passwd"},
     ],
     ids=["two together", "a loop", "upwards"],
@@ -125,7 +125,7 @@ def test_links_that_leave_the_manifests_some_other_way_are_refused_too(clone: Pa
 
 @pytest.mark.long
 def test_a_link_that_stays_in_the_manifests_is_followed(clone: Path) -> None:
-    base = clone / "gitops/apps/flight-delay/base"
+    base = clone / "gitops/base"
     text = (base / "settings.env").read_text()
     (base / "settings.env").unlink()
     (base / "own.env").write_text(text + "SLIPWAY_LOG_LEVEL=debug\n")

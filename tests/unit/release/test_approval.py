@@ -70,6 +70,8 @@ def test_a_rejected_version_comes_back_by_no_way() -> None:
     [
         (PATH, True),
         ("gitops/apps/tiny/base/rollout.yaml", True),
+        ("gitops/base/rollout.yaml", True),
+        ("gitops/base-next/rollout.yaml", True),
         ("gitops/apps/tiny/components/x.yaml", True),
         ("gitops/argocd/applications.yaml", True),
         ("gitops/components/x/kustomization.yaml", True),
