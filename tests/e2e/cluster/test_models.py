@@ -123,3 +123,10 @@ def test_a_folder_that_is_gone_takes_nothing_along(production: Site, built: Imag
     wait(unreadable, 60, f"Argo CD to miss the folder at {commit[:8]}")
     assert application(name)["metadata"]["uid"] == before
     assert serves(production, "production", built["seven"])
+
+    kubectl("-n", "argocd", "delete", "application", name)
+    production.find("production")
+    finder = ["-n", "argocd", "applicationset", f"{production.name}-project-production"]
+    wait(lambda: "application-set-refresh" not in str(get(*finder)["metadata"]["annotations"]), 60, "Argo CD's look")
+    assert not application(name), "an Application that was deleted after its folder stays away"
+    assert serves(production, "production", built["seven"])
