@@ -47,7 +47,7 @@ apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 components: [../../model]
 configMapGenerator:
-- {{name: MODEL, behavior: replace, literals: [name={name}]}}
+- {{name: model, behavior: replace, literals: [name={name}]}}
 """
 LIST = """\
 # The models that may be deployed. A folder in gitops/apps without a line here gets an Application that may do nothing.
