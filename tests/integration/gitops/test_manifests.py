@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from release.policy.check import build
+from release.policy.check import build, check
 from tests.fixtures.images import ROOT
 from tests.integration.gitops.conftest import FIXTURE, NEXT, release, rendered
 from tools.add_model import add
@@ -84,6 +85,35 @@ def test_another_model_is_the_first_under_another_name(gitops: Path, name: str) 
         ):
             if ours["kind"] != "ConfigMap":  # its name holds a hash of its name
                 assert renamed(ours, name) == renamed(theirs, name)
+
+
+def test_a_folder_with_a_base_of_its_own_keeps_working_and_moves_without_a_rollout(gitops: Path) -> None:
+    own = gitops / "apps/flight-delay"
+    before = {environment: build(own / environment) for environment in ENVIRONMENTS}
+    shutil.move(gitops / "base", own / "base")
+    for environment in ENVIRONMENTS:
+        overlay = own / environment / "kustomization.yaml"
+        overlay.write_text(overlay.read_text().replace("../../../base", "../base"))
+        assert check(own / environment) == []
+        assert build(own / environment) == before[environment]
+
+
+def test_the_pages_overlay_differs_in_what_it_says(gitops: Path) -> None:
+    add(gitops, "tides")
+    release(gitops, "production", FIXTURE, "tides")
+    overlay = gitops / "apps/tides/production"
+    before = {one["kind"]: one for one in build(overlay)}
+    page = (ROOT / "docs/reference/manifests.md").read_text().partition("## A model's folder")[2]
+    (overlay / "kustomization.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert check(overlay) == []
+    after = {one["kind"]: one for one in build(overlay)}
+    assert {kind for kind, one in after.items() if one != before[kind]} == {
+        "ConfigMap",
+        "Rollout",
+        "HorizontalPodAutoscaler",
+    }
+    assert after["ConfigMap"]["data"] == before["ConfigMap"]["data"] | {"SLIPWAY_DRAIN_SECONDS": "10"}
+    assert after["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == 12
 
 
 def renamed(value: Any, name: str) -> Any:
@@ -171,7 +201,6 @@ def conform(path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
     """Ratios, not times: a hundred models rendered and checked, against one."""
-    import shutil
 
     def seconds(models: int) -> float:
         folder = tmp_path / str(models)
