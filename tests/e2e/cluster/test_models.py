@@ -78,7 +78,7 @@ def test_a_folder_does_not_take_over_an_application_of_others(site: Site, second
     site.commit("A folder with the name of somebody's Application")
     site.find(STAGING)
     finder = f"{site.name}-project-{STAGING}"
-    refused = lambda: "is no model's" in conditions(get("-n", "argocd", "applicationset", finder))  # noqa: E731
+    refused = lambda: "cannot become a model's" in conditions(get("-n", "argocd", "applicationset", finder))  # noqa: E731
     wait(refused, 60, "the takeover refused")
     found = application(f"{second}-{STAGING}")
     assert found["spec"]["project"] == "default"
@@ -91,9 +91,8 @@ def test_applications_from_before_are_taken_over_and_outlive_what_finds_them(pro
     name = production.namespace("production")
     finder = ["-n", "argocd", "applicationset", f"{production.name}-project-production"]
     kubectl("delete", *finder, "--cascade=orphan")
+    wait(lambda: "ownerReferences" not in application(name)["metadata"], 60, "an Application that nothing owns")
     made = application(name)
-    plain = [{"op": "remove", "path": "/metadata/ownerReferences"}]
-    kubectl("-n", "argocd", "patch", "application", name, "--type=json", "-p", json.dumps(plain))
     stop = {"spec": {"syncPolicy": {"automated": None}}}
     kubectl("-n", "argocd", "patch", "application", name, "--type=merge", "-p", json.dumps(stop))
     kubectl("apply", "-k", str(production.work / "gitops/argocd"))
