@@ -184,6 +184,33 @@ def test_the_project_allows_what_the_policy_allows() -> None:
         assert all(not {"*"} & set(one.values()) for one in spec["destinations"])
 
 
+def test_what_finds_the_models_deletes_nothing_and_stays_in_its_project() -> None:
+    from tests.integration.gitops.argocd import objects
+
+    finders = {one["metadata"]["name"]: one["spec"] for one in objects("ApplicationSet")}
+    assert set(finders) == {f"slipway-{environment}" for environment in ENVIRONMENTS}
+    for environment in ENVIRONMENTS:
+        spec = finders[f"slipway-{environment}"]
+        assert spec["syncPolicy"] == {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True}
+        template = spec["template"]
+        assert "finalizers" not in template["metadata"]
+        assert template["spec"]["project"] == f"slipway-{environment}"
+        assert template["spec"]["syncPolicy"]["automated"]["prune"] is (environment == "staging")
+        assert "CreateNamespace=true" not in template["spec"]["syncPolicy"]["syncOptions"]
+        where = [entry["path"] for one in spec["generators"] for entry in one["git"]["directories"]]
+        assert where == [f"gitops/apps/*/{environment}"]
+
+
+def test_each_model_has_a_folder_and_is_let_in() -> None:
+    from tests.integration.gitops.argocd import objects, projects
+
+    models = {path.name for path in (ROOT / "gitops/apps").iterdir()}
+    wanted = {f"{model}-{environment}" for model in models for environment in ENVIRONMENTS}
+    assert {one["metadata"]["name"] for one in objects("Namespace")} == wanted
+    assert {entry["namespace"] for one in projects() for entry in one["spec"]["destinations"]} == wanted
+    assert {one["metadata"]["namespace"] for one in objects("RoleBinding")} == wanted
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_objects_fit_their_schemas(gitops: Path, environment: str, tmp_path: Path) -> None:
     made = tmp_path / "made.yaml"
