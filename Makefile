@@ -116,11 +116,10 @@ check-manifests: setup manifest-tools ## build every environment, check it again
 	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
 	tools/kubeconform var/manifests
 
-LIKE ?= flight-delay
 .PHONY: model
-model: setup ## give the model NAME manifests of its own, made from those of LIKE
+model: setup ## give the model NAME manifests of its own
 	@test -n "$(NAME)" || { echo "error: NAME is not set; next: make model NAME=my-model" >&2; exit 3; }
-	@python tools/add_model.py "$(NAME)" "$(LIKE)"
+	@python tools/add_model.py "$(NAME)"
 
 .PHONY: cluster
 cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)

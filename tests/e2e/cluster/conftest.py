@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from slipway.atomic import write_json
-from tests.fixtures import git_server, images, make_model
+from tests.fixtures import applicationsets, git_server, images, make_model
 from tests.fixtures.door import Door
 from tests.fixtures.images import CACHE, ROOT, Image
 from tests.fixtures.kubectl import kubectl, wait
@@ -44,7 +44,7 @@ def registry() -> str:
         )
     for tool in ("kubectl", "buildah", "skopeo", "debootstrap", "git"):
         assert shutil.which(tool), f"{tool} is not on PATH; next: sudo make e2e-tools"
-    kubectl("get", "crd", "rollouts.argoproj.io", "applications.argoproj.io")
+    kubectl("get", "crd", "rollouts.argoproj.io", "applications.argoproj.io", "applicationsets.argoproj.io")
     return os.environ["REGISTRY"]
 
 
@@ -94,8 +94,11 @@ def base(registry: str) -> str:
 
 @pytest.fixture(scope="session")
 def ground(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """A Git server that the cluster reads, wherever it runs."""
-    with git_server.ground(tmp_path_factory.mktemp("git"), base) as made:
+    """A Git server that the cluster reads, wherever it runs; what finds the models' folders in it."""
+    with (
+        applicationsets.controller(tmp_path_factory.mktemp("argocd") / "applicationsets.log"),
+        git_server.ground(tmp_path_factory.mktemp("git"), base) as made,
+    ):
         yield made
 
 

@@ -18,7 +18,7 @@ from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
 from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.load import Load
-from tests.fixtures.site import MODEL, Site, git, wished
+from tests.fixtures.site import Site, git, wished
 
 Images = dict[str, Image]
 PARTS = ("argocd-repo-server", "argocd-application-controller", "argocd-redis")
@@ -108,7 +108,7 @@ EXTRA: dict[str, dict[str, Any]] = {
 
 
 def add(site: Site, *documents: dict[str, Any]) -> None:
-    base = site.work / "gitops/apps" / MODEL / "base"
+    base = site.work / "gitops/base"
     (base / "extra.yaml").write_text(yaml.safe_dump_all(documents))
     path = base / "kustomization.yaml"
     if "- extra.yaml" not in path.read_text():
@@ -136,7 +136,7 @@ def test_what_the_policy_let_through_the_project_refuses(site: Site) -> None:
 
 
 def test_pod_security_refuses_what_everything_else_let_through(production: Site, built: Images) -> None:
-    path = production.work / "gitops/apps" / MODEL / "base/rollout.yaml"
+    path = production.work / "gitops/base/rollout.yaml"
     text = path.read_text()
     path.write_text(text.replace("          readOnlyRootFilesystem: true", "          privileged: true", 1)
                     .replace("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"))  # fmt: skip
@@ -201,10 +201,10 @@ def test_an_unsigned_commit_under_a_signed_head_is_refused(
     seal = argocd / "signed/kustomization.yaml"
     seal.write_text(seal.read_text().replace("0" * 16, key))
     path = argocd / "kustomization.yaml"
-    path.write_text(path.read_text() + "components: [signed]\n")
+    path.write_text(path.read_text().replace("components: [models]", "components: [models, signed]"))
 
     def commit(message: str, *, signed: bool) -> str:
-        settings = site.work / "gitops/apps" / MODEL / "base/settings.env"
+        settings = site.work / "gitops/base/settings.env"
         settings.write_text(f"NOTE={message.splitlines()[0]}\n")
         git(site.work, "add", "--all")
         words = ["-S" + key] if signed else []

@@ -205,7 +205,7 @@ def test_staging_prunes_what_is_gone_but_not_what_serves(site: Site, built: Imag
     site.release("staging", built["seven"])
     site.wait_phase("staging", "Healthy", built["seven"])
     namespace = site.namespace("staging")
-    base = site.work / "gitops/apps" / MODEL / "base/kustomization.yaml"
+    base = site.work / "gitops/base/kustomization.yaml"
     base.write_text(base.read_text().replace("- disruption.yaml\n", "").replace("- services.yaml\n", ""))
     fresh = ROOT / "gitops/apps/flight-delay/staging/release/kustomization.yaml"
     (site.overlay("staging") / "release/kustomization.yaml").write_text(fresh.read_text())

@@ -52,7 +52,7 @@ def test_a_freeze_holds_production_until_an_operator_syncs(site: Site, built: Im
     assert friday in freeze.read_text()
     freeze.write_text(freeze.read_text().replace(friday, 'schedule: "* * * * *", duration: 1h'))
     top = argocd / "kustomization.yaml"
-    top.write_text(top.read_text() + "components: [freeze]\n")
+    top.write_text(top.read_text().replace("components: [models]", "components: [models, freeze]"))
     kubectl("apply", "-k", str(argocd))
 
     commit = site.release("production", built["eight"])

@@ -334,6 +334,20 @@ def unsigned_components(at: Insider) -> str:
     return at.commit({"gitops/components/spool/kustomization.yaml": "kind: Component\n"}, "Tune", "eve", None)
 
 
+def unsigned_shared_base(at: Insider) -> str:
+    return at.commit({"gitops/base/rollout.yaml": "kind: Rollout\n"}, "Tune", "eve", None)
+
+
+def image_of_the_shared_base(at: Insider) -> str:
+    return at.commit({"gitops/base/rollout.yaml": "spec: {containers: [{image: evil.example/tiny}]}\n"}, "Tune")
+
+
+def another_name_for_the_image(at: Insider) -> str:
+    overlay = at.at("HEAD", "gitops/apps/tiny/production/kustomization.yaml")
+    more = "configMapGenerator: [{name: MODEL, behavior: merge, literals: [name=evil]}]\n"
+    return at.commit({"gitops/apps/tiny/production/kustomization.yaml": overlay + more}, "Tune")
+
+
 def unsigned_and_taken_back(at: Insider) -> str:
     made = at.commit({"gitops/apps/tiny/base/rollout.yaml": "kind: Rollout\n"}, "Tune", "eve", None)
     (at.work / "gitops/apps/tiny/base/rollout.yaml").unlink()
@@ -456,6 +470,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (unsigned_rollout, "not signed"),
     (unsigned_argocd, "not signed"),
     (unsigned_components, "not signed"),
+    (unsigned_shared_base, "not signed"),
     (unsigned_and_taken_back, "not signed"),
     (unsigned_below_a_merge, "not signed"),
     (images_of_the_overlay, "changes which program runs"),
@@ -464,6 +479,8 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
         "not signed; gitops/apps/tiny/production/kustomization.yaml changes which program",
     ),
     (image_in_a_patch, "changes which program runs"),
+    (image_of_the_shared_base, "changes which program runs"),
+    (another_name_for_the_image, "changes which program runs"),
     (release_of_another_name, "changes which program runs"),
     (staging_rendered_in_production, "which nobody looks at"),
     (folder_outside, "which nobody looks at"),

@@ -70,6 +70,8 @@ def test_a_rejected_version_comes_back_by_no_way() -> None:
     [
         (PATH, True),
         ("gitops/apps/tiny/base/rollout.yaml", True),
+        ("gitops/base/rollout.yaml", True),
+        ("gitops/base-next/rollout.yaml", True),
         ("gitops/apps/tiny/components/x.yaml", True),
         ("gitops/argocd/applications.yaml", True),
         ("gitops/components/x/kustomization.yaml", True),
@@ -92,6 +94,7 @@ def test_what_production_renders(path: str, rendered: bool) -> None:
         "patches: [{patch: '- {op: replace, path: /spec/template/spec/containers/0/image, value: evil}'}]",
         "patches:\n- patch: |\n    spec: {containers: [{name: a, command: [sh]}]}\n",
         "replacements: [{targets: [{fieldPaths: [spec.template.spec.containers.0.image]}]}]",
+        "configMapGenerator: [{name: MODEL, behavior: merge, literals: [name=evil]}]",
         "spec: {source: {repoURL: evil}}",
         "image: {{ broken",
         "a: &a [*a, {image: evil}]",
@@ -100,6 +103,17 @@ def test_what_production_renders(path: str, rendered: bool) -> None:
 )
 def test_what_says_which_program_runs(text: str) -> None:
     assert program(text) != program("spec: {replicas: 3}") == []
+
+
+def test_what_an_image_is_filled_with_says_which_program_runs() -> None:
+    def filled(key: str, target: str = "spec.containers.0.image") -> str:
+        return f"replacements: [{{source: {{name: a, fieldPath: data.{key}}}, targets: [{{fieldPaths: [{target}]}}]}}]"
+
+    assert program(filled("name")) != program(filled("evil"))
+    assert program(filled("name", "spec.replicas")) == program(filled("evil", "spec.replicas")) == []
+    assert (
+        program("configMapGenerator: [{name: MODEL, literals: [host=a]}, {name: settings, literals: [name=b]}]") == []
+    )
 
 
 def test_a_bomb_of_aliases_is_read_in_no_time() -> None:
