@@ -117,7 +117,7 @@ def _compared(
             found=", ".join(sorted(unknown)),
             hint="correct --ignore, or leave it out",
         )
-    window = count(url, reference.model, reference.columns, *span)
+    window = count(url, reference, *span)
     if window.rows < rules.minimum_rows:
         raise BadInput(
             f"too few rows of {reference.model} to judge",
