@@ -30,7 +30,7 @@ HIGHER_IS_BETTER = {
 
 @dataclass(frozen=True)
 class Resamples:
-    """Draws of blocks: row i belongs to block `index[i]`; `draws[r, b]` counts how often draw r took block b.
+    """Draws of blocks: row i belongs to block `index[i]`; `draws[r, b]` says how often draw r took block b.
 
     Draw 0 is the sample itself, every block once.
     """
@@ -45,7 +45,7 @@ class Resamples:
 
 
 def resample(blocks: npt.NDArray[np.generic], resamples: int, seed: int) -> Resamples:
-    """Draw `resamples` samples of complete blocks, with replacement, after the sample itself."""
+    """Draw `resamples` samples of whole blocks, with replacement, after the sample itself."""
     _, index = np.unique(blocks, return_inverse=True)
     count = int(index.max()) + 1
     random, shares = np.random.default_rng(seed), np.full(count, 1 / count)

@@ -12,7 +12,7 @@ from training.estimators import REGRESSORS
 from training.layout import LABEL
 from training.params import Train
 
-# Rows of the overall rate added to every cell, so that a cell of three rows counts for little.
+# Rows of the overall rate added to every cell, so that a cell of three rows says little.
 PRIOR_ROWS = 20
 LOGISTIC = Train(
     estimator="LogisticRegression",

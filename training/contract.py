@@ -33,7 +33,7 @@ class Rules(Section):
 
 
 class Column(Rules):
-    """What the values of a column are; limits are inclusive, and either may be given alone."""
+    """What the values of a column are; limits are inclusive, and either may stand alone."""
 
     type: Type | None = None
     unit: str | None = None
@@ -120,7 +120,7 @@ class Contract(Target):
                 raise ValueError(f"tables.{name}.label_share is of a positive class, which `task: {self.name}` has not")
             other = table.shares_no_rows_with
             if other is not None and other not in self.tables:
-                raise ValueError(f"tables.{name}.shares_no_rows_with names `{other}`, which is not a table here")
+                raise ValueError(f"tables.{name}.shares_no_rows_with names `{other}`, which is no table here")
             for column, rules in table.columns.items():
                 if isinstance(rules.among, str) and not self._has(rules.among):
                     raise ValueError(f"tables.{name}.columns.{column}.in names `{rules.among}`, which is not here")

@@ -25,7 +25,7 @@ from training.exact import form
 from training.graph import BINARY
 from training.pipeline import CATEGORICAL, NUMERIC
 
-# Pinned: a newer converter must not change the graph unless we choose to.
+# Pinned: a newer converter must not change the graph unless we say so.
 OPSET = {"": 21, "ai.onnx.ml": 3}
 GRAPH_NAME = "slipway"
 # A zip entry carries a date; the earliest that the format can express.

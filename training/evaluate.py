@@ -150,7 +150,7 @@ def _agreed(test: pd.DataFrame, ours: np.ndarray, session: Any, model: Any, task
 
 
 def _trained(kept: bytes) -> Any:
-    # The bytes are this pipeline's own output, one stage old; the registry trusts no file and has a list of types.
+    # The bytes are this pipeline's own output, one stage old; the registry, which trusts nobody, has a list of types.
     return skops.io.loads(kept, trusted=skops.io.get_untrusted_types(data=kept))
 
 

@@ -1,7 +1,7 @@
 """The data contract (data/contract.yaml) as Great Expectations suites.
 
 A pure translation: one table of the contract in, a list of expectations out.
-Facts about a complete table (rows per month, rows shared by two tables) are
+Facts about a whole table (rows per month, rows shared by two tables) are
 frames of their own, made here, so that they are expectations like any other.
 """
 
@@ -66,7 +66,7 @@ def share(table: Table, frame: pd.DataFrame, positive: Any) -> tuple[pd.DataFram
 
 
 def shared_rows(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
-    """List the keys that are in both frames, and expect none."""
+    """List the keys that stand in both frames, and expect none."""
     both = frame.loc[frame["row_id"].isin(other["row_id"]), ["row_id"]].reset_index(drop=True)
     return both, [gxe.ExpectTableRowCountToEqual(value=0)]
 

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 
 from training.curves import Points
 
-# Okabe & Ito's palette: distinct for colour-blind readers too.
+# Okabe & Ito's palette: told apart by colour-blind readers too.
 COLOURS = {"model": "#0072B2", "climatology": "#999999", "logistic_regression": "#E69F00"}
 OTHERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 SHOWN_CLASSES = 30  # of a confusion matrix; more cannot be read

@@ -1,4 +1,4 @@
-"""Is the served graph the model that was trained? ONNX against scikit-learn over the complete test set.
+"""Is the served graph the model that was trained? ONNX against scikit-learn over the whole test set.
 
 And over rows that the test set may not have: each input missing, each category unknown.
 """
