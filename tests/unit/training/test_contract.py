@@ -41,7 +41,7 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ("      temp: {nulls: 0.02}", "      distance: {nulls: 0.02}", ["distance.nulls allows what the server"]),
         ("tables:", "tabels:", ["tables"]),
         ("tables:", "task: ranking\ntables:", ["task is wrong", "binary, multiclass, regression", "ranking"]),
-        ("tables:", "positiv: 1\ntables:", ["positiv is no rule of the contract", "positive (did you mean this?)"]),
+        ("tables:", "positiv: 1\ntables:", ["positiv is not a rule of the contract", "positive (did you mean this?)"]),
         ("tables:", "task: regression\npositive: 1\ntables:", ["`positive` with a task that has one (binary)"]),
         ("tables:", "unit: mile\ntables:", ["`unit` with a task that has one (regression)", "no `task`"]),
         ("tables:", "task: regression\ntables:", ["label_share is of a positive class"]),
