@@ -127,10 +127,11 @@ def _runs(model: str, place: Place) -> Difference | None:
             else None
         )
     if rollout is None:
-        return Difference(
-            f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}",
-            f"argocd app get {model}-{where}",
-        )
+        text = f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}"
+        if place.application is None:  # none was made: it was not let in, or nothing in Argo CD makes them
+            finds = f"kubectl -n argocd describe applicationset slipway-{where}"
+            return Difference(f"{text}: no Application deploys to {place.namespace}", finds)
+        return Difference(text, f"argocd app get {model}-{where}")
     if rollout.digest != release.digest:
         text = f"{where} is to run version {release.version}; Argo CD still has {_version(rollout.version)}"
         return Difference(text + _held(place.application), f"argocd app sync {model}-{where}")

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
+import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,8 +16,10 @@ import pytest
 from registry.tracking import Version
 from release.cluster.analysis import run_of
 from release.cluster.health import health
-from release.cluster.rollouts import Rollout, phase_of, rollout
+from release.cluster.rollouts import Application, Rollout, phase_of, rollout
 from release.promoter.delivery import Deliveries, sign
+from release.promoter.outcome import Outcome
+from release.promoter.reconcile import Done
 from release.promoter.webhook import Loop, application
 from release.release_file import Release
 from release.views.status import Place, compare
@@ -146,6 +152,17 @@ def test_what_agrees_is_not_mentioned_and_what_differs_is_said_in_words() -> Non
     assert "aborted by somebody" in said(running(EIGHT, phase="Degraded", aborted=True, active=SEVEN), 8, eight)[0]
 
 
+def test_a_release_that_no_application_deploys_is_named_with_what_makes_applications() -> None:
+    there = Application("tiny-production", "tiny-production", "Synced", "Healthy", None)
+    place = Place("production", "tiny-production", release(7, SEVEN), None, there)
+    staging = replace(place, environment="staging", namespace="tiny-staging", application=None)
+    missing, late = compare("tiny", [staging, place], (), ())[:3:2]
+    assert "no Application deploys to tiny-staging" in missing.said
+    assert missing.hint == "kubectl -n argocd describe applicationset slipway-staging"
+    assert "no Application" not in late.said
+    assert late.hint == "argocd app get tiny-production"
+
+
 def body(**data: Any) -> bytes:
     event = {"entity": "model_version_alias", "action": "created"}
     return json.dumps(event | {"data": {"name": "tiny", "alias": "champion", "version": "2"} | data}).encode()
@@ -168,6 +185,13 @@ class Client:
         async def once() -> int:
             async with httpx.AsyncClient(transport=self.transport, base_url="http://promoter") as client:
                 return (await client.request(method, path, **named)).status_code
+
+        return asyncio.run(once())
+
+    def text(self, path: str) -> str:
+        async def once() -> str:
+            async with httpx.AsyncClient(transport=self.transport, base_url="http://promoter") as client:
+                return (await client.get(path)).text
 
         return asyncio.run(once())
 
@@ -207,3 +231,38 @@ def test_deliveries_are_forgotten_once_their_timestamp_is_refused_anyway() -> No
     assert not seen.take("a", 600)
     assert seen.take("b", 601)
     assert list(seen.seen) == ["b"]
+
+
+def test_the_last_time_of_each_kind_of_outcome_is_a_metric() -> None:
+    done = [Done("tiny", (Outcome("held", 3, "reverted in Git"),)), Done("other", (), "MLflow is away")]
+    loop = Loop(lambda _: done, 3600)
+
+    async def passing() -> None:
+        task = asyncio.create_task(loop.go())
+        while loop.passed is None or not loop.outcomes:
+            await asyncio.sleep(0.001)
+        await loop.stop()
+        await task
+
+    began = time.time()
+    asyncio.run(passing())
+    shown = Client(application(SECRET, loop)).text("/metrics")
+    when = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in shown.splitlines()
+        if line.startswith("slipway_promoter_outcome")
+    }
+    name = "slipway_promoter_outcome_timestamp_seconds"
+    assert set(when) == {f'{name}{{kind="held",model="tiny"}}', f'{name}{{kind="failed",model="other"}}'}
+    assert all(began <= at <= time.time() for at in when.values())
+
+
+def test_the_image_of_the_promoter_has_what_asks_a_dvc_remote_on_s3() -> None:
+    [line] = [line for line in Path("Makefile").read_text().splitlines() if "-o var/promoter/requirements.txt" in line]
+    extras = re.findall(r"--extra (\S+)", line)
+    lock = tomllib.loads(Path("uv.lock").read_text())
+    [project] = [package for package in lock["package"] if package["name"] == "slipway"]
+    brought = {
+        (one["name"], *one.get("extra", [])) for extra in extras for one in project["optional-dependencies"][extra]
+    }
+    assert ("dvc", "s3") in brought
