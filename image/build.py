@@ -57,7 +57,7 @@ def build(wanted: Order, engine: Engine | None, known: str | None, say: Say) -> 
     """Make the Bento and the image of one version; do nothing where it is done.
 
     Without `engine` it is the Bento alone. `known` is "INPUTS DIGEST" of an earlier build of the image.
-    `say` is told each step as it begins.
+    `say` is called with each step as it begins.
 
     Raises:
         BadInput: the base has no digest, or the folder is not an exported version.

@@ -64,9 +64,9 @@ def package(
     alone = bento is not None and push and not registry
     if push and not registry and not alone:
         raise BadInput(
-            "no registry to push to",
+            "no registry is named to push to",
             expected="--registry HOST/PATH or SLIPWAY_REGISTRY",
-            hint="or --no-push for an image on this machine, or --bento FILE for the Bento alone",
+            hint="set SLIPWAY_REGISTRY, or add --no-push, or --bento FILE for the Bento alone",
         )
     given = {"--base": base, "--engine": engine, "--registry": registry if push else "", "--bento": bento}
     options = [str(word) for flag, value in given.items() if value is not None for word in (flag, value)]

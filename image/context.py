@@ -29,10 +29,13 @@ APPLICATION = (
     "slipway/errors.py",
     "slipway/atomic.py",
     "slipway/breaker.py",
+    "slipway/task.py",
+    "slipway/tasks/**/*",
     "slipway/threads.py",
     "serving/**/*",
     "journal/**/*",
 )
+CHECKOUT = "run this command in a checkout of the project"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def describe(source: Path, base: str) -> Runtime:
     """Read the application's files and requirements under `source`; build nothing.
 
     Raises:
-        BadInput: `source` is no checkout, or uv.lock does not fit pyproject.toml.
+        BadInput: `source` is not a checkout, or uv.lock does not fit pyproject.toml.
     """
     files = application_files(source)
     requirements = export_requirements(source)
@@ -77,12 +80,8 @@ def application_files(source: Path) -> tuple[str, ...]:
     kept = sorted(map(str, found - compiled))
     for name in ("serving/__init__.py", "bentofile.yaml"):
         if not (source / name).is_file():
-            raise BadInput(
-                "no application to package",
-                expected=f"{name} in {source}",
-                found="nothing",
-                hint="run this command in a checkout of the project",
-            )
+            expected = f"{name} in {source}"
+            raise BadInput("no application to package", expected=expected, found="nothing", hint=CHECKOUT)
     return tuple(kept)
 
 
@@ -97,7 +96,7 @@ def export_requirements(source: Path, *extras: str) -> str:
             "no uv.lock: the image's packages are pinned there",
             expected=f"a checkout of the project at {source}",
             found="a folder without uv.lock",
-            hint="run this command in a checkout of the project",
+            hint=CHECKOUT,
         )
     command = ["uv", "export", "--quiet", "--locked", "--project", str(source), "--format", "requirements.txt"]
     command += ["--no-emit-project", "--no-default-groups", "--no-header", "--no-annotate"]
@@ -173,5 +172,10 @@ def _prune(folder: Path) -> None:
 def _platform() -> str:
     machine = platform.machine().lower()
     if machine not in MACHINES:
-        raise BadInput("no wheels for this machine's processor", expected=" or ".join(MACHINES), found=machine)
+        raise BadInput(
+            "there are no wheels for this machine's processor",
+            expected=" or ".join(MACHINES),
+            found=machine,
+            hint="build the image on a machine with one of these processors",
+        )
     return f"{MACHINES[machine]}-manylinux_2_{GLIBC}"

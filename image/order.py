@@ -16,6 +16,8 @@ from image.rootfs import EPOCH
 from slipway import artifact
 from slipway.errors import BadInput
 
+EXPORT = "slipway export NAME VERSION FOLDER, then run the same command on that folder"
+
 
 @dataclass(frozen=True)
 class Order:
@@ -76,19 +78,27 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / artifact.MANIFEST
     if not path.is_file():
-        raise BadInput(
-            f"{folder} is not an exported version", expected=f"{artifact.MANIFEST} in it", hint="slipway export --help"
-        )
+        raise BadInput(f"{folder} is not an exported version", expected=f"{artifact.MANIFEST} in it", hint=EXPORT)
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
         files = {name: manifest["files"][name]["sha256"] for name in artifact.EXPORTED}
         manifest["model"]["name"], manifest["model"]["version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=repr(error)) from None
+        raise BadInput(
+            f"{path} does not parse",
+            expected="the form in docs/reference/artifact.md",
+            found=repr(error),
+            hint=EXPORT,
+        ) from None
     for name, expected in files.items():
         found = artifact.sha256(folder / name) if (folder / name).is_file() else "no file"
         if found != expected:
-            raise BadInput(f"{folder / name} is not the registered file", expected=expected, found=found)
+            raise BadInput(
+                f"{folder / name} is not the registered file",
+                expected=f"sha256 {expected}",
+                found=f"sha256 {found}" if (folder / name).is_file() else found,
+                hint=EXPORT,
+            )
     return manifest
 
 

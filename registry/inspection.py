@@ -20,9 +20,9 @@ RETRAIN = "dvc repro --force train"
 
 @dataclass(frozen=True)
 class Scored:
-    """What a graph answered: `(n_rows,)` probabilities, and milliseconds for one row."""
+    """What a graph answered: `(n_rows, …)` scores of its task, and milliseconds of CPU time for one row."""
 
-    probability: Floats
+    answers: Floats
     latency_p99_ms: float
 
 
@@ -65,7 +65,7 @@ def scored(running: Running) -> Scored:
     """
     _refuse_error(_finish(running))
     with np.load(running.result, allow_pickle=False) as found:
-        return Scored(found["probability"].astype(np.float64), float(found["latency_p99_ms"]))
+        return Scored(found["answers"].astype(np.float64), float(found["latency_p99_ms"]))
 
 
 def _refuse_error(answer: dict[str, str]) -> None:
@@ -81,18 +81,18 @@ def _start(*words: str) -> subprocess.Popen[str]:
 
 def _finish(running: Running) -> dict[str, str]:
     try:
-        said, complained = running.program.communicate(timeout=PATIENCE_SECONDS)
+        output, complaints = running.program.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired as error:
         running.stop()
         raise BadInput(
             f"{running.subject} is refused", expected=f"an answer within {PATIENCE_SECONDS} s", hint=RETRAIN
         ) from error
     try:
-        found: dict[str, str] = json.loads(said) if said else {}
+        found: dict[str, str] = json.loads(output) if output else {}
     except ValueError:
         found = {}
     code = running.program.returncode
     if code != 0 and "error" not in found:
-        ended = f"ended by signal {-code}" if code < 0 else (complained.strip().splitlines() or ["no word"])[-1]
+        ended = f"ended by signal {-code}" if code < 0 else (complaints.strip().splitlines() or ["no word"])[-1]
         raise BadInput(f"{running.subject} is refused", expected="a graph that runs", found=ended, hint=RETRAIN)
     return found

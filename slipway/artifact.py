@@ -23,10 +23,6 @@ TRAINED = (GRAPH, PIPELINE, SCHEMA, GOLDEN)
 DIGEST_TAGS = {GRAPH: "model_sha256", SCHEMA: "schema_sha256", GOLDEN: "golden_sha256"}
 
 MANIFEST_VERSION = 1
-SCHEMA_VERSION = 1
-# How far a golden row's answer may be from the one that was exported: float32 keeps seven digits, and another
-# processor may round the last one differently.
-TOLERANCE = 1e-5
 
 
 def sha256(path: Path) -> str:

@@ -147,7 +147,7 @@ def _find(
     if sides.journal is None:
         missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
     raise BadInput(
-        f"nobody knows {asked!r}",
+        f"{asked!r} is unknown to the cluster, MLflow, Git and the journal",
         expected="a pod, a digest sha256:…, NAME/VERSION, NAME@alias, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
         hint="slipway status",
@@ -211,7 +211,7 @@ def _predictions(journal: str, request_id: str) -> list[Prediction]:
         raise Unavailable(
             "the journal of predictions did not answer",
             found=without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0]),
-            hint="see that SLIPWAY_DATABASE_URL is right, then run the same command again",
+            hint="check SLIPWAY_DATABASE_URL, then run the same command again",
         ) from error
     return [_prediction(*row) for row in rows]
 
