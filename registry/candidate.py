@@ -152,7 +152,7 @@ def _refuse_foreign_contract(candidate: Candidate) -> None:
     inputs = contract.get("inputs")
     if not isinstance(inputs, dict) or not {"numeric", "categorical"} <= set(inputs):
         raise BadInput(
-            f"{candidate.root / 'model/schema.json'} does not name the model's inputs",
+            f"{candidate.root / 'model' / artifact.SCHEMA} does not name the model's inputs",
             expected="inputs.numeric and inputs.categorical",
             found=", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__,
             hint="dvc repro --force train",

@@ -18,7 +18,7 @@ import pytest
 
 from tests.fixtures import bento
 from tests.fixtures.servers import Redis, wait_until
-from tests.integration.serving.conftest import MODEL, Start
+from tests.integration.serving.conftest import MODEL, NewClient, Start
 from tests.integration.serving.test_api import *  # noqa: F403
 from tests.integration.serving.test_openinference import *  # noqa: F403
 from tests.integration.serving.test_role import *  # noqa: F403
@@ -86,7 +86,7 @@ def start(imported: Path, tmp_path: Path, keys: Path) -> Iterator[Start]:
             made.kill()
 
 
-def test_after_sigterm_it_drains_and_loses_nothing(start: Start, client: Any, golden: dict[str, Any]) -> None:
+def test_after_sigterm_it_drains_and_loses_nothing(start: Start, client: NewClient, golden: dict[str, Any]) -> None:
     server = start(drain_seconds=2, journal="off")
     asker, answered, failed = client(server), [], []
     ended = threading.Event()

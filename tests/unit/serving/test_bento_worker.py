@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import bentoml
 import pytest
@@ -42,8 +42,8 @@ ABSOLUTE = Settings(model=Path("/model"), spool=Path("/spool"), jwks="/keys.json
     [("model", Path("model")), ("spool", Path("var/spool")), ("jwks", "keys.json"), ("smoke_jwks", "keys.json"),
      ("role_file", "role")],
 )  # fmt: skip
-def test_a_relative_path_is_refused_in_a_bento_alone(name: str, value: Any) -> None:
-    chosen = dataclasses.replace(ABSOLUTE, **{name: value})
+def test_a_relative_path_is_refused_in_a_bento_alone(name: str, value: Path | str) -> None:
+    chosen = dataclasses.replace(ABSOLUTE, **cast("dict[str, Any]", {name: value}))
     with pytest.raises(BadInput, match=f"SLIPWAY_{name.upper()} is relative"):
         bento_worker.refuse_relative(chosen, BENTO)
     bento_worker.refuse_relative(chosen, None)
