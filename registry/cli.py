@@ -82,13 +82,7 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(listed, indent=2))
         return
-    # Models of several tasks have several metrics: each cell names its own then.
-    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
-    columns = (
-        Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column(measured, 1),
-        Column("created"), Column("commit", 2), Column("run", 3),
-    )  # fmt: skip
-    show(Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide))
+    show(_table_of(listed, wide))
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -114,6 +108,16 @@ def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> 
         print(json.dumps(manifest, indent=2))
     else:
         print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+
+
+def _table_of(listed: list[dict[str, Any]], wide: bool) -> Listing:
+    # Models of several tasks have several metrics: each cell names its own then.
+    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
+    columns = (
+        Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column(measured, 1),
+        Column("created"), Column("commit", 2), Column("run", 3),
+    )  # fmt: skip
+    return Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide)
 
 
 def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:

@@ -24,6 +24,7 @@ from release.views.status import Difference, Place, Status
 from release.views.table import entries, releases, table
 from slipway.table import Column, Listing
 from training import cli as training
+from training.search import Result
 
 WIDTHS = (80, 120, 200)
 MODEL, DIGEST, SHA = "flight-very-late", "sha256:" + "98fe" * 16, "c26c1a157b98a7d600e8cef53844840524e3a404"
@@ -59,7 +60,7 @@ def history(wide: bool) -> Listing:
 def versions(wide: bool) -> Listing:
     tags = {"verdict": "failed", "git_commit": SHA, "git_dirty": "true", "roc_auc": "0.68991"}
     listed = registry._listed(Version(MODEL, 12, "f" * 32, 1795755904000, tags, ("challenger", "champion")))
-    return Listing(registry.VERSIONS, [registry._cells(listed)], wide)
+    return registry._table_of([listed], wide)
 
 
 def verdict(wide: bool) -> Listing:
@@ -72,8 +73,9 @@ def drift(wide: bool) -> Listing:
 
 
 def tune(wide: bool) -> Listing:
-    settings = "learning_rate=0.04519, max_iter=400, max_leaf_nodes=31, min_samples_leaf=200, l2_regularization=1.5"
-    return Listing(training.BEST, [["now", "0.41980", "0.6899", settings]], wide)
+    candidate = {"learning_rate": 0.04519, "max_iter": 400, "max_leaf_nodes": 31, "min_samples_leaf": 200}
+    best = Result(0, candidate | {"l2_regularization": 1.5}, {"log_loss": 0.4198, "roc_auc": 0.6899})
+    return training._table_of([best], wide)
 
 
 Shown = Callable[[bool], Any]
