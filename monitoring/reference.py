@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Bins, Counts, categories, numbers
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.errors import BadInput
 from slipway.task import Task, watched_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES = ("model/schema.json", "data/prepared/test.parquet", "reports/predictions.parquet")
+FILES = (f"model/{artifact.SCHEMA}", "data/prepared/test.parquet", "reports/predictions.parquet")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from registry.baselines import Advantage, Baseline
 from registry.candidate import Candidate
 from registry.gate import Evidence, Rows, Strings
 from registry.inspection import Scored
+from slipway import artifact
 from slipway.errors import BadInput
 from slipway.scores import Floats
 from slipway.task import Task
@@ -31,7 +32,7 @@ def assemble(candidate: Candidate, scored: Scored) -> Evidence:
         validation=_flag(candidate.json("validation.json").get("success")),
         parity=_flag(candidate.json("parity.json").get("passed")),
         baselines={name: _baseline(found) for name, found in (baselines or {}).items()},
-        size_bytes=len(candidate.model["model.onnx"]),
+        size_bytes=len(candidate.model[artifact.GRAPH]),
         latency_p99_ms=scored.latency_p99_ms,
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.provenance import Datum
+from slipway import artifact
 from slipway.errors import Unavailable
 from slipway.tracking_uri import without_credentials
 
@@ -28,7 +29,7 @@ INSTALL = "pip install 'slipway[training]', which brings DVC"
 TAGS = {
     "data_md5": "data/prepared/train.parquet",
     "test_data_md5": "data/prepared/test.parquet",
-    "model_md5": "model/model.onnx",
+    "model_md5": f"model/{artifact.GRAPH}",
 }
 ADD = "dvc remote add --default NAME URL && dvc push"
 

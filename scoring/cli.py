@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scoring import job as jobs
 from scoring import run
 from scoring.part import Scored
+from slipway import artifact
 from slipway.errors import BadInput
 
 
@@ -93,7 +94,7 @@ def _score(job: jobs.Job, workers: int, scheduler: str | None, max_bad: float, r
 
 @contextmanager
 def _model_folder(model: str) -> Iterator[Path]:
-    if Path(model, "manifest.json").is_file():
+    if Path(model, artifact.MANIFEST).is_file():
         yield Path(model)
         return
     name, _, wanted = model.partition("@")

@@ -22,13 +22,12 @@ import pyarrow.parquet as pq
 from scoring import columns
 from scoring.part import Part, output_schema, read_counts
 from serving.inference import model as served
-from slipway import atomic
+from slipway import artifact, atomic
 from slipway.errors import BadInput, Refused
 from slipway.task import Task
 
 PART_ROWS = 1 << 18
 FORMAT = 1  # of parts and result: a change here keeps old parts from being mixed with new
-MODEL_FILES = ("manifest.json", *served.FILES)
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def _claim(job: Job, *, restart: bool) -> None:
         for path in folder.iterdir():
             if path.name != "lock":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for name in MODEL_FILES:
+        for name in artifact.FOLDER:
             atomic.write_bytes(folder / "model" / name, (job.folder / name).read_bytes())
         atomic.write_json(note, ours)
     for left in folder.glob(".part-*"):  # of a process that was killed while it wrote

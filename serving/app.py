@@ -134,6 +134,12 @@ class Application:
                 return
 
 
+def refused(parts: Parts, problem: Problem, request_id: str) -> None:
+    """Count and log what a connection refused before it was a request."""
+    parts.metrics.answered("unknown", problem.status, 0.0)
+    parts.log.add(requestlog.refused(problem.status, request_id, parts.model.version))
+
+
 def _takes_gzip(accepted: bytes) -> bool:
     """Say whether Accept-Encoding lists gzip, with a weight that is not zero."""
     if b"gzip" not in accepted.lower():

@@ -12,6 +12,7 @@ from typing import Any
 
 import rich_click as click
 
+from slipway import artifact
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
 KEYS = Path("var/auth")
@@ -102,7 +103,7 @@ def _folder(target: str, version: str | None) -> Path:
 
 
 def _existing(folder: Path) -> Path:
-    if not (folder / "manifest.json").exists():
+    if not (folder / artifact.MANIFEST).exists():
         raise BadInput(
             f"{folder} is not an exported version",
             expected="a folder with manifest.json, or NAME@ALIAS",

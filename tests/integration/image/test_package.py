@@ -91,6 +91,10 @@ def test_killed_before_the_tags_it_completes_and_then_does_nothing(
     assert tags["image_digest"] == made["digest"]
     assert tags["image"] == made["image"] == f"{settings['SLIPWAY_REGISTRY']}/flight-delay:1"
     assert tags["sbom_sha256"] == made["sbom_sha256"]
+    assert tags["bento"] == made["bento"] == "flight-delay:1"
+    stored = Path(settings["BENTOML_HOME"], "bentos/flight-delay/1/bento.yaml")
+    version = tracking.versions("flight-delay")[0]
+    assert tracking.download(version, "bento.yaml", tmp_path).read_bytes() == stored.read_bytes()
     again = package(settings)
     assert again["built"] is False
     assert again["digest"] == made["digest"]

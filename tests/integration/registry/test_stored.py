@@ -12,8 +12,8 @@ import boto3
 import pytest
 
 from registry import stored
-from registry.export import DIGEST_TAGS
 from registry.tracking import open_store
+from slipway.artifact import DIGEST_TAGS
 from tests.fixtures.registered import uploaded
 from tests.integration.registry.conftest import Store
 from tests.integration.registry.proxy import Proxy
