@@ -12,11 +12,11 @@ from pathlib import Path
 from registry import image_statement, remote, stored
 from registry.statement import read
 from registry.tracking import Tracking
-from release.actions.context import Context
 from release.audit.audit import open_audit
 from release.cluster.api import Cluster, open_cluster
 from release.cluster.health import Health
 from release.cluster.placement import asked_of
+from release.context import Context
 from release.forges import github
 from release.forges.forge import Forge
 from release.forges.plain import Plain

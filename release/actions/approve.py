@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.same import same_stores, same_version
+from release import model_registry
 from release.actions.second_look import still_good
+from release.actions.store_identity import same_stores, same_version
+from release.context import Context
 from release.forges.forge import Request
 from release.git.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
 from release.git.history import history
@@ -69,7 +69,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
     if request is None:
         return _approved_before(context, name)
     version = request.version
-    why = wishes.rejected(context.open_tracking(), name).get(version)
+    why = model_registry.rejected(context.open_tracking(), name).get(version)
     if why is not None:
         raise Refused(
             f"{name} version {version} was rejected", found=why, hint=f"slipway reject {name} {version} closes it"

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from registry.export import find
 from registry.tracking import Tracking, Version
 from registry.verdict import Verdict
-from release.actions import wishes
-from release.actions.baked import baked
-from release.actions.body import body
-from release.actions.context import Context
-from release.actions.drop import CLOSE, approvable, drop, why_stale
+from release import model_registry
+from release.actions.close_request import CLOSE, approvable, close_request, why_stale
+from release.actions.request_body import request_body
 from release.actions.rules import Facts, judge
-from release.actions.same import same_stores
 from release.actions.stage import overlaid
+from release.actions.store_identity import same_stores
+from release.bake import baked
+from release.context import Context
 from release.forges.forge import Request, branch_of, of_branch
 from release.git import history
 from release.git.commits import DECLINE, PRODUCTION, PROMOTE, STAGING
@@ -64,13 +64,13 @@ def promote(
     sha = there or _push(context, candidate, branch, rollback, reason)
     _yield_to_newer(context, name, branch, sha)
     title = f"Release {name} {candidate.version} to production"
-    request = context.forge.request(branch, sha, title, body(context.clone, candidate, verdict, sha, reason))
+    request = context.forge.request(branch, sha, title, request_body(context.clone, candidate, verdict, sha, reason))
     context.forge.report(sha, True, "every rule passed")
     for other in context.forge.open_requests(name):
         if other.version != candidate.version:
-            drop(context, other, why_stale(context, other) or f"version {candidate.version} is asked for now")
-    wishes.refuse(tracking, version, None)
-    wishes.move_champion(tracking, name, candidate.version)
+            close_request(context, other, why_stale(context, other) or f"version {candidate.version} is asked for now")
+    model_registry.refuse(tracking, version, None)
+    model_registry.move_champion(tracking, name, candidate.version)
     context.record_release(PROMOTE, candidate, sha, PRODUCTION, reason)
     return Promotion(candidate, request, there is None, verdict)
 
@@ -89,10 +89,10 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
     return Facts(
         candidate=candidate,
         verdict=opinion.verdict,
-        rejected=version.tags.get(wishes.REJECTED) or rolled_back,
+        rejected=version.tags.get(model_registry.REJECTED) or rolled_back,
         staging=staging,
         production=production,
-        remade=production is not None and wishes.of_release(tracking, production) is None,
+        remade=production is not None and model_registry.of_release(tracking, production) is None,
         health=context.health(name, STAGING, candidate.digest),
         in_registry=in_registry,
         registry_said=said,
@@ -111,7 +111,7 @@ def facts(context: Context, tracking: Tracking, version: Version, candidate: Rel
 
 def _refuse(context: Context, version: Version, candidate: Release, verdict: Verdict) -> None:
     reasons = "; ".join(f"{rule.name}: {rule.reason}" for rule in verdict.failures)
-    wishes.refuse(context.open_tracking(), version, reasons)
+    model_registry.refuse(context.open_tracking(), version, reasons)
     # One record for each set of rules, however often a reconciler asks and whatever the seconds are by then.
     names = ",".join(rule.name for rule in verdict.failures)
     before = context.clone.release(candidate.model, PRODUCTION)
@@ -152,7 +152,7 @@ def _kept(context: Context, name: str, branch: str) -> str | None:
     if why is None and (found or not context.audit.known([f"{CLOSE}:{sha}", f"{DECLINE}:{sha}"])):
         return sha
     request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
-    drop(context, request, f"stale: {why}" if why else "it was closed before; a new one is opened")
+    close_request(context, request, f"stale: {why}" if why else "it was closed before; a new one is opened")
     return None
 
 
@@ -166,7 +166,7 @@ def _yield_to_newer(context: Context, name: str, branch: str, sha: str) -> None:
         if found and found[1] > number and not stale(context.clone, name, tip(context.clone, other) or sha)
     ]
     if newer:
-        drop(context, Request(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version")
+        close_request(context, Request(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version")
         raise Refused(
             f"a newer promotion of {name} is open",
             expected="one request at a time",

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.tracking import Tracking
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.same import same_stores
+from release import model_registry
 from release.actions.second_look import can_come_back
+from release.actions.store_identity import same_stores
+from release.context import Context
 from release.git.commits import PRODUCTION, REVERT, ROLLBACK
 from release.git.history import Entry, history, rejected
 from release.git.manifests import Clone
@@ -108,7 +108,7 @@ def _target(
 ) -> Release:
     gone = dict.fromkeys(rejected(entries), "production was rolled back from it")
     try:
-        gone |= wishes.rejected(context.open_tracking(), name)
+        gone |= model_registry.rejected(context.open_tracking(), name)
     except Unavailable as error:
         context.say(f"{error.thing}: going by Git alone")
     past = [(one.commit.sha, one.release) for one in entries[1:] if one.release and one.release.version != now.version]
@@ -159,10 +159,10 @@ def _follow(
         tracking = context.open_tracking()
         if not _is_there(context, tracking, target.model, environment, gone):
             return
-        tagged = wishes.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
-        there = wishes.champion(tracking, target.model)
+        tagged = model_registry.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
+        there = model_registry.champion(tracking, target.model)
         if there is not None and there.number == gone:
-            wishes.move_champion(tracking, target.model, target.version)
+            model_registry.move_champion(tracking, target.model, target.version)
 
     def record() -> None:
         context.record_release(action, target, commit, environment, reason)

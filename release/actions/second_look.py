@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from release.actions.baked import baked
-from release.actions.context import Context
+from release.bake import baked
+from release.context import Context
 from release.git.commits import STAGING
 from release.release_file import Release
 from slipway.errors import Refused

@@ -8,9 +8,9 @@ from registry.export import find
 from registry.image_statement import IMAGE
 from registry.statement import Opinion
 from registry.tracking import Tracking, Version
-from release.actions.baked import trailer
-from release.actions.context import Context
-from release.actions.same import same_stores
+from release.actions.store_identity import same_stores
+from release.bake import trailer
+from release.context import Context
 from release.git.commits import STAGE, STAGING
 from release.git.manifests import Clone
 from release.git.push import Step, step

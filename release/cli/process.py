@@ -20,8 +20,8 @@ from rich.console import Console
 from registry.options import open_tracking, top
 
 if TYPE_CHECKING:
-    from release.actions.context import Context
     from release.cluster.api import Cluster
+    from release.context import Context
     from release.settings import Settings
 
 COMMAND = functools.partial(click.command, cls=rich_click.RichCommand)

@@ -69,12 +69,13 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:
     from release.audit.audit import verify
-    from release.views.noted import noted, unrecorded
+    from release.git.heads import audit_heads
+    from release.views.unrecorded_commits import unrecorded
     from release.wiring import opened
     from slipway.errors import Refused
 
     with opened(settings(root)) as clone:
-        wrong, missing = verify(every, [*heads, *noted(clone)]), unrecorded(clone, every)
+        wrong, missing = verify(every, [*heads, *audit_heads(clone)]), unrecorded(clone, every)
     if wrong:
         raise Refused(
             "the audit record was changed",

@@ -14,7 +14,7 @@ from slipway.errors import BadInput
 from slipway.names import checked
 
 if TYPE_CHECKING:
-    from release.actions.context import Context
+    from release.context import Context
     from release.forges.forge import Request
 
 REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from release.git.approval import alone
-from release.git.brought import brought
 from release.git.commits import PRODUCTION, Actor, Commit
 from release.git.manifests import Clone
+from release.git.merge_commits import merged_commits
 from release.release_file import Release, parse
 from slipway.errors import BadInput
 
@@ -65,7 +65,7 @@ def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int 
     blobs = {one.sha: _blob(clone, one.sha, path) for one in commits}
     contents = clone.blobs([blob for blob in blobs.values() if blob])
     merges = [one for one in commits if len(one.parents) > 1]
-    requests, new = clone.named([one.parents[1] for one in merges]), brought(clone, merges)
+    requests, new = clone.named([one.parents[1] for one in merges]), merged_commits(clone, merges)
     asked = {one.sha: requests[one.parents[1]] for one in merges}
     same = {one.sha: alone(one, new[one.sha], {}) for one in merges}
     return [

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 
 from registry import stored
 from registry.tracking import Tracking, Version
-from release.actions import wishes
-from release.actions.context import Context
+from release import model_registry
 from release.actions.reject import record as record_rejection
 from release.actions.rollback import rollback
-from release.actions.same import same_record, same_registry
+from release.actions.store_identity import same_record, same_registry
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
+from release.context import Context
 from release.git.commits import ENVIRONMENTS, PRODUCTION, REVERT, ROLLBACK, STAGING
 from release.git.history import history
-from release.promoter.answered import declined, held
+from release.promoter.human_decisions import declined, held
+from release.promoter.operator_actions import operator_actions
 from release.promoter.outcome import Outcome
+from release.promoter.promotion_request import request_promotion
 from release.promoter.proposals import report
 from release.promoter.stale import close_stale
-from release.promoter.steered import steered
 from release.promoter.unrecorded import record_late
-from release.promoter.wish import wish
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 
 OpenCluster = Callable[[], Cluster]
@@ -83,7 +83,7 @@ def _one(context: Context, open_cluster: OpenCluster, model: str) -> Done:
         requests = context.forge.open_requests(model)
         found += declined(context, tracking, model, requests)
         found += held(context, tracking, model, requests)
-        found += wish(context, tracking, model)
+        found += request_promotion(context, tracking, model)
         found += _mismatches(context, tracking, model)
     except SlipwayError as error:
         return Done(model, tuple(found), _in_short(error))
@@ -96,8 +96,8 @@ def _unfinished(context: Context, tracking: Tracking, model: str) -> list[Outcom
     if newest is None or newest.release is None or newest.commit.action not in (ROLLBACK, REVERT):
         return []
     gone, key = newest.rejects, f"{newest.commit.action}:{newest.commit.sha}"
-    champion = wishes.champion(tracking, model)
-    marked = gone is None or gone in wishes.rejected(tracking, model)
+    champion = model_registry.champion(tracking, model)
+    marked = gone is None or gone in model_registry.rejected(tracking, model)
     if marked and (champion is None or champion.number != gone) and context.audit.known([key]):
         return []
     reason = f"production was rolled back from it by {newest.commit.author.name}"
@@ -119,7 +119,7 @@ def _failures(context: Context, open_cluster: OpenCluster, tracking: Tracking, m
         for each, release in released.items():
             rollout = runs.get((where[(model, each)], model))
             if rollout is not None:
-                found += steered(context, each, release, rollout)
+                found += operator_actions(context, each, release, rollout)
             if rollout is not None and rollout.failed and rollout.digest == release.digest:
                 found.append(_take_back(context, tracking, model, each, release.version, cluster.explain(rollout)))
     except Unavailable as error:
@@ -145,12 +145,12 @@ def _take_back(context: Context, tracking: Tracking, model: str, environment: st
 
 
 def _mark(context: Context, tracking: Tracking, model: str, version: int, reason: str) -> None:
-    wishes.reject(tracking, model, version, reason)
+    model_registry.reject(tracking, model, version, reason)
     runs = context.clone.release(model, PRODUCTION)
-    there = wishes.champion(tracking, model)
+    there = model_registry.champion(tracking, model)
     back = runs.version if runs and runs.version != version else None
     if there is not None and there.number == version:
-        wishes.move_champion(tracking, model, back)
+        model_registry.move_champion(tracking, model, back)
     found = next((one for one in tracking.versions(model) if one.number == version), None)
     record_rejection(context, found or Version(model, version, "deleted", 0, {}, ()), reason)
 

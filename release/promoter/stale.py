@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from registry.tracking import Tracking
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.drop import drop, why_stale
+from release import model_registry
+from release.actions.close_request import close_request, why_stale
+from release.context import Context
 from release.promoter.outcome import Outcome
 
 
@@ -14,7 +14,7 @@ def close_stale(context: Context, tracking: Tracking, model: str) -> list[Outcom
     requests = context.forge.open_requests(model)
     if not requests:
         return []
-    rejected, found, newest = wishes.rejected(tracking, model), [], None
+    rejected, found, newest = model_registry.rejected(tracking, model), [], None
     for request in reversed(requests):
         why = rejected.get(request.version) or why_stale(context, request)
         if why is None and newest is not None:
@@ -22,6 +22,6 @@ def close_stale(context: Context, tracking: Tracking, model: str) -> list[Outcom
         if why is None:
             newest = request.version
             continue
-        drop(context, request, why)
+        close_request(context, request, why)
         found.append(Outcome("closed", request.version, f"the request {request.url or request.branch}: {why}"))
     return found

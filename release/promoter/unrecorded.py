@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from release.actions.context import Context
+from release.context import Context
 from release.git.commits import APPROVE, ENVIRONMENTS, OWN, PRODUCTION, PROMOTE
 from release.git.history import Entry, history, taken_back
 from release.promoter.outcome import Outcome

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from registry.tracking import CHAMPION, Version
-from release.actions.context import Context
-from release.actions.wishes import REFUSED, REJECTED
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import DEGRADED, PAUSED, Application, Rollout
+from release.context import Context
 from release.forges.forge import Request, of_branch
 from release.git.commits import ENVIRONMENTS, PRODUCTION, STAGING
 from release.git.history import Entry as Step
 from release.git.history import history, taken_back
 from release.git.push import branches
+from release.model_registry import REFUSED, REJECTED
 from release.release_file import Release
 from slipway.errors import BadInput
 

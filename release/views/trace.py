@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry.tracking import Version, without_credentials
-from release.actions.context import Context
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import Pod
+from release.context import Context
 from release.git.commits import ENVIRONMENTS
 from release.git.history import history
 from slipway.errors import BadInput, SlipwayError, Unavailable

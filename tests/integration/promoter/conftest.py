@@ -15,10 +15,10 @@ import pytest
 from registry import logged_model, stored
 from registry.options import PATIENCE
 from registry.tracking import Tracking, open_store
-from release.actions.context import Context
 from release.audit.audit import Audit, open_audit
 from release.cluster.api import open_cluster
 from release.cluster.placement import asked_of
+from release.context import Context
 from release.forges.plain import Plain
 from release.git.commits import STAGE, actor, message
 from release.git.manifests import Clone, Remote, cloned

@@ -20,8 +20,8 @@ from release.git.git import Done as Said
 from release.git.git import Git
 from release.git.signers import verify as verify_history
 from release.promoter.reconcile import reconcile
-from release.views.noted import unrecorded
 from release.views.status import status
+from release.views.unrecorded_commits import unrecorded
 from tests.fixtures.registered import uploaded
 
 

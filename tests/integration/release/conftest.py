@@ -14,9 +14,9 @@ import pytest
 from registry.image_statement import Image, Stated
 from registry.options import PATIENCE
 from registry.statement import Opinion
-from release.actions.context import Context
 from release.audit.audit import Audit, open_audit
 from release.cluster.health import Health
+from release.context import Context
 from release.forges.github import GitHub, connect
 from release.forges.plain import Plain
 from release.git.commits import Actor, signing

@@ -6,8 +6,8 @@ promotion leave nothing but their effect, so they are known by it, at the next p
 
 from __future__ import annotations
 
-from release.actions.context import Context
 from release.cluster.rollouts import DEGRADED, Rollout
+from release.context import Context
 from release.git.commits import REVERT, ROLLBACK
 from release.git.history import history
 from release.promoter.outcome import Outcome
@@ -23,7 +23,7 @@ BECAUSE = {
 }
 
 
-def steered(context: Context, environment: str, release: Release, rollout: Rollout) -> list[Outcome]:
+def operator_actions(context: Context, environment: str, release: Release, rollout: Rollout) -> list[Outcome]:
     """Record an abort, a retry and a promotion of `release` that the record does not know.
 
     Raises:

@@ -1,10 +1,9 @@
-"""What Git knows of the audit record: the heads that its commits noted, and the entries that they promised."""
+"""The commits of the branch that promised an entry of the audit record which is not there."""
 
 from __future__ import annotations
 
 from release.audit.audit import Entry
 from release.git.commits import OWN
-from release.git.heads import noted as noted
 from release.git.manifests import Clone
 
 

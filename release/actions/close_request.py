@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from release.actions.context import Context
+from release.context import Context
 from release.forges.forge import Request
 from release.git.requests import stale, tip
 
@@ -20,7 +20,7 @@ def approvable(context: Context, name: str) -> list[Request]:
     return [one for one in context.forge.open_requests(name) if why_stale(context, one) is None]
 
 
-def drop(context: Context, request: Request, reason: str) -> None:
+def close_request(context: Context, request: Request, reason: str) -> None:
     """Close a request for this reason. Whoever looks at what became of it finds the entry that is written first.
 
     Raises:

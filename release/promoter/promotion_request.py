@@ -5,10 +5,10 @@ from __future__ import annotations
 from registry.remote import State
 from registry.tracking import CHAMPION, Tracking, Version
 from registry.verdict import Rule
-from release.actions import wishes
-from release.actions.context import Context
+from release import model_registry
 from release.actions.promote import facts, promote
 from release.actions.rules import Facts, judge
+from release.context import Context
 from release.forges.forge import Request
 from release.git.commits import PRODUCTION, PROMOTE
 from release.promoter.outcome import Outcome
@@ -20,11 +20,11 @@ from slipway.errors import BadInput, Refused
 PASSING = "staging_healthy_seconds"
 
 
-def wish(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
+def request_promotion(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
     """Bring the version that has the alias champion on its way to production, or put the alias back."""
     runs = context.clone.release(model, PRODUCTION)
     requests = context.forge.open_requests(model)
-    champion = wishes.champion(tracking, model)
+    champion = model_registry.champion(tracking, model)
     if champion is None:
         return _withdrawn(context, tracking, model, runs, requests)
     if runs is not None and champion.number == runs.version:
@@ -75,7 +75,7 @@ def _withdrawn(
     known = {one.number for one in tracking.versions(model)}
     if runs is None or requests or runs.version not in known:
         return []
-    if wishes.champion(tracking, model) is None:
+    if model_registry.champion(tracking, model) is None:
         tracking.set_alias(model, CHAMPION, runs.version)
     record(context, model, runs.version, "champion-restored", runs.digest, "nobody was champion; production runs it")
     return [Outcome("put back", runs.version, "nobody was champion; production runs this version")]

@@ -14,7 +14,7 @@ from slipway.errors import SlipwayError
 LONGEST_BODY = 60_000  # GitHub refuses more than 65,536 characters
 
 
-def body(clone: Clone, release: Release, verdict: Verdict, sha: str, reason: str) -> str:
+def request_body(clone: Clone, release: Release, verdict: Verdict, sha: str, reason: str) -> str:
     """Return the request's text in Markdown."""
     passed = {True: "yes", False: "no", None: "not checked"}
     rules = [f"| {rule.name} | {passed[rule.passed]} | {_cell(rule.reason)} |" for rule in verdict.rules]

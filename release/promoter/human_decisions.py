@@ -6,10 +6,10 @@ Both are a no that holds until somebody asks again, by moving the alias champion
 from __future__ import annotations
 
 from registry.tracking import Tracking, Version
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.drop import CLOSE
+from release import model_registry
+from release.actions.close_request import CLOSE
 from release.audit.audit import Entry
+from release.context import Context
 from release.forges.forge import Closed, Request
 from release.git.commits import DECLINE, HOLD, PRODUCTION, PROMOTE
 from release.git.history import Entry as Step
@@ -28,7 +28,7 @@ def declined(context: Context, tracking: Tracking, model: str, requests: list[Re
     A request that is on record as asked for, is not open, is not merged and was not closed by Slipway, which records
     that before it closes any, was closed by a person.
     """
-    champion = wishes.champion(tracking, model)
+    champion = model_registry.champion(tracking, model)
     asked = [one for one in context.audit.entries(model) if one.action == PROMOTE]
     newest = {one.version: one for one in asked}
     wanted = {one.key: one for one in [*asked[-1:], newest.get(champion.number if champion else 0)] if one}
@@ -43,7 +43,7 @@ def declined(context: Context, tracking: Tracking, model: str, requests: list[Re
 def _closed(context: Context, tracking: Tracking, model: str, entry: Entry, requests: list[Request]) -> Closed | None:
     tip, branch = _tip(entry), f"release/{model}/{entry.version}"
     runs = context.clone.release(model, PRODUCTION)
-    if entry.version in {one.version for one in requests} or entry.version in wishes.rejected(tracking, model):
+    if entry.version in {one.version for one in requests} or entry.version in model_registry.rejected(tracking, model):
         return None
     if runs is not None and (runs.version, runs.digest) == (entry.version, entry.target):
         return None
@@ -99,7 +99,7 @@ def held(context: Context, tracking: Tracking, model: str, requests: list[Reques
 def _hold(
     context: Context, tracking: Tracking, model: str, step: Step, gone: Release, requests: list[Request]
 ) -> Outcome:
-    runs, champion = context.clone.release(model, PRODUCTION), wishes.champion(tracking, model)
+    runs, champion = context.clone.release(model, PRODUCTION), model_registry.champion(tracking, model)
     said = f"{step.commit.author} took it out of production in Git, by commit {step.commit.sha[:12]}"
     reason = f"{said}; it is on hold until champion is moved to version {gone.version} again"
     again = [one.version for one in requests] + ([runs.version] if runs else [])  # asked for since, or approved

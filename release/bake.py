@@ -6,7 +6,7 @@ their commit says so.
 
 from __future__ import annotations
 
-from release.actions.context import Context
+from release.context import Context
 from release.git.commits import PROMOTE, STAGING
 from release.git.manifests import Clone
 from release.git.signatures import counts, signature

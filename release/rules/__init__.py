@@ -1,0 +1,1 @@
+"""The policy of promotion, one file a rule."""
