@@ -74,7 +74,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
         for key, value in image.tags().items():
             if version.tags.get(key) != value:
                 tracking.tag_version(name, version.number, key, value)
-        said = image_statement.kept(tracking, version, trust).reason
+        said = image_statement.kept(tracking, version, trust).answer.reason
     replaced = before if before != made["digest"] else None
     return Packaged(name, version.number, made["image"], made["digest"], sbom, made["built"], replaced, said)
 

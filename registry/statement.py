@@ -15,6 +15,7 @@ from registry.signed_file import Kind
 from registry.signing import Trust
 from registry.tracking import Tracking, Version
 from registry.verdict import Verdict
+from slipway.answer import Answer
 
 VERDICT = Kind("slipway-verdict", "verdict.json")
 
@@ -30,6 +31,11 @@ class Opinion:
     verdict: str | None
     reason: str
     data: tuple[Datum, ...] | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """Return whether the gate passed the version."""
+        return Answer(None if self.verdict is None else self.verdict == "passed", self.reason)
 
 
 def text(

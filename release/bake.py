@@ -7,7 +7,8 @@ their commit says so.
 from __future__ import annotations
 
 from release.context import Context
-from release.git.commits import PROMOTE, STAGING
+from release.environments import STAGING
+from release.git.commits import PROMOTE
 from release.git.manifests import Clone
 from release.git.signatures import counts, signature
 from release.release_file import Release

@@ -13,8 +13,9 @@ from release import model_registry
 from release.actions.second_look import still_good
 from release.actions.store_identity import same_stores, same_version
 from release.context import Context
+from release.environments import PRODUCTION
 from release.forges.forge import Request
-from release.git.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
+from release.git.commits import APPROVE, LOG_FORMAT, PROMOTE, read_log
 from release.git.history import history
 from release.git.manifests import Clone
 from release.git.push import Step, step

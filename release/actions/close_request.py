@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from release.context import Context
 from release.forges.forge import Request
-from release.git.requests import stale, tip
 
 CLOSE = "close"  # what the audit record calls a request that Slipway closed
-
-
-def why_stale(context: Context, request: Request) -> str | None:
-    """Say why an open request can no longer be approved, as its branch is now; None while it can."""
-    sha = tip(context.clone, request.branch)
-    return None if sha is None else stale(context.clone, request.model, sha)
-
-
-def approvable(context: Context, name: str) -> list[Request]:
-    """Return the open requests that somebody could still approve, oldest version first."""
-    return [one for one in context.forge.open_requests(name) if why_stale(context, one) is None]
 
 
 def close_request(context: Context, request: Request, reason: str) -> None:

@@ -10,7 +10,7 @@ from release import model_registry
 from release.actions.close_request import refuse
 from release.actions.store_identity import same_stores
 from release.context import Context
-from release.git.commits import PRODUCTION
+from release.environments import PRODUCTION
 from slipway.errors import Refused
 
 

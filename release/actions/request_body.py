@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from registry.verdict import Verdict
-from release.git.commits import PRODUCTION
+from release.environments import PRODUCTION
 from release.git.diff import difference
 from release.git.manifests import Clone
 from release.release_file import Release

@@ -15,7 +15,8 @@ from release import model_registry
 from release.actions.second_look import can_come_back
 from release.actions.store_identity import same_stores
 from release.context import Context
-from release.git.commits import PRODUCTION, REVERT, ROLLBACK
+from release.environments import PRODUCTION, needs_approval
+from release.git.commits import REVERT, ROLLBACK
 from release.git.history import Entry, history, rejected
 from release.git.manifests import Clone
 from release.git.push import Step, step
@@ -75,7 +76,7 @@ def rollback(
         tagged = _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
         return _told(now, current.rejects, tagged, None)
     # Without a list of signers there is nobody whose approval could be told from another's.
-    judges = environment == PRODUCTION and context.clone.remote.lists_signers
+    judges = needs_approval(environment) and context.clone.remote.lists_signers
     target = _target(context, name, entries, now, to, unsound(context.clone, name) if judges else {})
     warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None
     more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}

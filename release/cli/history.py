@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, settings
+from release.cli.process import COMMAND, acting, environment_argument, settings
+from release.environments import PRODUCTION, STAGING
 from slipway.errors import Refused
 from slipway.names import checked
 from slipway.table import WIDE, show
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @COMMAND()
 @click.argument("name")
-@click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
+@environment_argument(PRODUCTION)
 @click.option("--limit", type=click.IntRange(min=1), help="The newest so many.")
 @click.option("--verify", "verify", is_flag=True, help="Check the signature of every commit that touched production.")
 @click.option("--since", metavar="COMMIT", help="With --verify: the commit from which on everything is signed.")
@@ -85,7 +86,6 @@ def diff(name: str, root: Path, as_json: bool) -> None:
 
         slipway diff flight-delay
     """
-    from release.git.commits import PRODUCTION, STAGING
     from release.git.diff import difference
     from release.git.requests import tip
 

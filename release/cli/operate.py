@@ -14,14 +14,13 @@ import click
 from rich.console import Console
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, cluster, show
+from release.cli.process import COMMAND, acting, cluster, environment_argument, show
+from release.environments import PRODUCTION
 from slipway.names import checked
 from slipway.table import WIDE
 
 if TYPE_CHECKING:
     from release.views.status import Status
-
-ENVIRONMENT = click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
 
 
 @COMMAND()
@@ -84,7 +83,7 @@ def trace(thing: str, root: Path, as_json: bool) -> None:
 
 @COMMAND()
 @click.argument("name")
-@ENVIRONMENT
+@environment_argument(PRODUCTION)
 @FOLDER
 @AS_JSON
 def resume(name: str, environment: str, root: Path, as_json: bool) -> None:
@@ -101,7 +100,7 @@ def resume(name: str, environment: str, root: Path, as_json: bool) -> None:
 
 @COMMAND()
 @click.argument("name")
-@ENVIRONMENT
+@environment_argument(PRODUCTION)
 @FOLDER
 @AS_JSON
 def abort(name: str, environment: str, root: Path, as_json: bool) -> None:

@@ -9,15 +9,16 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import rich_click
 from rich.console import Console
 
 from registry.options import open_tracking, top
+from release.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from release.cluster.api import Cluster
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from release.settings import Settings
 
 COMMAND = functools.partial(click.command, cls=rich_click.RichCommand)
+
+
+def environment_argument(default: str) -> Callable[[Any], Any]:
+    """Return the argument ENVIRONMENT of a command."""
+    return click.argument("environment", default=default, type=click.Choice(ENVIRONMENTS))
 
 
 @contextlib.contextmanager

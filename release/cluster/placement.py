@@ -9,7 +9,7 @@ import yaml
 
 from release.cluster.api import Cluster
 from release.cluster.health import Health, health
-from release.git.commits import ENVIRONMENTS
+from release.environments import ENVIRONMENTS
 from release.git.manifests import Clone
 from release.release_file import Release
 from slipway.errors import BadInput, SlipwayError

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from release.git.commits import PRODUCTION
+from release.environments import PRODUCTION
 from release.git.manifests import Clone
 from slipway import programs
 from slipway.errors import BadInput, Unavailable

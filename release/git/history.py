@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from release.environments import PRODUCTION
 from release.git.approval import alone
-from release.git.commits import PRODUCTION, Actor, Commit
+from release.git.commits import Actor, Commit
 from release.git.manifests import Clone
 from release.git.merge_commits import merged_commits
 from release.release_file import Release, parse

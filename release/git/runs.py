@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from release.git.commits import STAGING
+from release.environments import STAGING
 
 ATTRIBUTES, MODULES = ".gitattributes", ".gitmodules"
 PROGRAM = {

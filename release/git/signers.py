@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from release.environments import PRODUCTION
 from release.git.approval import Past, Step, alone
-from release.git.commits import PRODUCTION, Commit
+from release.git.commits import Commit
 from release.git.manifests import Clone
 from release.git.requests import commit_of
 from release.git.runs import ATTRIBUTES, MODULES, converts, leaves, program

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from release.environments import PRODUCTION, STAGING
 from release.git.approval import Merged, Past, Step, wrong
-from release.git.commits import PRODUCTION, STAGING, Commit
+from release.git.commits import Commit
 from release.git.manifests import LINK, Clone
 from release.git.requests import commit_of
 from release.git.runs import ATTRIBUTES, MODULES, renders

@@ -10,8 +10,9 @@ from release import model_registry
 from release.actions.close_request import CLOSE
 from release.audit.audit import Entry
 from release.context import Context
+from release.environments import PRODUCTION
 from release.forges.forge import Closed, Request
-from release.git.commits import DECLINE, HOLD, PRODUCTION, PROMOTE
+from release.git.commits import DECLINE, HOLD, PROMOTE
 from release.git.history import Entry as Step
 from release.git.history import history, taken_back
 from release.promoter.outcome import Outcome

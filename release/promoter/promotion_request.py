@@ -1,23 +1,20 @@
-"""The alias champion as a wish: a request for production, a while to wait, or the alias put back."""
+"""The alias champion in MLflow asks for production: a request is opened, waits, or the alias is put back."""
 
 from __future__ import annotations
 
-from registry.remote import State
 from registry.tracking import CHAMPION, Tracking, Version
-from registry.verdict import Rule
 from release import model_registry
-from release.actions.promote import facts, promote
-from release.actions.rules import Facts, judge
+from release.actions.promote import promote
 from release.context import Context
+from release.environments import PRODUCTION
 from release.forges.forge import Request
-from release.git.commits import PRODUCTION, PROMOTE
+from release.git.commits import PROMOTE
 from release.promoter.outcome import Outcome
 from release.promoter.put_back import put_back, record
 from release.release_file import Release, of_version
+from release.rules.candidate import Candidate
+from release.rules.policy import judge
 from slipway.errors import BadInput, Refused
-
-# What time can change. Everything else is a no for as long as the version is what it is.
-PASSING = "staging_healthy_seconds"
 
 
 def request_promotion(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
@@ -33,27 +30,15 @@ def request_promotion(context: Context, tracking: Tracking, model: str) -> list[
     if open_one is not None and context.audit.known([f"{PROMOTE}:{open_one.tip}"]):  # judged when it was asked for
         return [Outcome("waiting", champion.number, f"for the approval of {open_one.url or open_one.branch}")]
     try:
-        found = facts(context, tracking, champion, of_version(champion), rollback=False)
+        judgement = judge(Candidate(context, tracking, champion, of_version(champion)))
     except BadInput as error:
         return put_back(context, tracking, champion, runs, requests, f"{error.thing}: {error.expected or ''}")
-    failures = judge(found).failures
-    reasons = "; ".join(f"{rule.name}: {rule.reason}" for rule in failures)
-    if not failures:
+    if judgement.verdict.passed:
         return _open(context, model, champion)
-    if all(_may_pass(rule, found) for rule in failures):
+    reasons = "; ".join(f"{rule.name}: {rule.reason}" for rule in judgement.verdict.failures)
+    if judgement.may_pass:
         return [Outcome("waiting", champion.number, reasons)]
     return put_back(context, tracking, champion, runs, requests, reasons)
-
-
-def _may_pass(rule: Rule, found: Facts) -> bool:
-    unanswered = {
-        "verdict": found.verdict is None,
-        "image_as_packaged": found.packaged is None,
-        "image_in_registry": found.in_registry is None,
-        "model_in_store": found.in_store is None,
-        "data_in_remote": found.data.state is State.UNANSWERED,
-    }
-    return rule.name == PASSING or unanswered.get(rule.name, False)
 
 
 def _open(context: Context, model: str, champion: Version) -> list[Outcome]:

@@ -19,7 +19,8 @@ from release.actions.store_identity import same_record, same_registry
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.context import Context
-from release.git.commits import ENVIRONMENTS, PRODUCTION, REVERT, ROLLBACK, STAGING
+from release.environments import ENVIRONMENTS, PRODUCTION, STAGING
+from release.git.commits import REVERT, ROLLBACK
 from release.git.history import history
 from release.promoter.human_decisions import declined, held
 from release.promoter.operator_actions import operator_actions
@@ -168,9 +169,9 @@ def _mismatches(context: Context, tracking: Tracking, model: str) -> list[Outcom
         if digest != release.digest:
             said = f"MLflow says {digest or 'no such image'}" if version else "MLflow has no such version"
             found.append(Outcome("mismatch", release.version, f"{each} releases {release.digest}; {said}"))
-        there, why = context.in_registry(release.image, release.digest)
-        if there is not True:
-            found.append(Outcome("mismatch", release.version, f"the image that {each} releases: {why}"))
+        image = context.in_registry(release.image, release.digest)
+        if not image.passed:
+            found.append(Outcome("mismatch", release.version, f"the image that {each} releases: {image.reason}"))
         if version and (lacks := stored.missing(tracking, version)):
             said = f"the artifact store has no {', '.join(lacks)} of what {each} releases"
             found.append(Outcome("mismatch", release.version, said))

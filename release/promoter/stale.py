@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from registry.tracking import Tracking
 from release import model_registry
-from release.actions.close_request import close_request, why_stale
+from release.actions.close_request import close_request
 from release.context import Context
+from release.forges.approvable import why_stale
 from release.promoter.outcome import Outcome
 
 
@@ -16,7 +17,7 @@ def close_stale(context: Context, tracking: Tracking, model: str) -> list[Outcom
         return []
     rejected, found, newest = model_registry.rejected(tracking, model), [], None
     for request in reversed(requests):
-        why = rejected.get(request.version) or why_stale(context, request)
+        why = rejected.get(request.version) or why_stale(context.clone, request)
         if why is None and newest is not None:
             why = f"version {newest} is asked for now"
         if why is None:

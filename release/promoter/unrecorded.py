@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from release.context import Context
-from release.git.commits import APPROVE, ENVIRONMENTS, OWN, PRODUCTION, PROMOTE
+from release.environments import ENVIRONMENTS, needs_approval
+from release.git.commits import APPROVE, OWN, PROMOTE
 from release.git.history import Entry, history, taken_back
 from release.promoter.outcome import Outcome
 
@@ -48,7 +49,7 @@ def _moments(told: dict[str, Entry], known: dict[str, str]) -> dict[str, str]:
 
 
 def _record_key(entry: Entry, environment: str, past: list[Entry]) -> str | None:
-    if environment == PRODUCTION and entry.approver and entry.commit.action in (PROMOTE, None):
+    if needs_approval(environment) and entry.approver and entry.commit.action in (PROMOTE, None):
         back = any(step is entry for step, _ in taken_back(past))  # no approval: `answered` records that
         return None if back else f"{OWN if entry.own else APPROVE}:{entry.commit.sha}"
     return entry.commit.record_key

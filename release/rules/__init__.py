@@ -1,1 +1,1 @@
-"""The policy of promotion, one file a rule."""
+"""The rules of promotion: a file each, with its question and its judgement; policy.py lists them."""

@@ -14,8 +14,8 @@ from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import DEGRADED, PAUSED, Application, Rollout
 from release.context import Context
+from release.environments import ENVIRONMENTS, PRODUCTION, STAGING
 from release.forges.forge import Request, of_branch
-from release.git.commits import ENVIRONMENTS, PRODUCTION, STAGING
 from release.git.history import Entry as Step
 from release.git.history import history, taken_back
 from release.git.push import branches

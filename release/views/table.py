@@ -9,8 +9,9 @@ from rich.console import Group
 from rich.markup import escape
 from rich.text import Text
 
-from registry.tracking import CHAMPION
+from registry.tracking import CHALLENGER, CHAMPION
 from release.audit.audit import Entry, in_time
+from release.environments import STAGING
 from release.git.history import Entry as Step
 from release.views.status import Place, Status
 from release.views.trace import Trace
@@ -102,11 +103,11 @@ def _git(place: Place) -> str:
 
 
 def _mlflow(one: Status, place: Place) -> str:
-    if place.environment == "staging":
-        champion = one.holder("challenger")
+    if place.environment == STAGING:
+        challenger = one.holder(CHALLENGER)
         return (
-            f"challenger {champion.number}, {champion.tags.get('verdict', 'not judged')}"
-            if champion
+            f"challenger {challenger.number}, {challenger.tags.get('verdict', 'not judged')}"
+            if challenger
             else "no challenger"
         )
     holder = one.holder(CHAMPION)

@@ -16,7 +16,7 @@ from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import Pod
 from release.context import Context
-from release.git.commits import ENVIRONMENTS
+from release.environments import ENVIRONMENTS
 from release.git.history import history
 from slipway.errors import BadInput, SlipwayError, Unavailable
 from slipway.names import NAME

@@ -22,6 +22,7 @@ from release.git.signers import verify as verify_history
 from release.promoter.reconcile import reconcile
 from release.views.status import status
 from release.views.unrecorded_commits import unrecorded
+from slipway.answer import Answer
 from tests.fixtures.registered import uploaded
 
 
@@ -81,7 +82,7 @@ def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site
     (Path(source) / "schema.json").write_text("{}")
     site.champion(2)
     with site.context() as context:  # a store without an answer may have one later
-        away = replace(context, in_store=lambda *_: (None, "no answer"))
+        away = replace(context, in_store=lambda *_: Answer(None, "no answer"))
         (done,) = reconcile(away, site.cluster)
     assert [one.kind for one in done.outcomes] == ["waiting"]
     assert site.aliases()["champion"] == 2

@@ -21,6 +21,7 @@ from release.forges.github import GitHub, connect
 from release.forges.plain import Plain
 from release.git.commits import Actor, signing
 from release.git.manifests import Remote, cloned
+from slipway.answer import Answer
 from tests.fixtures import github as standin
 
 for variable, value in PATIENCE.items():
@@ -114,11 +115,13 @@ class Desk:
                 lambda: self.tracking,
                 self.audit,
                 lambda *_: Health(1e9, "healthy"),
-                lambda *_: (True, "there"),
-                lambda *_: (True, "there"),
+                lambda *_: Answer(True, "there"),
+                lambda *_: Answer(True, "there"),
                 600.0,
                 judged=lambda _, version: Opinion(verdict := version.tags["verdict"], f"the gate said {verdict}"),
-                packaged=lambda _, version: Stated(Image(version.tags["image"], "", "", ""), "as it was packaged"),
+                packaged=lambda _, version: Stated(
+                    Image(version.tags["image"], "", "", ""), Answer(True, "as it was packaged")
+                ),
             )
             yield replace(context, **changes)
 

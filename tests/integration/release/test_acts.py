@@ -18,6 +18,7 @@ from release.git.commits import Actor
 from release.git.heads import audit_heads
 from release.git.signers import unsound
 from release.views.unrecorded_commits import unrecorded
+from slipway.answer import Answer
 from slipway.errors import BadInput, Refused, Unavailable
 
 ADA, PLUS = Actor("Ada", "ada@example.org"), Actor("Somebody else", "Bot+work@Example.org")
@@ -51,9 +52,9 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
     [
         ({"health": lambda *_: Health(None, "no cluster to ask")}, "staging_healthy_seconds"),
         ({"health": lambda *_: Health(599.0, "healthy")}, "staging_healthy_seconds"),
-        ({"in_registry": lambda *_: (None, "no answer")}, "image_in_registry"),
-        ({"in_registry": lambda *_: (False, "gone")}, "image_in_registry"),
-        ({"in_store": lambda *_: (None, "no answer")}, "model_in_store"),
+        ({"in_registry": lambda *_: Answer(None, "no answer")}, "image_in_registry"),
+        ({"in_registry": lambda *_: Answer(False, "gone")}, "image_in_registry"),
+        ({"in_store": lambda *_: Answer(None, "no answer")}, "model_in_store"),
         ({"in_store": stored.whole}, "model_in_store"),  # a version whose files are nowhere
     ],
 )

@@ -12,13 +12,14 @@ from release.actions.rollback import rollback
 from release.actions.stage import stage
 from release.cluster.health import Health
 from release.git.commits import REVERT
+from slipway.answer import Answer
 from slipway.errors import Refused
 from tests.integration.release.conftest import ADA, NAME
 
 pytestmark = pytest.mark.long
 
-GONE = {"in_registry": lambda *_: (False, "host has no sha256:…")}
-SILENT = {"in_registry": lambda *_: (None, "the registry gave no answer")}
+GONE = {"in_registry": lambda *_: Answer(False, "host has no sha256:…")}
+SILENT = {"in_registry": lambda *_: Answer(None, "the registry gave no answer")}
 
 
 def released(desk: Any, environment: str = "production") -> int:
