@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 def status(name: str | None, watch: bool, root: Path, wide: bool, as_json: bool) -> None:
     """Show Git, MLflow and the cluster side by side, and where they differ.
 
+    Where MLflow or the cluster cannot be asked, the others are shown and the
+    reason is named.
+
     Exit codes: 0 they agree · 4 they differ · 5 one of them cannot be asked.
 
     Example:
@@ -51,7 +54,7 @@ def status(name: str | None, watch: bool, root: Path, wide: bool, as_json: bool)
         print(json.dumps([_plain(one) for one in found], indent=2, default=str))
     else:
         Console(soft_wrap=True, highlight=False).print(table(found, wide))
-    sys.exit(4 if any(one.differences for one in found) else 0)
+    sys.exit(_code(found))
 
 
 @COMMAND()
@@ -139,10 +142,17 @@ def _watch(look: Any) -> None:
             time.sleep(2)
 
 
+def _code(found: list[Status]) -> int:
+    """Return the exit code: who was not asked may differ, so 5 goes before 4."""
+    if any(one.missing for one in found):
+        return 5
+    return 4 if any(one.differences for one in found) else 0
+
+
 def _plain(one: Status) -> dict[str, Any]:
-    versions = [
+    versions = None if one.versions is None else [
         {"version": each.number, "verdict": each.tags.get("verdict"), "aliases": each.aliases,
          "rejected": each.tags.get("rejected"), "promotion_refused": each.tags.get("promotion_refused")}
         for each in one.versions if each.aliases
     ]  # fmt: skip
-    return asdict(replace(one, versions=())) | {"versions": versions, "agree": not one.differences}
+    return asdict(replace(one, versions=())) | {"versions": versions, "agree": one.agree}

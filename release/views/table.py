@@ -13,7 +13,8 @@ from registry.tracking import CHALLENGER, CHAMPION
 from release.audit.audit import Entry, in_time
 from release.environments import STAGING
 from release.git.history import Entry as Step
-from release.views.status import Place, Status
+from release.views.differences import Place
+from release.views.status import Status
 from release.views.trace import Trace
 from slipway.table import Column, Listing
 
@@ -29,6 +30,7 @@ HISTORY = (
     Column("when"), Column("version"), Column("action"), Column("by", wraps=True), Column("digest"),
     Column("asked by", 1, wraps=True), Column("commit", 2),
 )  # fmt: skip
+NOT_ASKED = "not asked"
 MINUTES, DIGITS = 16, 12  # of a time in ISO 8601; of a digest or a commit
 
 
@@ -41,13 +43,14 @@ def table(found: list[Status], wide: bool = False) -> Group:
         for one in found for place in (one.staging, one.production)
     ]  # fmt: skip
     columns = [replace(column, rank=0) if several and column.name == "model" else column for column in STATUS]
-    said = [
+    lines = [
         Text.from_markup(f"[yellow]{escape(one.model)}[/]: {escape(each.said)}\n  next: {escape(each.hint)}")
         for one in found
         for each in one.differences
     ]
+    unasked = [Text(f"not asked: {reason}") for reason in dict.fromkeys(each for one in found for each in one.missing)]
     agreed = Text("Git, MLflow and the cluster agree.", style="green")
-    return Group(Listing(columns, rows, wide), *(said or [agreed]))
+    return Group(Listing(columns, rows, wide), *([*lines, *unasked] or [agreed]))
 
 
 def walk(found: Trace) -> str:
@@ -103,6 +106,8 @@ def _git(place: Place) -> str:
 
 
 def _mlflow(one: Status, place: Place) -> str:
+    if one.versions is None:
+        return NOT_ASKED
     if place.environment == STAGING:
         challenger = one.holder(CHALLENGER)
         return (
@@ -115,6 +120,8 @@ def _mlflow(one: Status, place: Place) -> str:
 
 
 def _runs(place: Place) -> str:
+    if not place.asked:
+        return NOT_ASKED
     if place.rollout is None:
         return "no Rollout"
     runs = f"version {place.rollout.active_version or '?'}, {place.rollout.phase}"
@@ -124,7 +131,9 @@ def _runs(place: Place) -> str:
 
 def _mark(one: Status, place: Place) -> Text:
     differs = any(each.environment == place.environment for each in one.differences)
-    return Text("differs", style="yellow") if differs else Text("ok", style="green")
+    if differs:
+        return Text("differs", style="yellow")
+    return Text("unknown", style="yellow") if one.missing else Text("ok", style="green")
 
 
 def _person(actor: str, wide: bool) -> str:
