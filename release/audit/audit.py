@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -100,18 +101,9 @@ class Audit:
             if there is not None:
                 return Entry(**there)
             last = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.sequence.desc()).limit(1)).mappings().first()
-            now = datetime.now(UTC)
-            row = clean | {
-                "sequence": last["sequence"] + 1 if last else 1,
-                "key": key,
-                "at": now.isoformat(timespec="microseconds"),
-                "happened": _moment(happened, now),
-                "version": version,
-                "previous": last["hash"] if last else GENESIS,
-            }
-            row["hash"] = _hash(row)
+            row = _row({**clean, "key": key, "version": version}, last, happened)
             connection.execute(sa.insert(AUDIT).values(row))
-        return Entry(**row)  # type: ignore[arg-type]
+        return Entry(**row)
 
     def known(self, keys: list[str]) -> set[str]:
         """Return those of the keys that are recorded."""
@@ -239,6 +231,18 @@ def _moment(happened: str | None, now: datetime) -> str:
     except (ValueError, OverflowError):  # a commit's date can be anything
         told = now
     return min(told, now).isoformat(timespec="microseconds")
+
+
+def _row(facts: dict[str, Any], last: Mapping[str, Any] | None, happened: str | None) -> dict[str, Any]:
+    """Return the row that follows on `last`, with its hash."""
+    now = datetime.now(UTC)
+    row = facts | {
+        "sequence": last["sequence"] + 1 if last else 1,
+        "at": now.isoformat(timespec="microseconds"),
+        "happened": _moment(happened, now),
+        "previous": last["hash"] if last else GENESIS,
+    }
+    return row | {"hash": _hash(row)}
 
 
 def _hash(row: dict[str, object]) -> str:

@@ -57,20 +57,14 @@ def history(
     with opened(settings(root)) as clone:
         entries = run(clone, checked(name), environment, limit)
         problems = check(clone, name, since) if verify else None
+    rows = [_row(entry) for entry in entries]
+    facts = {"model": name, "environment": environment, "releases": rows, "problems": problems}
     if as_json:
-        rows = [_row(one) for one in entries]
-        click.echo(
-            json.dumps({"model": name, "environment": environment, "releases": rows, "problems": problems}, indent=2)
-        )
+        click.echo(json.dumps(facts, indent=2))
     else:
         show(releases(entries, wide))
     if problems:
-        raise Refused(
-            f"the history of {name} in production does not verify",
-            expected="every commit signed by an allowed key, every release approved by another, no unrecorded way back",
-            found="; ".join(problems),
-            hint="git show the commits named, then roll back to a release that is signed",
-        )
+        raise _unverified(name, problems)
 
 
 @COMMAND()
@@ -103,6 +97,15 @@ def diff(name: str, root: Path, as_json: bool) -> None:
         click.echo(f"{made.release}\n{made.rendered}")
     else:
         click.echo(f"{name}: production has what {source} has")
+
+
+def _unverified(name: str, problems: list[str]) -> Refused:
+    return Refused(
+        f"the history of {name} in production does not verify",
+        expected="every commit signed by an allowed key, every release approved by another, no unrecorded way back",
+        found="; ".join(problems),
+        hint="git show the commits named, then roll back to a release that is signed",
+    )
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -123,22 +123,15 @@ def trace(sides: Sides, asked: str) -> Trace:
 def _find(
     sides: Sides, asked: str, versions: dict[str, list[Version]], pods: list[Pod], missing: list[str]
 ) -> tuple[str, Version, list[Prediction]]:
-    every = [one for found in versions.values() for one in found]
-    digest = re.search(r"sha256:[0-9a-f]{64}$", asked)
-    if digest:
+    """Return what `asked` is, the version behind it, and the predictions where it is the id of a request."""
+    every = [version for registered in versions.values() for version in registered]
+    if digest := re.search(r"sha256:[0-9a-f]{64}$", asked):
         return "digest", _version(asked, [one for one in every if one.tags.get("image_digest") == digest[0]]), []
     named = re.fullmatch(rf"({NAME})(?:/([0-9]+)|@([\w-]+))", asked)
     if named and named[1] in versions:
-        mine = versions[named[1]]
-        return "version", _version(asked, [one for one in mine if _is(one, named[2], named[3])]), []
-    found = [one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")]
-    if found:
-        pod = found[0]
-        return (
-            "pod",
-            _version(asked, [one for one in every if (one.name, str(one.number)) == (pod.model, pod.version)]),
-            [],
-        )
+        return "version", _version(asked, [one for one in versions[named[1]] if _is(one, named[2], named[3])]), []
+    if pod := next((one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")), None):
+        return "pod", _version(asked, [v for v in every if (v.name, str(v.number)) == (pod.model, pod.version)]), []
     predictions = _predictions(sides.journal, asked) if sides.journal else []
     if predictions:
         last = predictions[-1]
@@ -146,7 +139,11 @@ def _find(
         return "prediction", _version(asked, known), predictions
     if sides.journal is None:
         missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
-    raise BadInput(
+    raise _unknown(asked, missing)
+
+
+def _unknown(asked: str, missing: list[str]) -> BadInput:
+    return BadInput(
         f"nobody knows {asked!r}",
         expected="a pod, a digest sha256:…, NAME/VERSION, NAME@alias, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
