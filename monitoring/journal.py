@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from monitoring.bins import Categories, Counts
-from monitoring.reference import Column
+from monitoring.reference import BinnedColumn
 from slipway.errors import BadInput, Unavailable
 
 BATCH = 2000  # requests
@@ -25,7 +25,7 @@ WHERE model = %s AND requested_at >= %s AND requested_at < %s
 
 
 @dataclass
-class Window:
+class JournalWindow:
     """What was counted: rows by model version, and a count by bin of each column."""
 
     model: str
@@ -38,7 +38,7 @@ class Window:
         return sum(self.versions.values())
 
 
-def count(url: str, model: str, columns: tuple[Column, ...], since: datetime, until: datetime) -> Window:
+def count(url: str, model: str, columns: tuple[BinnedColumn, ...], since: datetime, until: datetime) -> JournalWindow:
     """Count the rows of `model` from `since` to before `until`; the last column is the score.
 
     Raises:
@@ -47,7 +47,7 @@ def count(url: str, model: str, columns: tuple[Column, ...], since: datetime, un
     """
     import psycopg
 
-    window = Window(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
+    window = JournalWindow(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
     try:
         with psycopg.connect(url, connect_timeout=SECONDS_TO_CONNECT) as connection:
             connection.read_only = True
@@ -72,7 +72,7 @@ def _batches(connection: Any, parameters: tuple[Any, ...]) -> Iterator[list[Any]
             yield batch
 
 
-def _add(window: Window, columns: tuple[Column, ...], batch: list[Any]) -> None:
+def _add(window: JournalWindow, columns: tuple[BinnedColumn, ...], batch: list[Any]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]
@@ -81,7 +81,7 @@ def _add(window: Window, columns: tuple[Column, ...], batch: list[Any]) -> None:
     window.counts[columns[-1].name] += _counted(columns[-1], [score for _, _, scores in batch for score in scores])
 
 
-def _counted(column: Column, values: list[Any]) -> Counts:
+def _counted(column: BinnedColumn, values: list[Any]) -> Counts:
     kind = object if isinstance(column.bins, Categories) else np.float64  # None becomes NaN
     places = column.bins.places(np.asarray(values, dtype=kind))
     return np.bincount(places, minlength=column.bins.size).astype(np.int64)

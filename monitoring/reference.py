@@ -23,7 +23,7 @@ SCORE = "probability"
 
 
 @dataclass(frozen=True)
-class Column:
+class BinnedColumn:
     """One feature or the score: how it is counted, and its counts by block, `(n_blocks, n_bins)` in order."""
 
     name: str
@@ -37,7 +37,7 @@ class Reference:
 
     model: str
     rows: int
-    columns: tuple[Column, ...]
+    columns: tuple[BinnedColumn, ...]
 
 
 def read(folder: Path, model: str | None = None) -> Reference:
@@ -68,7 +68,7 @@ def read(folder: Path, model: str | None = None) -> Reference:
     return Reference(schema["model"], len(features), (*columns, _column(scores, SCORE, block, text=False)))
 
 
-def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:
+def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> BinnedColumn:
     if name not in table.column_names:
         raise BadInput(f"{FILES[1]} has no column {name}", expected="the features of schema.json", hint="dvc repro")
     if text:
@@ -78,6 +78,6 @@ def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:
     return _counted(name, numbers(values), values, block)
 
 
-def _counted(name: str, bins: Bins, values: Any, block: Any) -> Column:
+def _counted(name: str, bins: Bins, values: Any, block: Any) -> BinnedColumn:
     cells = np.bincount(block * bins.size + bins.places(values), minlength=(int(block.max()) + 1) * bins.size)
-    return Column(name, bins, cells.astype(np.int64).reshape(-1, bins.size))
+    return BinnedColumn(name, bins, cells.astype(np.int64).reshape(-1, bins.size))

@@ -22,7 +22,7 @@ WIDEST = Margins(log_loss=0.15, roc_auc=0.1)
 
 
 @dataclass(frozen=True)
-class Advantage:
+class BaselineAdvantage:
     """The model's advantage over a baseline in one metric, and its lower bound; None is not reported."""
 
     value: float | None
@@ -34,7 +34,7 @@ class Baseline:
     """What evaluate reported of one baseline."""
 
     beaten: bool | None
-    advantages: Mapping[str, Advantage]
+    advantages: Mapping[str, BaselineAdvantage]
 
 
 def rules(found: Mapping[str, Baseline], asked: Mapping[str, Standard], rows: int, positives: int) -> Iterable[Rule]:
@@ -72,14 +72,14 @@ def fitting(rows: int, positives: int) -> Margins:
 
 def _not_worse(name: str, baseline: Baseline, margins: Margins) -> Iterable[Rule]:
     for metric in METRICS:
-        low = baseline.advantages.get(metric, Advantage(None, None)).low
+        low = baseline.advantages.get(metric, BaselineAdvantage(None, None)).low
         reason = "lower bound of the advantage"
         yield at_least(f"baselines.{name}.{metric}", low, -getattr(margins, metric), reason)
 
 
 def _better(name: str, baseline: Baseline) -> Iterable[Rule]:
     for metric in METRICS:
-        value = baseline.advantages.get(metric, Advantage(None, None)).value
+        value = baseline.advantages.get(metric, BaselineAdvantage(None, None)).value
         if value is None or not value > 0:
             yield Rule(f"baselines.{name}.better", False, f"{metric} is not better than the baseline's", value, 0.0)
             return

@@ -17,7 +17,7 @@ from rich.text import Text
 from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.names import checked
-from slipway.table import WIDE, Column, Listing, show
+from slipway.table import WIDE, Heading, Listing, show
 from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:
@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from registry.verdict import Verdict
 
 VERSIONS = (
-    Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column("ROC AUC", 1), Column("created"),
-    Column("commit", 2), Column("run", 3),
+    Heading("model"), Heading("version"), Heading("verdict"), Heading("aliases"), Heading("ROC AUC", 1),
+    Heading("created"), Heading("commit", 2), Heading("run", 3),
 )  # fmt: skip
-RULES = (Column("rule"), Column("outcome"), Column("measured"), Column("limit"), Column("reason", wraps=True))
+RULES = (
+    Heading("rule"),
+    Heading("outcome"),
+    Heading("measured"),
+    Heading("limit"),
+    Heading("reason", wraps=True),
+)
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
 

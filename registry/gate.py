@@ -31,7 +31,7 @@ SAME_PROBABILITY = 1e-5
 
 
 @dataclass(frozen=True)
-class Rows:
+class ComparedRows:
     """The rows to compare on, one entry a row; `reported` is what training said the model gives."""
 
     row_id: Strings
@@ -56,7 +56,7 @@ class Champion:
 class Evidence:
     """All that is known of the challenger; None is a fact that is missing."""
 
-    rows: Rows
+    rows: ComparedRows
     validation: bool | None
     parity: bool | None
     baselines: Mapping[str, Baseline]
@@ -86,7 +86,7 @@ def judge(evidence: Evidence, champion: Champion | None, gate: Gate) -> Verdict:
     )
 
 
-def _broken(rows: Rows) -> str | None:
+def _broken(rows: ComparedRows) -> str | None:
     columns = [rows.block, rows.label, rows.probability, *rows.slices.values()]
     count = len(rows.row_id)
     if any(len(column) != count for column in columns):
@@ -100,7 +100,7 @@ def _broken(rows: Rows) -> str | None:
     return None if 0 < rows.label.sum() < count else "the rows hold one class only"
 
 
-def _minimum(rows: Rows, gate: Gate) -> Iterable[Rule]:
+def _minimum(rows: ComparedRows, gate: Gate) -> Iterable[Rule]:
     found = {
         "rows": len(rows.row_id),
         "positives": int(rows.label.sum()),
@@ -110,7 +110,7 @@ def _minimum(rows: Rows, gate: Gate) -> Iterable[Rule]:
         yield at_least(f"minimum.{name}", count, getattr(gate.minimum, name))
 
 
-def _reported(rows: Rows) -> Rule:
+def _reported(rows: ComparedRows) -> Rule:
     name = "predictions"
     if rows.reported is None or len(rows.reported) != len(rows.probability):
         return Rule(name, False, "no reported prediction for each row, in the order of the rows")
@@ -118,7 +118,7 @@ def _reported(rows: Rows) -> Rule:
     return at_most(name, gap, SAME_PROBABILITY, "largest gap to what evaluate reported")
 
 
-def _absolute(rows: Rows, gate: Gate) -> Iterable[Rule]:
+def _absolute(rows: ComparedRows, gate: Gate) -> Iterable[Rule]:
     found = scores(rows.label, rows.probability, _undrawn(len(rows.label)))
     measured = {name: float(draws[0]) for name, draws in found.items()}
     yield at_least("floors.roc_auc", measured["roc_auc"], gate.floors.roc_auc)
@@ -126,7 +126,7 @@ def _absolute(rows: Rows, gate: Gate) -> Iterable[Rule]:
     yield at_most("calibration_error", measured["calibration_error"], gate.calibration_error)
 
 
-def _slice(name: str, values: Strings, rows: Rows, gate: Gate) -> Rule:
+def _slice(name: str, values: Strings, rows: ComparedRows, gate: Gate) -> Rule:
     areas: dict[str, float] = {}
     skipped: list[str] = []
     for value in sorted(set(values)):
@@ -147,7 +147,7 @@ def _slice(name: str, values: Strings, rows: Rows, gate: Gate) -> Rule:
     return at_least(f"slices.{name}", areas[worst], gate.slices.roc_auc, reason)
 
 
-def _non_inferiority(rows: Rows, champion: Champion | None, gate: Gate) -> Iterable[Rule]:
+def _non_inferiority(rows: ComparedRows, champion: Champion | None, gate: Gate) -> Iterable[Rule]:
     margins = {"log_loss": gate.non_inferiority.log_loss, "roc_auc": gate.non_inferiority.roc_auc}
     problem = _incomparable(rows, champion)
     if champion is None or problem:
@@ -168,7 +168,7 @@ def _non_inferiority(rows: Rows, champion: Champion | None, gate: Gate) -> Itera
         yield at_least(f"non_inferiority.{metric}", advantage.low, -margin, reason)
 
 
-def _incomparable(rows: Rows, champion: Champion | None) -> str | None:
+def _incomparable(rows: ComparedRows, champion: Champion | None) -> str | None:
     if champion is None:
         return None
     if champion.problem or champion.probability is None or champion.row_id is None:

@@ -22,7 +22,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-class Model(Section):
+class ModelSection(Section):
     """The name that keys everything in the registry."""
 
     name: str = Field(pattern=f"^{NAME}$")
@@ -87,12 +87,12 @@ class Gate(Section):
 class RegistryParams(Section):
     """The two sections that the registry reads."""
 
-    model: Model
+    model: ModelSection
     gate: Gate
 
 
 @dataclass(frozen=True)
-class Params:
+class RunParams:
     """The model's name, the gate's limits, and the whole file, flattened for the run."""
 
     name: str
@@ -100,7 +100,7 @@ class Params:
     flat: dict[str, str]
 
 
-def load(path: Path) -> Params:
+def load(path: Path) -> RunParams:
     """Read and check params.yaml.
 
     Raises:
@@ -112,7 +112,7 @@ def load(path: Path) -> Params:
         checked = RegistryParams.model_validate(ours)
     except ValidationError as error:
         raise params_file.explained(path, error, RegistryParams) from error
-    return Params(checked.model.name, checked.gate, dict(_flattened(content)))
+    return RunParams(checked.model.name, checked.gate, dict(_flattened(content)))
 
 
 def _flattened(content: Any, prefix: str = "") -> list[tuple[str, str]]:

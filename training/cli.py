@@ -12,10 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slipway.embedded_store import settle_aloud
-from slipway.table import Column, Listing
+from slipway.table import Heading, Listing
 from slipway.tracking_uri import tracking_uri
 
-BEST = (Column("candidate"), Column("log loss"), Column("ROC AUC"), Column("hyperparameters", wraps=True))
+BEST = (
+    Heading("candidate"),
+    Heading("log loss"),
+    Heading("ROC AUC"),
+    Heading("hyperparameters", wraps=True),
+)
 
 
 @click.command(cls=rich_click.RichCommand)

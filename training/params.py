@@ -20,7 +20,7 @@ from training.sections import Section
 PARAMS_FILE = Path("params.yaml")
 
 
-class Model(Section):
+class ModelSection(Section):
     """The name that keys everything in the registry."""
 
     name: str = Field(pattern=f"^{NAME}$")
@@ -70,7 +70,7 @@ class Tune(Section):
 class Params(Section):
     """params.yaml without the registry's section."""
 
-    model: Model
+    model: ModelSection
     prepare: Prepare
     train: Train
     evaluate: Evaluate

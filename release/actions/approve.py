@@ -14,11 +14,11 @@ from release.actions.second_look import still_good
 from release.actions.store_identity import same_stores, same_version
 from release.context import Context
 from release.environments import PRODUCTION
-from release.forges.forge import Request
+from release.forges.forge import PromotionRequest
 from release.git.commits import APPROVE, LOG_FORMAT, PROMOTE, read_log
 from release.git.history import history
 from release.git.manifests import Clone
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.git.requests import commit_of, stale, tip
 from release.git.signatures import Signature, counts, own_signature, signature
 from release.release_file import Release
@@ -34,7 +34,7 @@ class Approved:
     created: bool
 
 
-def waiting(context: Context, name: str) -> Request | None:
+def waiting(context: Context, name: str) -> PromotionRequest | None:
     """Return the request that waits for approval.
 
     Raises:
@@ -75,7 +75,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
     return Approved(release, commit, True)
 
 
-def _not_rejected(context: Context, request: Request) -> None:
+def _not_rejected(context: Context, request: PromotionRequest) -> None:
     name, version = request.model, request.version
     why = model_registry.rejected(context.open_tracking(), name).get(version)
     if why is not None:
@@ -84,12 +84,12 @@ def _not_rejected(context: Context, request: Request) -> None:
         )
 
 
-def _merge(context: Context, request: Request, tip_seen: str, reason: str) -> tuple[Release, str]:
+def _merge(context: Context, request: PromotionRequest, tip_seen: str, reason: str) -> tuple[Release, str]:
     """Merge the request into the branch, judged anew on each head that it is merged into."""
     name, version = request.model, request.version
     release: Release | None = None
 
-    def make(clone: Clone) -> Step | None:
+    def make(clone: Clone) -> BranchStep | None:
         nonlocal release
         sha = tip(clone, request.branch)
         if sha != tip_seen:
@@ -102,7 +102,7 @@ def _merge(context: Context, request: Request, tip_seen: str, reason: str) -> tu
         path, subject = clone.path(name, PRODUCTION), f"Approve {name} {version} for production"
         more = {"Approved_By": str(context.actor)} | _carried(clone, sha)
         text = context.message(subject, PROMOTE, release, PRODUCTION, reason, more)
-        return Step({path: clone.text(path, sha) or ""}, text, (sha,), {request.branch: sha})
+        return BranchStep({path: clone.text(path, sha) or ""}, text, (sha,), {request.branch: sha})
 
     commit = step(context.clone, make)
     assert commit is not None  # noqa: S101 - `make` never has nothing to do

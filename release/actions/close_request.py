@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from release.context import Context
-from release.forges.forge import Request
+from release.forges.forge import PromotionRequest
 
 CLOSE = "close"  # what the audit record calls a request that Slipway closed
 
 
-def close_request(context: Context, request: Request, reason: str) -> None:
+def close_request(context: Context, request: PromotionRequest, reason: str) -> None:
     """Close a request for this reason. Whoever looks at what became of it finds the entry that is written first.
 
     Raises:
@@ -20,11 +20,11 @@ def close_request(context: Context, request: Request, reason: str) -> None:
     refuse(context, request, reason)
 
 
-def refuse(context: Context, request: Request, reason: str) -> None:
+def refuse(context: Context, request: PromotionRequest, reason: str) -> None:
     """Turn the check `slipway/promotion` of a request red, and close it."""
     context.forge.report(request.tip, False, reason)
     context.forge.close(request, reason)
 
 
-def _named(request: Request) -> str:
+def _named(request: PromotionRequest) -> str:
     return request.url or request.branch

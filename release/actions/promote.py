@@ -17,13 +17,13 @@ from release.actions.store_identity import same_stores
 from release.context import Context
 from release.environments import PRODUCTION
 from release.forges.approvable import why_stale
-from release.forges.forge import Request, branch_of, of_branch
+from release.forges.forge import PromotionRequest, branch_of, of_branch
 from release.git.commits import DECLINE, PROMOTE
 from release.git.overlays import overlaid
 from release.git.push import branches, push_branch
 from release.git.requests import stale, tip
 from release.release_file import Release, of_version, render
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.policy import judge
 from slipway.errors import Refused
 
@@ -33,7 +33,7 @@ class Promotion:
     """A candidate with its verdict; `request` is None where production runs it already."""
 
     release: Release
-    request: Request | None
+    request: PromotionRequest | None
     created: bool
     verdict: Verdict | None
 
@@ -56,7 +56,7 @@ def promote(
     if overlaid(context.clone, name, PRODUCTION) == release:
         return Promotion(release, None, False, None)
     context.say("judging")
-    verdict = judge(Candidate(context, tracking, version, release, rollback)).verdict
+    verdict = judge(PromotionCandidate(context, tracking, version, release, rollback)).verdict
     if not verdict.passed:
         _refuse(context, version, release, verdict)
     context.say("opening the request")
@@ -68,7 +68,9 @@ def promote(
     return Promotion(release, request, created, verdict)
 
 
-def _request(context: Context, release: Release, verdict: Verdict, rollback: bool, reason: str) -> tuple[Request, bool]:
+def _request(
+    context: Context, release: Release, verdict: Verdict, rollback: bool, reason: str
+) -> tuple[PromotionRequest, bool]:
     """Return the open request of a release, and whether it had to be opened."""
     name = release.model
     branch = branch_of(name, release.version)
@@ -130,7 +132,7 @@ def _kept(context: Context, name: str, branch: str) -> str | None:
     why = stale(context.clone, name, sha)
     if why is None and (found or not context.audit.known([f"{CLOSE}:{sha}", f"{DECLINE}:{sha}"])):
         return sha
-    request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
+    request = found[0] if found else PromotionRequest(name, int(branch.rpartition("/")[2]), branch, sha, "")
     close_request(context, request, f"stale: {why}" if why else "it was closed before; a new one is opened")
     return None
 
@@ -145,7 +147,9 @@ def _yield_to_newer(context: Context, name: str, branch: str, sha: str) -> None:
         if found and found[1] > number and not stale(context.clone, name, tip(context.clone, other) or sha)
     ]
     if newer:
-        close_request(context, Request(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version")
+        close_request(
+            context, PromotionRequest(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version"
+        )
         raise Refused(
             f"a newer promotion of {name} is open",
             expected="one request at a time",

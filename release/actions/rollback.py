@@ -18,9 +18,9 @@ from release.actions.store_identity import same_stores
 from release.context import Context
 from release.environments import PRODUCTION, needs_approval
 from release.git.commits import REVERT, ROLLBACK
-from release.git.history import Entry, history
+from release.git.history import EnvironmentStep, history
 from release.git.manifests import Clone
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.git.signers import unsound
 from release.release_file import Release, render
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
@@ -88,7 +88,7 @@ def rollback(
     return replace(_followed(context, way, commit or "", commit), warning=warning)
 
 
-def _current(entries: list[Entry], name: str, environment: str) -> tuple[Entry, Release]:
+def _current(entries: list[EnvironmentStep], name: str, environment: str) -> tuple[EnvironmentStep, Release]:
     current = next(iter(entries), None)
     if current is None or current.release is None:
         raise BadInput(
@@ -104,7 +104,7 @@ def _push(context: Context, way: _Way, now: Release) -> str | None:
     path, subject = context.clone.path(name, environment), f"Roll {name} in {environment} back to {way.target.version}"
     more = {"Rejects": str(way.gone)} if way.gone is not None else {}
 
-    def make(clone: Clone) -> Step | None:
+    def make(clone: Clone) -> BranchStep | None:
         if clone.release(name, environment) != now:
             raise Refused(
                 f"{name} in {environment} moved meanwhile",
@@ -112,7 +112,7 @@ def _push(context: Context, way: _Way, now: Release) -> str | None:
                 hint=f"slipway history {name} {environment}, then decide again",
             )
         text = context.message(subject, way.action, way.target, environment, way.reason, more, urgent=True)
-        return Step({path: render(way.target)}, text)
+        return BranchStep({path: render(way.target)}, text)
 
     return step(context.clone, make)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from release import model_registry
 from release.context import Context
-from release.git.history import Entry, rejected
+from release.git.history import EnvironmentStep, rejected
 from release.release_file import Release
 from slipway.errors import BadInput, Refused, Unavailable
 
 
 @dataclass(frozen=True)
-class Past:
+class RanBefore:
     """What ran before, newest first: releases with their commits, without those of the version that runs now.
 
     `rejected` has the reason by version, `unsound` what `history --verify` has against a release, by commit.
@@ -30,7 +30,7 @@ class Past:
 
 
 def rollback_target(
-    context: Context, model: str, entries: list[Entry], to: int | None, unsound: dict[str, list[str]]
+    context: Context, model: str, entries: list[EnvironmentStep], to: int | None, unsound: dict[str, list[str]]
 ) -> Release:
     """Return the release before the one that runs now, or version `to`.
 
@@ -50,7 +50,7 @@ def rollback_target(
     raise _unapproved(past, to) or _never_ran(past, to)
 
 
-def _past(context: Context, model: str, entries: list[Entry], unsound: dict[str, list[str]]) -> Past:
+def _past(context: Context, model: str, entries: list[EnvironmentStep], unsound: dict[str, list[str]]) -> RanBefore:
     reasons = dict.fromkeys(rejected(entries), "production was rolled back from it")
     try:
         reasons |= model_registry.rejected(context.open_tracking(), model)
@@ -59,10 +59,10 @@ def _past(context: Context, model: str, entries: list[Entry], unsound: dict[str,
     now = entries[0].release
     before = [(entry.commit.sha, entry.release) for entry in entries[1:] if entry.release]
     releases = [(sha, release) for sha, release in before if now is None or release.version != now.version]
-    return Past(model, tuple(releases), reasons, unsound)
+    return RanBefore(model, tuple(releases), reasons, unsound)
 
 
-def _unapproved(past: Past, to: int | None) -> Refused | None:
+def _unapproved(past: RanBefore, to: int | None) -> Refused | None:
     wanted = [sha for sha, release in past.releases if to in (None, release.version)]
     why = next((past.unsound[sha] for sha in wanted if sha in past.unsound), None)
     if why is None:
@@ -75,7 +75,7 @@ def _unapproved(past: Past, to: int | None) -> Refused | None:
     )
 
 
-def _never_ran(past: Past, to: int | None) -> BadInput:
+def _never_ran(past: RanBefore, to: int | None) -> BadInput:
     known = sorted({str(release.version) for release in past.sound if release.version not in past.rejected})
     wanted = f"version {to}" if to else "an earlier release"
     return BadInput(

@@ -15,7 +15,7 @@ from release.environments import STAGING
 from release.git.commits import STAGE
 from release.git.manifests import Clone
 from release.git.overlays import overlaid
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.release_file import Release, of_version, render
 from slipway.errors import Refused, Unavailable
 
@@ -52,14 +52,14 @@ def stage(context: Context, name: str, reference: str, reason: str = "", allow_f
     text, path = render(release), context.clone.path(name, STAGING)
     before = overlaid(context.clone, name, STAGING)
 
-    def make(clone: Clone) -> Step | None:
+    def make(clone: Clone) -> BranchStep | None:
         nonlocal before
         before = overlaid(clone, name, STAGING)
         if clone.text(path) == text:
             return None
         more = trailer(context, before)
         said = context.message(f"Stage {name} {release.version}", STAGE, release, STAGING, reason, more)
-        return Step({path: text}, said)
+        return BranchStep({path: text}, said)
 
     context.say("pushing the commit")
     commit = step(context.clone, make)

@@ -16,7 +16,7 @@ from slipway.names import checked
 from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
-    from release.git.history import Entry
+    from release.git.history import EnvironmentStep
 
 
 @COMMAND()
@@ -108,7 +108,7 @@ def _unverified(name: str, problems: list[str]) -> Refused:
     )
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: EnvironmentStep) -> dict[str, Any]:
     release, commit = entry.release, entry.commit
     return {
         "commit": commit.sha,

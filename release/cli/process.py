@@ -23,7 +23,7 @@ from release.environments import ENVIRONMENTS
 if TYPE_CHECKING:
     from release.cluster.api import Cluster
     from release.context import Context
-    from release.settings import Settings
+    from release.settings import ReleaseSettings
 
 COMMAND = functools.partial(click.command, cls=rich_click.RichCommand)
 
@@ -48,7 +48,7 @@ def acting(root: Path, who: str | None = None) -> Iterator[Context]:
             yield context
 
 
-def settings(root: Path, who: str | None = None) -> Settings:
+def settings(root: Path, who: str | None = None) -> ReleaseSettings:
     """Read the settings of this process."""
     from release.settings import read
 

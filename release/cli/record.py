@@ -15,7 +15,7 @@ from slipway.names import checked
 from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
-    from release.audit.audit import Entry
+    from release.audit.audit import AuditEntry
 
 
 @COMMAND()
@@ -63,11 +63,11 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     print(f"head {head or 'none'}{whole}")
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AuditEntry) -> dict[str, Any]:
     return asdict(entry) | {"happened": entry.when, "recorded": entry.at}
 
 
-def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:
+def _verify(root: Path, every: list[AuditEntry], heads: tuple[str, ...]) -> None:
     from release.audit.audit import verify
     from release.git.heads import audit_heads
     from release.views.unrecorded_commits import unrecorded

@@ -16,7 +16,7 @@ from slipway.names import checked
 
 if TYPE_CHECKING:
     from release.context import Context
-    from release.forges.forge import Request
+    from release.forges.forge import PromotionRequest
 
 REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
 WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
@@ -174,7 +174,7 @@ def rollback(
     show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
 
 
-def _confirm(context: Context, request: Request) -> None:
+def _confirm(context: Context, request: PromotionRequest) -> None:
     from release.git.diff import difference
 
     name = request.model

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from release.forges.forge import Forge, Request
+from release.forges.forge import Forge, PromotionRequest
 from release.git.manifests import Clone
 from release.git.requests import stale, tip
 
 
-def why_stale(clone: Clone, request: Request) -> str | None:
+def why_stale(clone: Clone, request: PromotionRequest) -> str | None:
     """Say why an open request can no longer be approved; None while it can."""
     sha = tip(clone, request.branch)
     return None if sha is None else stale(clone, request.model, sha)
 
 
-def approvable(forge: Forge, clone: Clone, name: str) -> list[Request]:
+def approvable(forge: Forge, clone: Clone, name: str) -> list[PromotionRequest]:
     """Return the open requests that somebody could still approve, oldest version first."""
     return [request for request in forge.open_requests(name) if why_stale(clone, request) is None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from release.forges.forge import Closed, Proposal, Request, of_branch
+from release.forges.forge import Closed, PromotionRequest, Proposal, of_branch
 from release.forges.github_client import asking, client
 from slipway.errors import BadInput, Refused
 
@@ -30,7 +30,7 @@ class GitHub:
     unjudged: set[str] = field(default_factory=set, repr=False)
     """Newest commits that `proposals` has just seen without one: the `report` that follows does not ask again."""
 
-    def open_requests(self, model: str) -> list[Request]:
+    def open_requests(self, model: str) -> list[PromotionRequest]:
         """Return the open pull requests of the repository's own branches, never those of a fork."""
         with asking(self.repository, "list the pull requests"):
             pulls = [
@@ -41,7 +41,7 @@ class GitHub:
             found = [self._request(pull) for pull in pulls if of_branch(pull.head.ref)]
         return sorted(found, key=lambda one: one.version)
 
-    def request(self, branch: str, tip: str, title: str, body: str) -> Request:
+    def request(self, branch: str, tip: str, title: str, body: str) -> PromotionRequest:
         """Open the pull request of a pushed branch, or return the one that is open as it is.
 
         Raises:
@@ -96,7 +96,7 @@ class GitHub:
             at = last.closed_at.isoformat() if last.closed_at else None
             return Closed(f"{last.html_url} was closed", f"{who} on {self.name}" if who else None, at)
 
-    def close(self, request: Request, reason: str) -> None:
+    def close(self, request: PromotionRequest, reason: str) -> None:
         """Close the pull request with a comment, and delete its branch."""
         with asking(self.repository, f"close the request of {request.branch}"):
             pull = self._find(request.branch)
@@ -158,14 +158,14 @@ class GitHub:
             if error.status not in (404, 422):
                 raise
 
-    def _request(self, pull: Any) -> Request:
+    def _request(self, pull: Any) -> PromotionRequest:
         model, version = of_branch(pull.head.ref) or ("", 0)
         last: dict[str, str] = {}
         for review in pull.get_reviews():
             if review.user is not None and review.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
                 last[review.user.login] = f"{review.state} {review.commit_id}"
         approved = tuple(sorted(who for who, said in last.items() if said == f"APPROVED {pull.head.sha}"))
-        return Request(
+        return PromotionRequest(
             model,
             version,
             pull.head.ref,

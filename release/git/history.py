@@ -15,7 +15,7 @@ from slipway.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Entry:
+class EnvironmentStep:
     """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable.
 
     `asked` is who wanted it: the author of the merged request, or of the commit itself. `request` is the newest
@@ -52,7 +52,7 @@ class Entry:
         return int(said) if said.isdigit() else None
 
 
-def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int | None = None) -> list[Entry]:
+def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int | None = None) -> list[EnvironmentStep]:
     """Return the environment's releases, newest first.
 
     Raises:
@@ -74,12 +74,12 @@ def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int 
     ]
 
 
-def rejected(entries: list[Entry]) -> set[int]:
+def rejected(entries: list[EnvironmentStep]) -> set[int]:
     """Return the versions that rollbacks took away, by Git alone."""
     return {entry.rejects for entry in entries if entry.rejects is not None}
 
 
-def taken_back(entries: list[Entry]) -> list[tuple[Entry, Release]]:
+def taken_back(entries: list[EnvironmentStep]) -> list[tuple[EnvironmentStep, Release]]:
     """Return the steps that took a release back by Git alone, newest first, each with what it took away.
 
     Such as `git revert` of a merge: neither a rollback of Slipway, which rejects what it takes away, nor a request.
@@ -93,7 +93,7 @@ def taken_back(entries: list[Entry]) -> list[tuple[Entry, Release]]:
     return found
 
 
-def rejected_run(entries: list[Entry], version: int, run_id: str) -> bool:
+def rejected_run(entries: list[EnvironmentStep], version: int, run_id: str) -> bool:
     """Say whether a rollback took this very version away: a model that was made again counts from 1."""
     for index, entry in enumerate(entries):
         if entry.rejects != version:
@@ -110,8 +110,10 @@ def _blob(clone: Clone, commit: str, path: str) -> str | None:
     return listed.partition("\t")[0].split()[2] if listed else None
 
 
-def _entry(commit: Commit, request: Commit | None, same: str | None, content: bytes | None, path: str) -> Entry:
-    made = Entry(commit, request.author if request else commit.author, None, None, request, same)
+def _entry(
+    commit: Commit, request: Commit | None, same: str | None, content: bytes | None, path: str
+) -> EnvironmentStep:
+    made = EnvironmentStep(commit, request.author if request else commit.author, None, None, request, same)
     if content is None:
         return made
     try:

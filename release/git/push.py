@@ -21,7 +21,7 @@ KEEPS_BRANCHES = r"deletion prohibited|denying ref deletion|refusing to delete|d
 
 
 @dataclass(frozen=True)
-class Step:
+class BranchStep:
     """What is to change: files by path, the message, further parents, and branches (name -> tip) that end with it."""
 
     files: dict[str, str]
@@ -31,7 +31,7 @@ class Step:
 
 
 def step(
-    clone: Clone, render: Callable[[Clone], Step | None], wait: Callable[[float], None] = time.sleep
+    clone: Clone, render: Callable[[Clone], BranchStep | None], wait: Callable[[float], None] = time.sleep
 ) -> str | None:
     """Push what `render` makes of the branch as it is now; None where there is nothing to change.
 
@@ -56,7 +56,7 @@ def step(
     )
 
 
-def _attempt(clone: Clone, commit: str, made: Step) -> bool:
+def _attempt(clone: Clone, commit: str, made: BranchStep) -> bool:
     """Push once; False where somebody was faster.
 
     Raises:
@@ -121,7 +121,7 @@ def delete_branch(clone: Clone, branch: str, tip: str) -> None:
         )
 
 
-def _push(clone: Clone, commit: str, made: Step) -> str | None:
+def _push(clone: Clone, commit: str, made: BranchStep) -> str | None:
     leases = [f"--force-with-lease=refs/heads/{name}:{tip}" for name, tip in made.ends.items()]
     ends = [f":refs/heads/{name}" for name in made.ends]
     atomic = ["--atomic"] if ends else []

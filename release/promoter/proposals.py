@@ -11,13 +11,13 @@ import re
 from release.environments import PRODUCTION
 from release.forges.forge import Forge, Proposal
 from release.git.manifests import RELEASE_FILE
-from release.promoter.outcome import Outcome
+from release.promoter.outcome import PassOutcome
 from slipway.answer import Answer
 
 ANNOTATION = "slipway/image-digest"  # in every release file that names a version
 
 
-def report(forge: Forge, folder: str, number: int | None = None) -> list[Outcome]:
+def report(forge: Forge, folder: str, number: int | None = None) -> list[PassOutcome]:
     """Put the verdict on every proposal, or on the one of this number; `folder` is that of the manifests.
 
     Raises:
@@ -29,7 +29,7 @@ def report(forge: Forge, folder: str, number: int | None = None) -> list[Outcome
         answer = verdict(proposal, folder)
         forge.report(proposal.tip, answer.passed is True, answer.reason)
         kind = "passed" if answer.passed else "refused"
-        found.append(Outcome(kind, None, f"pull request {proposal.number} {answer.reason}"))
+        found.append(PassOutcome(kind, None, f"pull request {proposal.number} {answer.reason}"))
     return found
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from registry.tracking import Tracking, Version
 from release import model_registry
 from release.context import Context
-from release.forges.forge import Request
-from release.promoter.outcome import Outcome
+from release.forges.forge import PromotionRequest
+from release.promoter.outcome import PassOutcome
 from release.release_file import Release
 
 
@@ -17,20 +17,20 @@ def put_back(
     tracking: Tracking,
     champion: Version,
     runs: Release | None,
-    requests: list[Request],
+    requests: list[PromotionRequest],
     reasons: str,
-) -> list[Outcome]:
+) -> list[PassOutcome]:
     """Say no to the version that has the alias, for these reasons."""
     record(context, champion.name, champion.number, "put-back", champion.tags.get("image_digest"), reasons)
     back = move_back(tracking, champion, runs, requests, reasons)
-    return [Outcome("put back", champion.number, f"{reasons}; {back}")]
+    return [PassOutcome("put back", champion.number, f"{reasons}; {back}")]
 
 
 def move_back(
     tracking: Tracking,
     champion: Version,
     runs: Release | None,
-    requests: list[Request],
+    requests: list[PromotionRequest],
     reasons: str,
 ) -> str:
     """Move the alias away from a version, to one that is asked for or runs; return where it is, in words."""

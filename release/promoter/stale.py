@@ -7,10 +7,10 @@ from release import model_registry
 from release.actions.close_request import close_request
 from release.context import Context
 from release.forges.approvable import why_stale
-from release.promoter.outcome import Outcome
+from release.promoter.outcome import PassOutcome
 
 
-def close_stale(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
+def close_stale(context: Context, tracking: Tracking, model: str) -> list[PassOutcome]:
     """Turn the check of each stale request red and close it; of several that could be approved the newest stays."""
     requests = context.forge.open_requests(model)
     if not requests:
@@ -24,5 +24,5 @@ def close_stale(context: Context, tracking: Tracking, model: str) -> list[Outcom
             newest = request.version
             continue
         close_request(context, request, why)
-        found.append(Outcome("closed", request.version, f"the request {request.url or request.branch}: {why}"))
+        found.append(PassOutcome("closed", request.version, f"the request {request.url or request.branch}: {why}"))
     return found

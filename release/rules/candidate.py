@@ -15,7 +15,7 @@ from release.release_file import Release
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PromotionCandidate:
     """A version of MLflow's, and the release that was made of it; what several rules ask, it asks once.
 
     `rollback` says that an older version than production's is wanted.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from registry.remote import Held, State
 from registry.verdict import Rule
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import PromotionRule, judged
 
 NAME = "data_in_remote"
 
 
-def ask(candidate: Candidate) -> Held:
+def ask(candidate: PromotionCandidate) -> Held:
     """Ask the DVC remote for each digest that the version lists."""
     return candidate.context.in_remote(candidate.version, candidate.opinion)
 

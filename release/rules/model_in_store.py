@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import rule_of_answer
 from slipway.answer import Answer
 
 
-def ask(candidate: Candidate) -> Answer:
+def ask(candidate: PromotionCandidate) -> Answer:
     """Ask the artifact store."""
     return candidate.context.in_store(candidate.tracking, candidate.version)
 

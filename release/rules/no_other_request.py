@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from release.forges.approvable import approvable
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import rule_of_answer
 from slipway.answer import Answer
 
 
-def ask(candidate: Candidate) -> Answer:
+def ask(candidate: PromotionCandidate) -> Answer:
     """Ask the forge for requests that somebody could still approve."""
     context, release = candidate.context, candidate.release
     requests = approvable(context.forge, context.clone, release.model)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from registry.verdict import Rule
 from release.model_registry import of_release
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import PromotionRule
 
 NAME = "not_older"
 
 
 @dataclass(frozen=True)
-class Order:
+class VersionOrder:
     """The version's number and production's, 0 where it has none.
 
     `remade` says that MLflow has no version of production's run: the model was deleted and counts from 1 again.
@@ -25,14 +25,14 @@ class Order:
     remade: bool = False
 
 
-def ask(candidate: Candidate) -> Order:
+def ask(candidate: PromotionCandidate) -> VersionOrder:
     """Ask Git what production runs, and MLflow whether it knows that version."""
     production = candidate.production
     remade = production is not None and of_release(candidate.tracking, production) is None
-    return Order(candidate.release.version, production.version if production else 0, candidate.rollback, remade)
+    return VersionOrder(candidate.release.version, production.version if production else 0, candidate.rollback, remade)
 
 
-def judge(order: Order) -> Rule:
+def judge(order: VersionOrder) -> Rule:
     """Judge the order of the two."""
     version, before = order.version, order.production
     if order.remade:

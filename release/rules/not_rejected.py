@@ -5,12 +5,12 @@ from __future__ import annotations
 from release.environments import PRODUCTION
 from release.git.history import history, rejected_run
 from release.model_registry import REJECTED
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import rule_of_answer
 from slipway.answer import Answer
 
 
-def ask(candidate: Candidate) -> Answer:
+def ask(candidate: PromotionCandidate) -> Answer:
     """Ask the version's tag, and Git for a rollback from this very version."""
     version = candidate.version
     past = history(candidate.context.clone, version.name, PRODUCTION)

@@ -18,7 +18,7 @@ from release.rules import (
     staging_healthy_seconds,
     verdict,
 )
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import PromotionRule
 
 POLICY: tuple[PromotionRule[Any], ...] = (
@@ -48,7 +48,7 @@ class Judgement:
         return not self.verdict.passed and not self.lasting
 
 
-def judge(candidate: Candidate, policy: tuple[PromotionRule[Any], ...] = POLICY) -> Judgement:
+def judge(candidate: PromotionCandidate, policy: tuple[PromotionRule[Any], ...] = POLICY) -> Judgement:
     """Judge a candidate for production; every rule is asked and has its own reason.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from registry.verdict import Rule
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from slipway.answer import Answer
 
 Fact = TypeVar("Fact")
@@ -23,13 +23,15 @@ class PromotionRule(Generic[Fact]):
     """
 
     name: str
-    ask: Callable[[Candidate], Fact]
+    ask: Callable[[PromotionCandidate], Fact]
     judge: Callable[[Fact], Rule]
     may_pass: Callable[[Fact], bool]
     shown: bool = False
 
 
-def rule_of_answer(name: str, ask: Callable[[Candidate], Answer], *, shown: bool = False) -> PromotionRule[Answer]:
+def rule_of_answer(
+    name: str, ask: Callable[[PromotionCandidate], Answer], *, shown: bool = False
+) -> PromotionRule[Answer]:
     """Return the rule that wants a yes. It fails closed: no answer is a refusal, which time can turn."""
     return PromotionRule(name, ask, lambda answer: judged(name, answer), lambda answer: not answer.known, shown)
 

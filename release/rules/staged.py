@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import rule_of_answer
 from slipway.answer import Answer
 
 
-def ask(candidate: Candidate) -> Answer:
+def ask(candidate: PromotionCandidate) -> Answer:
     """Ask Git for staging's release file, and Git and the audit record for the time before."""
     staging = candidate.staging
     if staging is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from registry.verdict import Rule, at_least
 from release.cluster.health import Health
 from release.environments import STAGING
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from release.rules.rule import PromotionRule
 
 NAME = "staging_healthy_seconds"
@@ -22,7 +22,7 @@ class BakeTime:
     baked: str | None = None
 
 
-def ask(candidate: Candidate) -> BakeTime:
+def ask(candidate: PromotionCandidate) -> BakeTime:
     """Ask the cluster, unless staging has moved on and somebody saw the release healthy before."""
     context, release = candidate.context, candidate.release
     if candidate.baked:

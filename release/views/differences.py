@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from registry.tracking import CHAMPION, Version
-from release.cluster.rollouts import DEGRADED, PAUSED, Application, Rollout
+from release.cluster.rollouts import DEGRADED, PAUSED, ArgoApplication, Rollout
 from release.environments import PRODUCTION, STAGING
-from release.forges.forge import Request
-from release.git.history import Entry as Step
-from release.git.history import taken_back
+from release.forges.forge import PromotionRequest
+from release.git.history import EnvironmentStep, taken_back
 from release.model_registry import REFUSED, REJECTED
 from release.release_file import Release
 
@@ -28,7 +27,7 @@ class Place:
     namespace: str | None
     release: Release | None
     rollout: Rollout | None
-    application: Application | None
+    application: ArgoApplication | None
     asked: bool = True
 
 
@@ -42,7 +41,7 @@ class Difference:
 
 
 def compare(
-    model: str, places: list[Place], requests: tuple[Request, ...], versions: tuple[Version, ...] | None
+    model: str, places: list[Place], requests: tuple[PromotionRequest, ...], versions: tuple[Version, ...] | None
 ) -> list[Difference]:
     """Return where Git, MLflow and the cluster disagree about a model; nothing where all is one.
 
@@ -94,7 +93,7 @@ def _released(model: str, place: Place, release: Release) -> Difference | None:
     return _unfinished(model, where, release, rollout)
 
 
-def one_person(model: str, past: list[Step]) -> list[Difference]:
+def one_person(model: str, past: list[EnvironmentStep]) -> list[Difference]:
     """Say that who asked for what production releases merged it as well."""
     newest = next(iter(past), None)
     if newest is None or newest.release is None or newest.alone is None:
@@ -103,7 +102,7 @@ def one_person(model: str, past: list[Step]) -> list[Difference]:
     return [Difference(said, f"slipway history {model} --verify, then let somebody else look at it or roll back")]
 
 
-def held_back(model: str, past: list[Step], requests: tuple[Request, ...]) -> list[Difference]:
+def held_back(model: str, past: list[EnvironmentStep], requests: tuple[PromotionRequest, ...]) -> list[Difference]:
     """Say that production's newest step took a version out by Git alone, so that nobody asks for it by itself."""
     step, gone = next(iter(taken_back(past)), (None, None))
     if step is None or gone is None or step is not past[0] or gone.version in {one.version for one in requests}:
@@ -115,7 +114,7 @@ def held_back(model: str, past: list[Step], requests: tuple[Request, ...]) -> li
     return [Difference(f"{said}: it is on hold", f"{hint}{gone.version} --reason … ends it")]
 
 
-def _held(application: Application | None) -> str:
+def _held(application: ArgoApplication | None) -> str:
     if application is None:
         return ""
     windows = f"; its project's sync windows: {', '.join(application.windows)}" if application.windows else ""
@@ -171,7 +170,7 @@ def _registered(model: str, environment: str, release: Release, versions: tuple[
 
 
 def _champion(
-    production: Release | None, requests: tuple[Request, ...], versions: tuple[Version, ...]
+    production: Release | None, requests: tuple[PromotionRequest, ...], versions: tuple[Version, ...]
 ) -> Difference | None:
     champion = next((one for one in versions if CHAMPION in one.aliases), None)
     wanted, has = champion.number if champion else None, production.version if production else None
@@ -182,7 +181,7 @@ def _champion(
     return Difference(text, "slipway reconcile --once", PRODUCTION)
 
 
-def _request(model: str, request: Request, staging: Release | None) -> Difference:
+def _request(model: str, request: PromotionRequest, staging: Release | None) -> Difference:
     where = request.url or request.branch
     moved = (
         f"; staging runs {_version(staging.version)} by now" if staging and staging.version != request.version else ""

@@ -13,10 +13,10 @@ from typing import TypeVar
 from registry.tracking import Version
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
-from release.cluster.rollouts import Application, Rollout
+from release.cluster.rollouts import ArgoApplication, Rollout
 from release.context import Context
 from release.environments import ENVIRONMENTS, PRODUCTION
-from release.forges.forge import Request, of_branch
+from release.forges.forge import PromotionRequest, of_branch
 from release.git.history import history
 from release.git.push import branches
 from release.release_file import Release
@@ -33,7 +33,7 @@ class Status:
     model: str
     staging: Place
     production: Place
-    requests: tuple[Request, ...]
+    requests: tuple[PromotionRequest, ...]
     versions: tuple[Version, ...] | None
     differences: tuple[Difference, ...]
     missing: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Sides:
+class Answers:
     """What each side has of the models; None of MLflow and of the cluster where it gave no answer."""
 
     namespaces: dict[tuple[str, str], str]
@@ -57,7 +57,7 @@ class Sides:
     requested: set[str]
     versions: dict[str, list[Version]] | None
     rollouts: dict[tuple[str, str], Rollout] | None
-    applications: dict[str, Application] = field(default_factory=dict)
+    applications: dict[str, ArgoApplication] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
     def place(self, model: str, environment: str) -> Place:
@@ -88,12 +88,12 @@ def _models(context: Context, name: str | None) -> list[str]:
     return known if name is None else [name]
 
 
-def _ask(context: Context, open_cluster: Callable[[], Cluster], models: list[str], name: str | None) -> Sides:
+def _ask(context: Context, open_cluster: Callable[[], Cluster], models: list[str], name: str | None) -> Answers:
     clone = context.clone
     where = namespaces(clone, models)
     missing: list[str] = []
 
-    def cluster() -> tuple[dict[tuple[str, str], Rollout], dict[str, Application]]:
+    def cluster() -> tuple[dict[tuple[str, str], Rollout], dict[str, ArgoApplication]]:
         opened = open_cluster()
         rollouts = opened.rollouts(sorted(set(where.values())))
         return rollouts, {application.namespace: application for application in opened.applications().values()}
@@ -102,10 +102,10 @@ def _ask(context: Context, open_cluster: Callable[[], Cluster], models: list[str
     versions = _tolerant(lambda: context.open_tracking().registered(name), missing)
     context.say("asking the cluster")
     rollouts, applications = _tolerant(cluster, missing) or (None, {})
-    return Sides(where, clone.releases(), _requested(context), versions, rollouts, applications, tuple(missing))
+    return Answers(where, clone.releases(), _requested(context), versions, rollouts, applications, tuple(missing))
 
 
-def _status(context: Context, sides: Sides, model: str) -> Status:
+def _status(context: Context, sides: Answers, model: str) -> Status:
     staging, production = places = [sides.place(model, environment) for environment in ENVIRONMENTS]
     requests = tuple(context.forge.open_requests(model)) if model in sides.requested else ()
     versions = None if sides.versions is None else tuple(sides.versions.get(model, []))

@@ -10,25 +10,25 @@ from rich.markup import escape
 from rich.text import Text
 
 from registry.tracking import CHALLENGER, CHAMPION
-from release.audit.audit import Entry, in_time
+from release.audit.audit import AuditEntry, in_time
 from release.environments import STAGING
-from release.git.history import Entry as Step
+from release.git.history import EnvironmentStep
 from release.views.differences import Place
 from release.views.status import Status
 from release.views.trace import Trace
-from slipway.table import Column, Listing
+from slipway.table import Heading, Listing
 
 STATUS = (
-    Column("model", 1), Column("environment"), Column("Git"), Column("MLflow", 2), Column("cluster", wraps=True),
-    Column("state"), Column("digest", 3),
+    Heading("model", 1), Heading("environment"), Heading("Git"), Heading("MLflow", 2), Heading("cluster", wraps=True),
+    Heading("state"), Heading("digest", 3),
 )  # fmt: skip
 AUDIT = (
-    Column("#"), Column("when"), Column("who", wraps=True), Column("what"), Column("model", 1), Column("version"),
-    Column("to"), Column("why", 2, wraps=True), Column("from", 3), Column("recorded", 4),
+    Heading("#"), Heading("when"), Heading("who", wraps=True), Heading("what"), Heading("model", 1), Heading("version"),
+    Heading("to"), Heading("why", 2, wraps=True), Heading("from", 3), Heading("recorded", 4),
 )  # fmt: skip
 HISTORY = (
-    Column("when"), Column("version"), Column("action"), Column("by", wraps=True), Column("digest"),
-    Column("asked by", 1, wraps=True), Column("commit", 2),
+    Heading("when"), Heading("version"), Heading("action"), Heading("by", wraps=True), Heading("digest"),
+    Heading("asked by", 1, wraps=True), Heading("commit", 2),
 )  # fmt: skip
 NOT_ASKED = "not asked"
 MINUTES, DIGITS = 16, 12  # of a time in ISO 8601; of a digest or a commit
@@ -75,7 +75,7 @@ def walk(found: Trace) -> str:
     return "\n".join(lines + [f"not asked: {one}" for one in found.missing])
 
 
-def entries(found: list[Entry], wide: bool = False) -> Listing:
+def entries(found: list[AuditEntry], wide: bool = False) -> Listing:
     """Return the audit record as a table: what happened, in that order, and when each row was recorded."""
     several = len({one.model for one in found}) > 1
     columns = [replace(column, rank=0) if several and column.name == "model" else column for column in AUDIT]
@@ -88,7 +88,7 @@ def entries(found: list[Entry], wide: bool = False) -> Listing:
     return Listing(columns, cells, wide)
 
 
-def releases(found: list[Step], wide: bool = False) -> Listing:
+def releases(found: list[EnvironmentStep], wide: bool = False) -> Listing:
     """Return what an environment has run as a table; `by` is who approved it, else who did it."""
     rows = []
     for one in found:

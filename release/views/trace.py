@@ -41,7 +41,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleaseStep:
     """One release of this digest, by its commit in the manifests."""
 
     environment: str
@@ -69,7 +69,7 @@ class Trace:
     data_reason: str
     verdict: str | None
     aliases: tuple[str, ...]
-    releases: tuple[Step, ...]
+    releases: tuple[ReleaseStep, ...]
     others: tuple[str, ...]
     pods: tuple[Pod, ...]
     predictions: tuple[Prediction, ...]
@@ -170,11 +170,11 @@ def _pods(sides: Sides) -> list[Pod]:
     return sides.open_cluster().pods(where)
 
 
-def _steps(context: Context, version: Version, digest: str | None) -> list[Step]:
+def _steps(context: Context, version: Version, digest: str | None) -> list[ReleaseStep]:
     if version.name not in context.clone.models():
         return []
     return [
-        Step(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
+        ReleaseStep(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
         for each in ENVIRONMENTS
         for one in history(context.clone, version.name, each)
         if one.release is not None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from release.audit.audit import Entry
+from release.audit.audit import AuditEntry
 from release.git.commits import OWN
 from release.git.manifests import Clone
 
 
-def unrecorded(clone: Clone, entries: list[Entry]) -> list[str]:
+def unrecorded(clone: Clone, entries: list[AuditEntry]) -> list[str]:
     """Say, in words, which commits of the branch promised an entry that is not there; nothing where all are."""
     known = {one.key for one in entries}
     promised = [one for one in reversed(clone.log()) if one.record_key]

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serving.http.message import JSON, Answer, Handler, Request
+from serving.http.message import JSON, Handler, Request, Response
 from serving.http.problem import Fault, Problem
 from serving.inference.model import OUTPUT
 from serving.input import faults, tensors
@@ -79,13 +79,13 @@ class OpenInference:
             found[f"{path}/infer"] = {"POST": self.infer}
         return found
 
-    async def server(self, request: Request) -> Answer:
+    async def server(self, request: Request) -> Response:
         """The server's metadata."""
         await self._operations.asks(request, "predict", "operate")
         content = {"name": "slipway", "version": self._parts.model.version, "extensions": ["binary_tensor_data"]}
-        return Answer(200, msgspec.json.encode(content))
+        return Response(200, msgspec.json.encode(content))
 
-    async def metadata(self, request: Request) -> Answer:
+    async def metadata(self, request: Request) -> Response:
         """The model's metadata."""
         await self._operations.asks(request, "predict", "operate")
         served = self._parts.model
@@ -96,9 +96,9 @@ class OpenInference:
             "inputs": [{"name": n, "datatype": t, "shape": [-1, k]} for n, (t, k) in self._wanted.items()],
             "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1, 2]}],
         }
-        return Answer(200, msgspec.json.encode(content))
+        return Response(200, msgspec.json.encode(content))
 
-    async def infer(self, request: Request) -> Answer:
+    async def infer(self, request: Request) -> Response:
         """Predict for tensors."""
         body = await self._predictor.admitted_body(request, (JSON, BINARY, b""))
         inference, binary = self._parsed(body, request.headers.get(LENGTH))
@@ -166,7 +166,7 @@ class OpenInference:
             raise Problem(422, f"{len(found)} fault(s) in {rows} row(s)", kind="invalid-input", faults=found)
         return Batch(numeric, categorical, by_rows=False)
 
-    def _answer(self, request: Request, inference: _Inference, values: np.ndarray) -> Answer:
+    def _answer(self, request: Request, inference: _Inference, values: np.ndarray) -> Response:
         served = self._parts.model
         asked = inference.outputs[0].parameters if inference.outputs else {}
         binary = bool(asked.get("binary_data", inference.parameters.get("binary_data_output", False)))
@@ -180,8 +180,8 @@ class OpenInference:
         }
         if not binary:
             output["data"] = values.ravel().tolist()
-            return Answer(200, msgspec.json.encode(content))
+            return Response(200, msgspec.json.encode(content))
         raw = values.tobytes()
         output["parameters"] = {"binary_data_size": len(raw)}
         head = msgspec.json.encode(content)
-        return Answer(200, head + raw, BINARY, [(b"inference-header-content-length", b"%d" % len(head))])
+        return Response(200, head + raw, BINARY, [(b"inference-header-content-length", b"%d" % len(head))])

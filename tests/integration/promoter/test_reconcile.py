@@ -16,8 +16,7 @@ from release.actions.promote import promote
 from release.actions.stage import stage
 from release.audit.audit import Audit, verify
 from release.git.commits import actor
-from release.git.git import Done as Said
-from release.git.git import Git
+from release.git.git import Git, GitResult
 from release.git.signers import verify as verify_history
 from release.promoter.reconcile import reconcile
 from release.views.status import status
@@ -222,10 +221,10 @@ class Fuse:
 class FusedGit(Git):
     fuse: Any = None
 
-    def attempt(self, *words: str, **named: Any) -> Said:
+    def attempt(self, *words: str, **named: Any) -> GitResult:
         if "push" not in words:
             return super().attempt(*words, **named)
-        done: Said = self.fuse.around("push", lambda: Git.attempt(self, *words, **named))
+        done: GitResult = self.fuse.around("push", lambda: Git.attempt(self, *words, **named))
         return done
 
 

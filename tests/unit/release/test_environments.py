@@ -1,25 +1,17 @@
 from __future__ import annotations
 
 import ast
-import tomllib
-from pathlib import Path
 
 import pytest
 
 from release.environments import ENVIRONMENTS, PRODUCTION, STAGING, needs_approval
+from tests.unit.structure.product import modules
 
-TOP = Path(__file__).parents[3]
 # Modules that spell an environment's name themselves, and why.
 ALLOWED = {
     "release/environments.py": "declares them",
     "serving/settings.py": "reads SLIPWAY_ENVIRONMENT in the image, which holds no module of release/",
 }
-
-
-def product() -> list[Path]:
-    """Return every module that the wheel carries."""
-    wheel = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    return [path for room in wheel["packages"] for path in sorted((TOP / room).rglob("*.py"))]
 
 
 def spelt(source: str) -> list[int]:
@@ -38,7 +30,7 @@ def test_a_name_and_a_part_of_a_path_count(source: str) -> None:
 
 
 def test_no_other_module_spells_an_environment() -> None:
-    found = {str(path.relative_to(TOP)): lines for path in product() if (lines := spelt(path.read_text()))}
+    found = {name: lines for name, source in modules().items() if (lines := spelt(source))}
     assert {module: lines for module, lines in found.items() if module not in ALLOWED} == {}
     assert set(ALLOWED) <= set(found), "an allowance that nothing needs"
 

@@ -18,14 +18,14 @@ from release.context import Context
 from release.forges.forge import Forge
 from release.git.manifests import Clone
 from release.release_file import Release
-from release.rules.candidate import Candidate
+from release.rules.candidate import PromotionCandidate
 from slipway.answer import Answer
 
 RELEASE = Release(
     "tiny", 7, "a" * 32, "b" * 40, "c" * 32, "d" * 64, "e" * 64, "registry.example/team/tiny", "sha256:" + "f" * 64
 )
 VERSION = Version("tiny", 7, "a" * 32, 0, {}, ())
-MakeCandidate = Callable[..., Candidate]
+MakeCandidate = Callable[..., PromotionCandidate]
 
 
 class NoService:
@@ -46,7 +46,7 @@ def candidate() -> MakeCandidate:
         rollback: bool = False,
         tracking: object = None,
         **context: Any,
-    ) -> Candidate:
+    ) -> PromotionCandidate:
         nobody = NoService()
         answers = Context(
             clone=cast(Clone, nobody),
@@ -61,7 +61,9 @@ def candidate() -> MakeCandidate:
             packaged=lambda *_: Stated(Image("", "", "", ""), Answer(True, "as it was packaged")),
             in_remote=lambda *_: Held(State.HELD, "the remote has all"),
         )
-        made = Candidate(replace(answers, **context), cast(Tracking, tracking or nobody), version, RELEASE, rollback)
+        made = PromotionCandidate(
+            replace(answers, **context), cast(Tracking, tracking or nobody), version, RELEASE, rollback
+        )
         known = {"staging": RELEASE, "production": None, "baked": None}
         vars(made).update(known | (facts or {}))  # what cached_property would keep
         return made

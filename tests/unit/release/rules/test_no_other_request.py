@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from release.forges.forge import Request
+from release.forges.forge import PromotionRequest
 from release.rules import no_other_request
 from tests.unit.release.rules.conftest import MakeCandidate
 
@@ -18,7 +18,7 @@ from tests.unit.release.rules.conftest import MakeCandidate
 def test_a_request_for_a_newer_version_refuses(
     candidate: MakeCandidate, monkeypatch: pytest.MonkeyPatch, versions: tuple[int, ...], passed: bool, reason: str
 ) -> None:
-    requests = [Request("tiny", version, f"release/tiny/{version}", "a" * 40, "Ada") for version in versions]
+    requests = [PromotionRequest("tiny", version, f"release/tiny/{version}", "a" * 40, "Ada") for version in versions]
     monkeypatch.setattr(no_other_request, "approvable", lambda *_: requests)
     fact = no_other_request.RULE.ask(candidate())
     outcome = no_other_request.RULE.judge(fact)

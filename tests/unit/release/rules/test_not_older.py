@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from registry.tracking import Version
-from release.rules.not_older import RULE, Order
+from release.rules.not_older import RULE, VersionOrder
 from tests.unit.release.rules.conftest import RELEASE, VERSION, MakeCandidate
 
 
@@ -22,15 +22,15 @@ class Registered:
 @pytest.mark.parametrize(
     ("order", "passed", "reason"),
     [
-        (Order(7, 0), True, "version 7, production has none"),
-        (Order(7, 7), True, "version 7, production has 7"),
-        (Order(7, 8), False, "version 7 is older than production's 8"),
-        (Order(7, 8, rollback=True), True, "version 7 is older than production's 8, asked for by --rollback"),
-        (Order(7, 8, remade=True), True, "version 7; production's 8 is of a run that MLflow has no version of"),
+        (VersionOrder(7, 0), True, "version 7, production has none"),
+        (VersionOrder(7, 7), True, "version 7, production has 7"),
+        (VersionOrder(7, 8), False, "version 7 is older than production's 8"),
+        (VersionOrder(7, 8, rollback=True), True, "version 7 is older than production's 8, asked for by --rollback"),
+        (VersionOrder(7, 8, remade=True), True, "version 7; production's 8 is of a run that MLflow has no version of"),
     ],
 )
 def test_an_older_version_needs_a_rollback_or_a_model_that_was_made_again(
-    order: Order, passed: bool, reason: str
+    order: VersionOrder, passed: bool, reason: str
 ) -> None:
     outcome = RULE.judge(order)
     assert (outcome.passed, outcome.reason, RULE.may_pass(order)) == (passed, reason, False)
@@ -41,4 +41,4 @@ def test_mlflow_is_asked_whether_it_knows_the_run_of_productions_release(candida
     eighth = replace(VERSION, number=8)
     tracking = Registered((eighth if known else replace(eighth, run_id="0" * 32),))
     wanted = candidate({"production": replace(RELEASE, version=8)}, rollback=True, tracking=tracking)
-    assert RULE.ask(wanted) == Order(7, 8, rollback=True, remade=not known)
+    assert RULE.ask(wanted) == VersionOrder(7, 8, rollback=True, remade=not known)
