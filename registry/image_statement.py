@@ -65,14 +65,14 @@ def kept(tracking: Tracking, version: Version, trust: Trust) -> Stated:
     found = signed_file.read(tracking, version, IMAGE, trust, datetime.now(UTC))
     said = found.said
     if said is None:
-        return Stated(None, Answer(None if found.there is None else False, found.reason))
+        return Stated(None, found.answer)
     if said.get("version") != version.number:
         reason = f"{IMAGE.file} is about another version: version {said.get('version')}, not {version.number}"
         return Stated(None, Answer(False, reason))
     facts = {field.name: said.get(field.name) for field in fields(Image)}
     if wrong := [name for name, value in facts.items() if not isinstance(value, str)]:
         return Stated(None, Answer(False, f"{IMAGE.file} does not state {', '.join(wrong)}"))
-    return Stated(Image(**{name: str(value) for name, value in facts.items()}), Answer(True, found.reason))
+    return Stated(Image(**{name: str(value) for name, value in facts.items()}), found.answer)
 
 
 def released(tracking: Tracking, version: Version, trust: Trust) -> Stated:

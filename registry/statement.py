@@ -53,8 +53,8 @@ def read(tracking: Tracking, version: Version, trust: Trust) -> Opinion:
     """
     found = signed_file.read(tracking, version, VERDICT, trust, datetime.fromtimestamp(version.created / 1000, UTC))
     if found.said is None:
-        hint = ": register it again, from a new commit" if found.there is False else ""
-        return Opinion(None if found.there is None else "", found.reason + hint)
+        hint = ": register it again, from a new commit" if found.absent else ""
+        return Opinion("" if found.answer.known else None, found.answer.reason + hint)
     verdict = found.said.get("verdict")
     if verdict not in ("passed", "failed"):
         return Opinion("", f"{VERDICT.file} says no verdict")
@@ -64,4 +64,4 @@ def read(tracking: Tracking, version: Version, trust: Trust) -> Opinion:
         data = tuple(Datum(**one) for one in found.said["data"]) if "data" in found.said else None
     except TypeError:
         return Opinion("", f"{VERDICT.file} lists data in another form")
-    return Opinion(verdict, f"the gate said {verdict}, {found.reason}{differs}", data)
+    return Opinion(verdict, f"the gate said {verdict}, {found.answer.reason}{differs}", data)
