@@ -27,6 +27,8 @@ APPLICATION = (
     "slipway/errors.py",
     "slipway/atomic.py",
     "slipway/breaker.py",
+    "slipway/task.py",
+    "slipway/tasks/**/*",
     "slipway/threads.py",
     "serving/**/*",
     "journal/**/*",

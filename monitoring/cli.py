@@ -102,7 +102,7 @@ def _compared(
     unknown = set(rules.ignore) - {one.name for one in reference.columns}
     if unknown:
         raise BadInput(f"--ignore {', '.join(sorted(unknown))} is no feature of {reference.model}")
-    window = count(url, reference.model, reference.columns, *span)
+    window = count(url, reference, *span)
     if window.rows < rules.minimum_rows:
         raise BadInput(
             f"too few rows of {reference.model} to judge",

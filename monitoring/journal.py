@@ -5,6 +5,7 @@ The tables are serving's: one row an answered request, its features an array of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from monitoring.bins import Categories, Counts
-from monitoring.reference import BinnedColumn
+from monitoring.reference import BinnedColumn, Reference
 from slipway.errors import BadInput, Unavailable
 
 BATCH = 2000  # requests
@@ -38,8 +39,8 @@ class JournalWindow:
         return sum(self.versions.values())
 
 
-def count(url: str, model: str, columns: tuple[BinnedColumn, ...], since: datetime, until: datetime) -> JournalWindow:
-    """Count the rows of `model` from `since` to before `until`; the last column is the score.
+def count(url: str, reference: Reference, since: datetime, until: datetime) -> JournalWindow:
+    """Count the rows of the reference's model from `since` to before `until`.
 
     Raises:
         BadInput: the journal's tables are not there.
@@ -47,12 +48,13 @@ def count(url: str, model: str, columns: tuple[BinnedColumn, ...], since: dateti
     """
     import psycopg
 
+    model, columns = reference.model, reference.columns
     window = JournalWindow(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
     try:
         with psycopg.connect(url, connect_timeout=SECONDS_TO_CONNECT) as connection:
             connection.read_only = True
             for batch in _batches(connection, (model, since, until)):
-                _add(window, columns, batch)
+                _add(window, reference, batch)
     except psycopg.errors.UndefinedTable as error:
         raise BadInput(
             "the database has no journal",
@@ -72,16 +74,25 @@ def _batches(connection: Any, parameters: tuple[Any, ...]) -> Iterator[list[Any]
             yield batch
 
 
-def _add(window: JournalWindow, columns: tuple[BinnedColumn, ...], batch: list[Any]) -> None:
+def _add(window: JournalWindow, reference: Reference, batch: list[Any]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]
-    for column in columns[:-1]:
-        window.counts[column.name] += _counted(column, [row.get(column.name) for row in rows])
-    window.counts[columns[-1].name] += _counted(columns[-1], [score for _, _, scores in batch for score in scores])
+    answered = {name: given for given, name in reference.answered.items()}
+    width = math.prod(reference.task.shape)
+    # Another version may have answered another task: what it answered is not compared.
+    fitting = [scores for _, features, scores in batch if len(scores) == width * len(features)]
+    scores = np.array([score for scores in fitting for score in scores], np.float64)
+    answer = reference.task.watched(scores.reshape(-1, *reference.task.shape))
+    for column in reference.columns:
+        if column.name in answered:
+            values: Any = answer[answered[column.name]]
+        else:
+            values = [row.get(column.name) for row in rows]
+        window.counts[column.name] += _counted(column, values)
 
 
-def _counted(column: BinnedColumn, values: list[Any]) -> Counts:
+def _counted(column: BinnedColumn, values: Any) -> Counts:
     kind = object if isinstance(column.bins, Categories) else np.float64  # None becomes NaN
     places = column.bins.places(np.asarray(values, dtype=kind))
     return np.bincount(places, minlength=column.bins.size).astype(np.int64)

@@ -25,17 +25,8 @@ if TYPE_CHECKING:
     from registry.tracking import Version
     from registry.verdict import Verdict
 
-VERSIONS = (
-    Heading("model"), Heading("version"), Heading("verdict"), Heading("aliases"), Heading("ROC AUC", 1),
-    Heading("created"), Heading("commit", 2), Heading("run", 3),
-)  # fmt: skip
-RULES = (
-    Heading("rule"),
-    Heading("outcome"),
-    Heading("measured"),
-    Heading("limit"),
-    Heading("reason", wraps=True),
-)
+AREA = "ROC AUC"
+RULES = (Heading("rule"), Heading("outcome"), Heading("measured"), Heading("limit"), Heading("reason", wraps=True))
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
 
@@ -89,7 +80,13 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(listed, indent=2))
         return
-    show(Listing(VERSIONS, map(_cells, listed), wide))
+    # Models of several tasks have several metrics: each cell names its own then.
+    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
+    columns = (
+        Heading("model"), Heading("version"), Heading("verdict"), Heading("aliases"), Heading(measured, 1),
+        Heading("created"), Heading("commit", 2), Heading("run", 3),
+    )  # fmt: skip
+    show(Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide))
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -117,8 +114,9 @@ def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> 
         print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
 
 
-def _cells(listed: dict[str, Any]) -> list[str | Text]:
-    area = "" if listed["roc_auc"] is None else f"{listed['roc_auc']:.4f}"
+def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:
+    metric = listed["metric"]
+    area = "" if metric is None else f"{metric} {listed[metric]:.4f}" if named else f"{listed[metric]:.4f}"
     commit = (listed["git_commit"] or "")[:12] + (" + changes" if listed["git_dirty"] else "")
     verdict = Text.from_markup(MARKS[listed["verdict"] == "passed"])
     aliases, created = ", ".join(listed["aliases"]), listed["created"][:16]
@@ -133,8 +131,10 @@ def _artifact_root(root: Path) -> str | None:
 
 
 def _listed(version: Version) -> dict[str, Any]:
+    from registry.tasks import headlines
+
     tags = version.tags
-    area = tags.get("roc_auc")
+    metric = next((name for name in headlines() if tags.get(name)), None)
     return {
         "model": version.name,
         "version": str(version.number),
@@ -142,7 +142,9 @@ def _listed(version: Version) -> dict[str, Any]:
         "aliases": list(version.aliases),
         "git_commit": tags.get("git_commit"),
         "git_dirty": tags.get("git_dirty") == "true",
-        "roc_auc": float(area) if area else None,
+        "roc_auc": float(tags["roc_auc"]) if tags.get("roc_auc") else None,
+        "metric": metric,
+        **({metric: float(tags[metric])} if metric else {}),
         "run_id": version.run_id,
         "created": datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="seconds"),
     }

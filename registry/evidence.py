@@ -14,6 +14,8 @@ from registry.candidate import Candidate
 from registry.gate import ComparedRows, Evidence, Strings
 from registry.inspection import Scored
 from slipway.errors import BadInput
+from slipway.scores import Floats
+from slipway.task import Task
 
 
 def assemble(candidate: Candidate, scored: Scored) -> Evidence:
@@ -48,11 +50,18 @@ def _rows(candidate: Candidate, scored: Scored) -> ComparedRows:
     return ComparedRows(
         row_id=row_id,
         block=_strings(test, "block"),
-        label=_column(test, "label").to_numpy(),
-        probability=scored.probability,
-        reported=_column(reported, "probability").to_numpy().astype(np.float64) if same else None,
+        target=candidate.task.targets(_column(test, "label").to_numpy()),
+        answers=scored.answers,
+        reported=_scores(reported, candidate.task) if same else None,
         slices={name.removeprefix("slice_"): _strings(reported, name) for name in slices} if same else {},
+        task=candidate.task,
     )
+
+
+def _scores(reported: pa.Table, task: Task) -> Floats | None:
+    column = _column(reported, task.reported)
+    values = column.to_numpy() if not task.shape else np.array(column.to_pylist(), dtype=np.float64)
+    return values.astype(np.float64) if values.shape == (len(reported), *task.shape) else None
 
 
 def _table(content: bytes, name: str) -> pa.Table:

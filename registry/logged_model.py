@@ -61,13 +61,15 @@ def start_run(tracking: Tracking, experiment: str, tags: dict[str, str], dataset
         return str(run.info.run_id)
 
 
-def start_model(tracking: Tracking, experiment: str, run_id: str, name: str, params: dict[str, str]) -> str:
+def start_model(
+    tracking: Tracking, experiment: str, run_id: str, name: str, params: dict[str, str], kind: str = "classifier"
+) -> str:
     """Open a logged model as the run's output; return its id."""
     from mlflow.entities import LoggedModelOutput
 
     with tracking.asking("create the logged model"):
         model = tracking.client.create_logged_model(
-            experiment, name=name, source_run_id=run_id, params=params, model_type="classifier"
+            experiment, name=name, source_run_id=run_id, params=params, model_type=kind
         )
         tracking.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
         return str(model.model_id)

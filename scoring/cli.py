@@ -52,8 +52,10 @@ def score(
 ) -> None:
     """Score the rows of IN.parquet, however many, and write OUT.parquet.
 
-    OUT has row_id (or row, counted from 0), probability, model_version and reason: a row that
-    breaks the model's contract has no probability but a reason. Killed, the same command goes on.
+    OUT has row_id (or row, counted from 0), the answer of the model's task, model_version and
+    reason. The answer is probability for two classes without names, else label with probability
+    or probabilities, or value with low and high. A row that breaks the model's contract has no
+    answer but a reason. Killed, the same command goes on.
 
     Example:
 

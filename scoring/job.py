@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from scoring.part import Part, output_schema, read_counts
 from serving.inference import model as served
 from slipway import atomic
 from slipway.errors import BadInput, Refused
+from slipway.task import Task
 
 PART_ROWS = 1 << 18
 FORMAT = 1  # of parts and result: a change here keeps old parts from being mixed with new
@@ -41,6 +42,7 @@ class Job:
     parts: tuple[Part, ...]
     identity: dict[str, Any]
     version: str
+    task: Task
 
     @property
     def parts_folder(self) -> Path:
@@ -81,7 +83,7 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
         )
         for number, (span, first, rows) in enumerate(_spans(groups, part_rows))
     )
-    return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version)
+    return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version, loaded.task)
 
 
 def is_done(job: Job) -> bool:
@@ -96,9 +98,10 @@ def is_done(job: Job) -> bool:
 
 
 def bad_rows(target: Path) -> int:
-    """Count the rows of a result that have a reason instead of a probability."""
+    """Count the rows of a result that have a reason instead of an answer."""
     metadata = pq.read_metadata(target)
-    groups = [metadata.row_group(index).column(3) for index in range(metadata.num_row_groups)]
+    last = metadata.num_columns - 1  # the reason
+    groups = [metadata.row_group(index).column(last) for index in range(metadata.num_row_groups)]
     return sum(group.num_values - group.statistics.null_count for group in groups)
 
 
@@ -132,7 +135,7 @@ def assemble(job: Job) -> tuple[int, str | None]:
     """
     with pq.ParquetFile(job.source) as file:
         key = file.schema_arrow.field("row_id").type if "row_id" in file.schema_arrow.names else None
-    schema = output_schema(key).with_metadata({b"slipway": json.dumps(job.identity, sort_keys=True).encode()})
+    schema = output_schema(key, job.task).with_metadata({b"slipway": json.dumps(job.identity, sort_keys=True).encode()})
     counted = [read_counts(part) for part in job.parts]
     with atomic.replacing(job.target) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for part in job.parts:
@@ -194,4 +197,4 @@ def as_json(job: Job, *, bad: int, example: str | None, done_before: bool) -> di
 
 
 def _named(job: Job) -> dict[str, Any]:
-    return {name: asdict(job)["identity"][name] for name in ("model", "version", "model_sha256")}
+    return {name: job.identity[name] for name in ("model", "version", "model_sha256")}

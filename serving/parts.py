@@ -134,7 +134,7 @@ def build(settings: Settings, trial: probe.Trial | None = None) -> Parts:
     (trial or probe.begin(settings.model)).wait()
     served = model.load(settings.model)
     _check_redacted(settings, served)
-    metrics, distributions = Metrics(served), Distributions(served.schema)
+    metrics, distributions = Metrics(served), Distributions(served.schema, served.task)
     redis_breaker, database_breaker = Breaker("redis"), Breaker("database")
     limiter = Limiter(settings.burst_limit, settings.sustained_limit, settings.redis_timeout_seconds, redis_breaker)
     shedder = Shedder(
@@ -238,7 +238,7 @@ def _add_cache(parts: Parts) -> None:
     if settings.cache_entries or settings.cache_in_redis:
         parts.cache = Cache(
             parts.model.digest, settings.cache_entries, settings.cache_seconds, settings.cache_secret,
-            parts.redis_breaker, parts.tasks,
+            parts.redis_breaker, parts.tasks, parts.model.task.shape,
         )  # fmt: skip
 
 

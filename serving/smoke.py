@@ -22,13 +22,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from serving.access import token
 from serving.inference import golden_file
+from slipway import tasks
 from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway.task import Task
 
 TOKEN_SECONDS = 60
 REQUEST_SECONDS = 10.0
-TOLERANCE = 1e-5  # as at loading: another processor may round float32's last digit differently
 
 
 @dataclass(frozen=True)
@@ -125,17 +128,19 @@ def check_version(client: Client, expected: Expected) -> list[Check]:
     ]
 
 
-def check_golden(client: Client, content: bytes, output: str, expected: Expected) -> list[Check]:
+def check_golden(client: Client, content: bytes, task: Task, expected: Expected) -> list[Check]:
     """Compare golden.json with the registered one, and the server's answers with it."""
     digest = _same("golden.json sha256", expected.golden_sha256, hashlib.sha256(content).hexdigest())
     golden = golden_file.read(content)
     status, answer = client.ask("POST", "/predict", {"rows": golden["rows"]})
     if status != 200:
         return [digest, Check("golden answers", False, 200, {"status": status, "answer": answer})]
-    found = [row[output] for row in answer["predictions"]]
-    wanted = golden["probabilities"]
-    same = len(found) == len(wanted) > 0 and all(abs(a - b) <= TOLERANCE for a, b in zip(found, wanted, strict=True))
-    return [digest, Check("golden answers", same, wanted, found)]
+    found = [task.read(row) for row in answer["predictions"]]
+    wanted = task.expected(golden)
+    given = np.array(found, np.float64)
+    # As at loading: another processor may round float32's last digit differently.
+    same = given.shape == wanted.shape and len(wanted) > 0 and bool((np.abs(given - wanted) <= task.tolerance).all())
+    return [digest, Check("golden answers", same, golden[task.golden], found)]
 
 
 def check_latency(client: Client, rows: list[dict[str, Any]], requests: int, ceiling: float) -> Check:
@@ -162,7 +167,7 @@ def run(arguments: argparse.Namespace) -> list[Check]:
         arguments.model, arguments.version, arguments.image_digest, arguments.model_sha256, arguments.golden_sha256,
         arguments.latency_milliseconds,
     )  # fmt: skip
-    content, output = _golden(arguments.folder)
+    content, task = _golden(arguments.folder)
     client = Client(arguments.url)
     checks = [wait_ready(client, arguments.seconds)]
     if not checks[0].ok:
@@ -171,7 +176,7 @@ def run(arguments: argparse.Namespace) -> list[Check]:
     bearer = token.make(arguments.key, "smoke", ("predict",), TOKEN_SECONDS, arguments.issuer, arguments.audience)
     client.use(bearer)
     checks += check_version(client, expected)
-    checks += check_golden(client, content, output, expected)
+    checks += check_golden(client, content, task, expected)
     rows = golden_file.read(content)["rows"]
     return [*checks, check_latency(client, rows, arguments.requests, expected.latency_milliseconds)]
 
@@ -189,11 +194,11 @@ def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> 
     return 4 if failed else 0
 
 
-def _golden(folder: Path) -> tuple[bytes, str]:
+def _golden(folder: Path) -> tuple[bytes, Task]:
     try:
-        return (folder / "golden.json").read_bytes(), json.loads((folder / "schema.json").read_bytes())["output"][
-            "name"
-        ]
+        contract = json.loads((folder / "schema.json").read_bytes())
+        task = tasks.read(contract.get("task"), contract["output"]["name"])
+        return (folder / "golden.json").read_bytes(), task
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(
             f"{folder} is no exported version", expected="golden.json, schema.json", found=repr(error)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slipway.errors import BadInput, Unavailable
+from slipway.mlflow_login import login
 
 RETRY = "then run the same command again"
 HINTS = {
@@ -49,14 +50,14 @@ def of_login(error: Any, what: str, where: str) -> Unavailable | None:
         return Unavailable(
             f"MLflow at {where} refused the login",
             expected="a user and a password that this server knows",
-            found=f"{_login(where)} (401)",
+            found=f"{login().described(where)} (401)",
             hint=f"export MLFLOW_TRACKING_USERNAME=… MLFLOW_TRACKING_PASSWORD=…, {RETRY}",
         )
     if status == 403:
         return Unavailable(
             f"MLflow at {where} does not permit this login to {what}",
             expected="READ to list and export; EDIT on the experiment and the registered model to register and promote",
-            found=f"{_login(where)} (403)",
+            found=f"{login().described(where)} (403)",
             hint=f"ask who runs MLflow for the permission, or export MLFLOW_TRACKING_USERNAME=… "
             f"MLFLOW_TRACKING_PASSWORD=… of a user who has it, {RETRY}",
         )
@@ -69,24 +70,6 @@ def _status_of_files(error: Any, where: str) -> int | None:
     asked = str(getattr(answer, "url", None) or "")
     same = bool(asked) and urlsplit(asked).hostname == urlsplit(where).hostname
     return int(answer.status_code) if answer is not None and same else None
-
-
-def _login(where: str) -> str:
-    """Say which login MLflow's client sends, never its secret."""
-    from mlflow.utils.credentials import get_default_host_creds
-
-    sent: Any = get_default_host_creds(where)  # type: ignore[no-untyped-call]
-    if sent.username and sent.password:
-        return f"the user `{sent.username}`"
-    if sent.token:
-        return "the token in MLFLOW_TRACKING_TOKEN"
-    if "@" in where:
-        return "the login in MLFLOW_TRACKING_URI"
-    if sent.username or sent.password:
-        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-        given, lacking = names if sent.username else names[::-1]
-        return f"{given} without {lacking}: MLflow's client then sends no login"
-    return "no login: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are not set"
 
 
 def hint(error: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import rich_click
@@ -15,12 +16,10 @@ from slipway.embedded_store import settle_aloud
 from slipway.table import Heading, Listing
 from slipway.tracking_uri import tracking_uri
 
-BEST = (
-    Heading("candidate"),
-    Heading("log loss"),
-    Heading("ROC AUC"),
-    Heading("hyperparameters", wraps=True),
-)
+if TYPE_CHECKING:
+    from training.search import Result
+
+TITLES = {"log_loss": "log loss", "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE"}
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -55,15 +54,24 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     best = results[0]
     change = patch.hyperparameters(params.PARAMS_FILE, chosen.train.estimator, best.candidate)
     if as_json:
-        print(json.dumps({"best": vars(best), "results": [vars(r) for r in results], "patch": change}, indent=2))
+        print(
+            json.dumps({"best": best.as_json(), "results": [r.as_json() for r in results], "patch": change}, indent=2)
+        )
         return
-    rows = []
-    for result in results[:5]:
-        settings = ", ".join(f"{key}={value}" for key, value in result.candidate.items())
-        name = "now" if result.number == 0 else str(result.number)
-        rows.append([name, f"{result.log_loss:.5f}", f"{result.roc_auc:.4f}", settings])
     console.print("best five")
-    console.print(Listing(BEST, rows), soft_wrap=True)
+    console.print(_listed(results[:5]), soft_wrap=True)
     print(change, end="")
     if not change:
         console.print("params.yaml has the best of them already")
+
+
+def _listed(results: list[Result]) -> Listing:
+    """Return the results as a table, in their order; `now` is what params.yaml has."""
+    rows = []
+    for result in results:
+        settings = ", ".join(f"{key}={value}" for key, value in result.candidate.items())
+        name = "now" if result.number == 0 else str(result.number)
+        first, *others = result.scores.values()
+        rows.append([name, f"{first:.5f}", *(f"{value:.4f}" for value in others), settings])
+    scores = [Heading(TITLES[name]) for name in results[0].scores]
+    return Listing((Heading("candidate"), *scores, Heading("hyperparameters", wraps=True)), rows)

@@ -19,6 +19,6 @@ def overlaid(clone: Clone, name: str, environment: str) -> Release | None:
             f"{clone.where} has no manifests of {name} for {environment}",
             expected=overlay,
             found="models " + (", ".join(clone.models()) or "none"),
-            hint=f"copy another model's folder to {clone.remote.folder}/apps/{name}, commit and push",
+            hint=f"make model NAME={name}, commit and push",
         )
     return clone.release(name, environment)

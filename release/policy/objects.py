@@ -44,6 +44,7 @@ INGRESS_ANNOTATIONS = frozenset(
     )
 )
 EVERYWHERE = ("0.0.0.0/0", "::/0")
+PLACEHOLDER = re.compile(r"\bMODEL\b")  # what the shared base calls its objects; no model can be called so
 URL_PASSWORD = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 
 
@@ -91,6 +92,9 @@ def _texts(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
     for path, text in strings(document):
         if "-----BEGIN " in text or URL_PASSWORD.search(text):
             yield Finding(where, "secret", f"{path.lstrip('.')} holds a key or a password; read it from a Secret")
+        if PLACEHOLDER.search(text):
+            yield Finding(where, "name", f"{path.lstrip('.')} is {text}: the name of the model is to be put there, by "
+                          "replacements such as those of base/name")  # fmt: skip
 
 
 def _special(where: str, document: Mapping[str, Any], digest: str | None) -> Iterator[Finding]:

@@ -81,10 +81,11 @@ def _in_mlflow(model: str, place: Place, versions: tuple[Version, ...] | None) -
 def _released(model: str, place: Place, release: Release) -> Difference | None:
     rollout, where = place.rollout, place.environment
     if rollout is None:
-        return Difference(
-            f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}",
-            f"argocd app get {model}-{where}",
-        )
+        text = f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}"
+        if place.application is None:  # none was made: it was not let in, or nothing in Argo CD makes them
+            finds = f"kubectl -n argocd describe applicationset slipway-{where}"
+            return Difference(f"{text}: no Application deploys to {place.namespace}", finds)
+        return Difference(text, f"argocd app get {model}-{where}")
     if rollout.digest != release.digest:
         text = f"{where} is to run version {release.version}; Argo CD still has {_version(rollout.version)}"
         return Difference(text + _held(place.application), f"argocd app sync {model}-{where}")

@@ -20,12 +20,10 @@ from serving.inference import golden_file
 from serving.input import schema
 from serving.input.schema import Schema
 from slipway.errors import BadInput, Refused
+from slipway.task import Task
 
 FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
-# float32 keeps seven digits; another processor may round the last one differently.
-TOLERANCE = 1e-5
-OUTPUT = "probabilities"
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -61,6 +59,7 @@ class Model:
     digest: str
     golden: list[dict[str, Any]]
     session: Any
+    task: Task
 
     @property
     def name(self) -> str:
@@ -72,14 +71,18 @@ class Model:
         """The registered version."""
         return self.manifest.model.version
 
-    def probabilities(self, numeric: np.ndarray, categorical: np.ndarray) -> np.ndarray:
-        """Return `(n, 2) float32` for `numeric` (n, k) float32 and `categorical` (n, m) of str."""
+    def scores(self, numeric: np.ndarray, categorical: np.ndarray) -> np.ndarray:
+        """Return the task's scores, `(n, …) float32`, for `numeric` (n, k) float32 and `categorical` (n, m) of str."""
+        return np.asarray(self.task.scores(self.answered(numeric, categorical)))
+
+    def answered(self, numeric: np.ndarray, categorical: np.ndarray) -> np.ndarray:
+        """Return the graph's answer as it is, `(n, width) float32`."""
         feed = {}
         if self.schema.inputs.numeric:
             feed["numeric"] = numeric
         if self.schema.inputs.categorical:
             feed["categorical"] = categorical
-        found: np.ndarray = self.session.run([OUTPUT], feed)[0]
+        found: np.ndarray = self.session.run([self.task.output], feed)[0]
         return found
 
 
@@ -93,10 +96,11 @@ def load(folder: Path) -> Model:
     manifest, contents = verified(folder)
     contract = schema.parse(contents["schema.json"])
     session = open_graph(contents["model.onnx"])
-    _check_inputs(session, contract)
+    task = contract.answers()
+    _check_inputs(session, contract, task.output)
     golden = golden_file.read(contents["golden.json"])
-    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session)
-    _check_golden(model, golden["probabilities"])
+    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session, task)
+    _check_golden(model, task.expected(golden))
     return model
 
 
@@ -172,7 +176,7 @@ def _verified_file(path: Path, listed: _File) -> bytes:
     return content
 
 
-def _check_inputs(session: Any, contract: Schema) -> None:
+def _check_inputs(session: Any, contract: Schema, output: str) -> None:
     wanted = {}
     if contract.inputs.numeric:
         wanted["numeric"] = ("tensor(float)", len(contract.inputs.numeric))
@@ -180,25 +184,27 @@ def _check_inputs(session: Any, contract: Schema) -> None:
         wanted["categorical"] = ("tensor(string)", len(contract.inputs.categorical))
     found = {i.name: (i.type, i.shape[-1] if len(i.shape) == 2 else None) for i in session.get_inputs()}
     outputs = {o.name: o.type for o in session.get_outputs()}
-    if found != wanted or outputs.get(OUTPUT) != "tensor(float)":
+    if found != wanted or outputs.get(output) != "tensor(float)":
         raise BadInput(
             "model.onnx does not fit schema.json",
-            expected=f"inputs {wanted}, output {OUTPUT} of tensor(float)",
+            expected=f"inputs {wanted}, output {output} of tensor(float)",
             found=f"inputs {found}, outputs {outputs}",
         )
 
 
-def _check_golden(model: Model, expected: list[float]) -> None:
+def _check_golden(model: Model, expected: np.ndarray) -> None:
+    task = model.task
     if not model.golden or len(model.golden) != len(expected):
-        raise BadInput("golden.json has no rows to check the model with", expected="rows with their probabilities")
-    found = model.probabilities(*rows_to_arrays(model.golden, model.schema))
-    if found.shape != (len(expected), 2):
-        raise BadInput("model.onnx gives another shape", expected=f"({len(expected)}, 2)", found=str(found.shape))
-    difference = float(np.max(np.abs(found[:, 1] - np.array(expected, np.float32))))
-    if not difference <= TOLERANCE:
+        raise BadInput("golden.json has no rows to check the model with", expected=f"rows with their {task.golden}")
+    found = model.answered(*rows_to_arrays(model.golden, model.schema))
+    if found.shape != (len(expected), task.width):
+        wanted = f"({len(expected)}, {task.width})"
+        raise BadInput("model.onnx gives another shape", expected=wanted, found=str(found.shape))
+    difference = float(np.max(np.abs(task.scores(found) - expected)))
+    if not difference <= task.tolerance:
         raise Refused(
             "model.onnx gives other answers here than where it was exported",
-            expected=f"golden.json's probabilities to within {TOLERANCE}",
+            expected=f"golden.json's {task.golden} to within {task.tolerance:g}",
             found=f"a difference of {difference:.3g}",
             hint="compare the versions of onnxruntime, then register the model again",
         )

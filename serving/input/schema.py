@@ -6,11 +6,13 @@ that contradicts itself, before any request is measured by it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from slipway import tasks
 from slipway.errors import BadInput
+from slipway.task import Task
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -42,13 +44,22 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """What the model takes and gives."""
+    """What the model takes and gives; version 2 says its task."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     model: str
     inputs: Inputs
     features: tuple[Feature, ...]
     output: Output
+    task: dict[str, Any] | None = None
+
+    def answers(self) -> Task:
+        """Read the task.
+
+        Raises:
+            BadInput: it is not known, or its description is not valid.
+        """
+        return tasks.read(self.task, self.output.name)
 
     def ordered(self) -> tuple[Feature, ...]:
         """Return the features in the graph's order: numeric, then categorical."""
@@ -66,6 +77,14 @@ def parse(content: bytes) -> Schema:
         schema = msgspec.json.decode(content, type=Schema)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput("schema.json does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+    if (schema.schema_version == 1) != (schema.task is None):
+        raise BadInput(
+            "schema.json contradicts itself",
+            expected="a task in version 2, and none in version 1",
+            found=f"version {schema.schema_version} with task {schema.task}",
+            hint="dvc repro --force train",
+        )
+    schema.answers()
     named = sorted(schema.inputs.numeric + schema.inputs.categorical)
     if named != sorted(feature.name for feature in schema.features) or len(set(named)) != len(named):
         raise BadInput(

@@ -76,7 +76,7 @@ def _rows(body: bytes) -> None:
     ]
     model = running.application.parts.model
     numeric, categorical = rows_to_arrays(rows, model.schema)
-    expected = model.probabilities(numeric, categorical)[:, 1]
+    expected = model.scores(numeric, categorical)
     name = model.schema.output.name
     found = [p[name] for p in content["predictions"]] if "rows" in given else content["columns"][name]
     assert np.array_equal(np.array(found, np.float32), expected), (found, expected)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from registry.params import RegistryParams
+from registry.params import sections
 from tools.reference.markdown import code, page, table
 from tools.reference.sources import ROOT
 from training.params import Params
@@ -36,7 +36,7 @@ def found() -> list[ParameterKey]:
 
 def accepted() -> dict[str, str]:
     """Say what each key may be, as the rooms check it."""
-    return dict(_limits(Params.model_json_schema())) | dict(_limits(RegistryParams.model_json_schema()))
+    return dict(_limits(Params.model_json_schema())) | dict(_limits(sections("binary").model_json_schema()))
 
 
 def write() -> str:

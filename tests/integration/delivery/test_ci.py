@@ -76,7 +76,7 @@ def test_manifests(here: Here) -> None:
 
 
 @pytest.fixture
-def osv() -> Any:
+def osv() -> Iterator[Osv]:
     with answering() as made:
         yield made
 

@@ -15,6 +15,7 @@ from kubernetes.client import CoreV1Api  # noqa: F401 - two seconds, once and no
 from slipway.cli import COMMANDS
 from tests.fixtures.servers import free_port, wait_until
 from tests.fixtures.typed import Typed, typed
+from tests.integration.promoter.conftest import PromoterSite
 
 OWN = sorted(name for name, (target, _) in COMMANDS.items() if target.startswith("release."))
 EVE = "Eve <eve@example.org>"
@@ -22,11 +23,11 @@ Types = Callable[..., Typed]
 
 
 @pytest.fixture
-def types(site: Any, tmp_path: Path) -> Types:
+def types(site: PromoterSite, tmp_path: Path) -> Types:
     return typing_at(site, tmp_path)
 
 
-def settings(site: Any, top: Path) -> dict[str, str]:
+def settings(site: PromoterSite, top: Path) -> dict[str, str]:
     return {
         "SLIPWAY_GITOPS_REMOTE": str(site.remote),
         "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
@@ -38,7 +39,7 @@ def settings(site: Any, top: Path) -> dict[str, str]:
     }
 
 
-def typing_at(site: Any, top: Path) -> Types:
+def typing_at(site: PromoterSite, top: Path) -> Types:
     folder = top / "project"
     folder.mkdir()
 
@@ -48,11 +49,11 @@ def typing_at(site: Any, top: Path) -> Types:
     return run
 
 
-def staged(site: Any) -> None:
+def staged(site: PromoterSite) -> None:
     site.put("staging", 2)
 
 
-def requested(site: Any) -> None:
+def requested(site: PromoterSite) -> None:
     from release.actions.promote import promote
 
     staged(site)
@@ -60,7 +61,7 @@ def requested(site: Any) -> None:
         promote(context, "tiny", "2")
 
 
-def released(site: Any) -> None:
+def released(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.put("production", 2)
     site.champion(2)
@@ -99,7 +100,7 @@ DONE: dict[str, tuple[Callable[[Any], None], list[str], Callable[[Any], bool]]] 
         for one in sorted(DONE)
     ],
 )
-def test_what_is_done_is_told_in_json(site: Any, types: Types, name: str) -> None:
+def test_what_is_done_is_told_in_json(site: PromoterSite, types: Types, name: str) -> None:
     begin, words, right = DONE[name]
     begin(site)
     done = types(name, *words, "--json")
@@ -171,7 +172,7 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("name", "words", "code", "thing", "changed"), FAILED)
 def test_an_error_says_what_it_is_what_was_expected_or_found_and_what_to_type(
-    still: Any, tmp_path: Path, name: str, words: list[str], code: int, thing: str, changed: dict[str, str]
+    still: PromoterSite, tmp_path: Path, name: str, words: list[str], code: int, thing: str, changed: dict[str, str]
 ) -> None:
     as_json = [] if name == "webhook" else ["--json"]
     done = typing_at(still, tmp_path)(name, *words, *as_json, **changed)
@@ -218,7 +219,7 @@ def test_a_missing_library_ends_with_1_and_names_the_extra(tmp_path: Path) -> No
     assert "pip install 'slipway[registry]'" in done.err
 
 
-def test_status_that_differs_ends_with_4_and_says_where(site: Any, types: Types) -> None:
+def test_status_that_differs_ends_with_4_and_says_where(site: PromoterSite, types: Types) -> None:
     requested(site)
     done = types("status", "tiny", "--json")
     assert done.code == 4
@@ -228,7 +229,7 @@ def test_status_that_differs_ends_with_4_and_says_where(site: Any, types: Types)
 
 @pytest.mark.parametrize("cluster", ["", "/nowhere/kubeconfig"])
 def test_status_without_a_cluster_shows_git_and_mlflow_and_says_whom_it_could_not_ask(
-    still: Any, tmp_path: Path, cluster: str
+    still: PromoterSite, tmp_path: Path, cluster: str
 ) -> None:
     types = typing_at(still, tmp_path)
     done = types("status", "tiny", "--json", KUBECONFIG=cluster)
@@ -249,7 +250,7 @@ def test_status_without_a_cluster_shows_git_and_mlflow_and_says_whom_it_could_no
     assert "agree" not in shown.out
 
 
-def test_status_without_mlflow_shows_git_and_the_cluster(still: Any, tmp_path: Path) -> None:
+def test_status_without_mlflow_shows_git_and_the_cluster(still: PromoterSite, tmp_path: Path) -> None:
     types = typing_at(still, tmp_path)
     done = types("status", "tiny", "--json", MLFLOW_TRACKING_URI=f"http://{nowhere()}")
     assert (done.code, done.err) == (5, "")
@@ -260,7 +261,7 @@ def test_status_without_mlflow_shows_git_and_the_cluster(still: Any, tmp_path: P
 
 
 @pytest.mark.long
-def test_nobody_approves_without_saying_yes_nor_their_own_request(site: Any, types: Types) -> None:
+def test_nobody_approves_without_saying_yes_nor_their_own_request(site: PromoterSite, types: Types) -> None:
     requested(site)
     done = types("approve", "tiny", "--as", "Bot <bot@example.org>", "--yes")
     assert (done.code, "nobody approves their own request" in done.err) == (4, True)
@@ -271,14 +272,14 @@ def test_nobody_approves_without_saying_yes_nor_their_own_request(site: Any, typ
     assert site.released("production") == 2
 
 
-def test_a_history_of_signed_and_approved_releases_ends_with_0(site: Any, types: Types) -> None:
+def test_a_history_of_signed_and_approved_releases_ends_with_0(site: PromoterSite, types: Types) -> None:
     with site.clone() as clone:
         head = clone.head
     assert types("history", "tiny", "--verify", "--since", head, "--json").said()["problems"] == []
 
 
 @pytest.mark.long
-def test_a_loop_outlives_a_git_that_is_away(site: Any, tmp_path: Path) -> None:
+def test_a_loop_outlives_a_git_that_is_away(site: PromoterSite, tmp_path: Path) -> None:
     staged(site)
     log, away = tmp_path / "log", site.remote.with_name("away.git")
     command = [str(Path(sys.executable).with_name("slipway")), "reconcile", "--every", "1", "-C", str(tmp_path)]
@@ -319,7 +320,7 @@ WRITES = {
 
 @pytest.mark.long
 def test_a_second_machine_with_empty_stores_of_its_own_is_refused_with_the_address_to_set(
-    site: Any, tmp_path: Path
+    site: PromoterSite, tmp_path: Path
 ) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -342,7 +343,7 @@ def test_a_second_machine_with_empty_stores_of_its_own_is_refused_with_the_addre
     assert second("stage", "tiny", "2", SLIPWAY_AUDIT_URL="", SLIPWAY_AUDIT_LOST=lost).code == 0
 
 
-def test_a_rollback_never_says_rejected_where_no_version_was_tagged(site: Any, types: Types) -> None:
+def test_a_rollback_never_says_rejected_where_no_version_was_tagged(site: PromoterSite, types: Types) -> None:
     site.put("production", 2)
     site.tracking().delete_version("tiny", 2)
     done = types("rollback", "tiny", "--reason", "slow")

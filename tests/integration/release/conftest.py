@@ -14,6 +14,7 @@ import pytest
 from registry.image_statement import Image, Stated
 from registry.options import PATIENCE
 from registry.statement import Opinion
+from registry.tracking import Tracking, open_store
 from release.audit.audit import Audit, open_audit
 from release.cluster.health import Health
 from release.context import Context
@@ -23,6 +24,7 @@ from release.git.commits import Actor, signing
 from release.git.manifests import Remote, cloned
 from slipway.answer import Answer
 from tests.fixtures import github as standin
+from tests.fixtures.github import State
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -89,12 +91,12 @@ def bare(folder: Path, models: tuple[str, ...] = (NAME,)) -> Path:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReleaseBench:
     """One repository, one MLflow store, one audit record, and contexts of any actor on them."""
 
     folder: Path
     remote: Path
-    tracking: Any
+    tracking: Tracking
     audit: Audit
 
     @contextmanager
@@ -169,29 +171,27 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
     """One store for all tests of a worker: to open one takes half a second."""
-    from registry.tracking import open_store
-
     opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}")
     opened.names()
     return opened
 
 
 @pytest.fixture
-def desk(tmp_path: Path, store: Any) -> Iterator[Desk]:
+def desk(tmp_path: Path, store: Tracking) -> Iterator[ReleaseBench]:
     (tmp_path / "signers").touch()
-    yield Desk(tmp_path, bare(tmp_path), store, open_audit(f"sqlite:///{tmp_path / 'audit.db'}"))
+    yield ReleaseBench(tmp_path, bare(tmp_path), store, open_audit(f"sqlite:///{tmp_path / 'audit.db'}"))
     for name in store.names():
         store.client.delete_registered_model(name)
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, store: Any) -> Iterator[Callable[[], Desk]]:
+def fresh(tmp_path: Path, store: Tracking) -> Iterator[Callable[[], ReleaseBench]]:
     """Make a new repository and audit record at each call, and empty the store."""
     made = 0
 
-    def make() -> Desk:
+    def make() -> ReleaseBench:
         nonlocal made
         made += 1
         folder = tmp_path / str(made)
@@ -199,7 +199,7 @@ def fresh(tmp_path: Path, store: Any) -> Iterator[Callable[[], Desk]]:
         (folder / "signers").touch()
         for name in store.names():
             store.client.delete_registered_model(name)
-        return Desk(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
+        return ReleaseBench(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
 
     yield make
     for name in store.names():
@@ -217,12 +217,12 @@ def make_remote() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def make_desk(store: Any) -> Callable[[Path], Desk]:
+def make_desk(store: Tracking) -> Callable[[Path], ReleaseBench]:
     """Make a desk at a folder, on the store of this worker as it is."""
 
-    def make(folder: Path) -> Desk:
+    def make(folder: Path) -> ReleaseBench:
         (folder / "signers").touch()
-        return Desk(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
+        return ReleaseBench(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
 
     return make
 
@@ -246,19 +246,19 @@ def make_keys() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture
-def keys(desk: Any, make_keys: Callable[[Path], dict[str, str]]) -> dict[str, str]:
+def keys(desk: ReleaseBench, make_keys: Callable[[Path], dict[str, str]]) -> dict[str, str]:
     return make_keys(desk.folder)
 
 
 @pytest.fixture
-def state() -> Iterator[Any]:
+def state() -> Iterator[State]:
     with standin.serving() as running:
         yield running
         assert running.problems == []
 
 
 @pytest.fixture
-def forge(state: Any) -> Iterator[GitHub]:
+def forge(state: State) -> Iterator[GitHub]:
     made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
     yield made
     made.client.close()

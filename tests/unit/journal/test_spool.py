@@ -83,7 +83,7 @@ def test_a_damaged_end_loses_that_row_and_no_other(tmp_path: Path, damage: str) 
     again.close()
 
 
-def test_f09_a_full_spool_refuses_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_full_spool_refuses_and_writes_nothing(tmp_path: Path) -> None:
     spool = opened(tmp_path, most=1000)
     while not spool.full:
         spool.append(b"x" * 100)

@@ -6,7 +6,9 @@ from collections import defaultdict
 from tests.unit.structure.product import modules
 
 # Names that two rooms share, because they read the same thing and may not import each other.
+LIMITS = "a part of the gate's limits in params.yaml, which each task has its own of, in registry/tasks/"
 FAMILIES = {
+    **dict.fromkeys(("Floors", "Gate", "Margins", "Minimum", "NonInferiority", "Slices"), LIMITS),
     "Feature": "an input of the model: training writes it to schema.json, serving reads it there",
     "ModelSection": "the section `model` of params.yaml, of which training and registry read their own part",
     "Section": "a section of params.yaml, of which training and registry read their own part",
