@@ -23,7 +23,7 @@ help: ## list the targets
 .PHONY: setup
 setup: .venv/synced ## make .venv with everything the project needs
 
-# Its scripts name the interpreter by its whole path, and the code of the project by the folder that it is in.
+# Its scripts name the interpreter by its full path, and the code of the project by the folder that it is in.
 MADE_AT := $(shell cat .venv/synced 2>/dev/null)
 ifneq ($(MADE_AT),$(CURDIR))
 .PHONY: .venv/synced
@@ -65,7 +65,7 @@ test-long: setup manifest-tools long-tools fuzz-packages ## the integration test
 	pytest -n 2 --tier long --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole stack, every store lost, a kill at every step
+test-nightly: setup manifest-tools nightly-tools ## complete workflows, the complete stack, every store lost, a kill at every step
 	pytest --tier nightly -m nightly tests/integration
 
 .PHONY: e2e
@@ -151,7 +151,7 @@ check: setup check-workflows ## format, lint, types, import contracts, workflows
 	uv lock --check
 
 .PHONY: format
-format: setup ## format the code and mend what ruff can mend
+format: setup ## format the code and fix what ruff can fix
 	ruff format .
 	ruff check --fix .
 

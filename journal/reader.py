@@ -45,7 +45,11 @@ def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str |
 
 
 def _away() -> Unavailable:
-    return Unavailable("the journal's database does not answer in time", hint="ask again in 5 s")
+    return Unavailable(
+        "the journal's database does not answer in time",
+        expected="an answer within a second or two",
+        hint="ask again in 5 s",
+    )
 
 
 def _by_row(scores: list[float], rows: int) -> list[Any]:

@@ -59,11 +59,15 @@ def count(url: str, reference: Reference, since: datetime, until: datetime) -> J
         raise BadInput(
             "the database has no journal",
             expected="the table predictions",
-            hint="see SLIPWAY_DATABASE_URL, or slipway journal migrate",
+            hint="check SLIPWAY_DATABASE_URL, then slipway journal migrate",
         ) from error
     except psycopg.Error as error:
         found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Unavailable("the journal cannot be read", found=found, hint="see SLIPWAY_DATABASE_URL") from error
+        raise Unavailable(
+            "the journal cannot be read",
+            found=found,
+            hint="check SLIPWAY_DATABASE_URL and that the database answers, then run the same command again",
+        ) from error
     return window
 
 

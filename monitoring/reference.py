@@ -61,12 +61,20 @@ def read(folder: Path, model: str | None = None) -> Reference:
 
     schema = json.loads((folder / FILES[0]).read_text())
     if model is not None and model != schema["model"]:
-        raise BadInput(f"{folder} is not the folder of {model}", found=schema["model"], hint="-C FOLDER")
+        raise BadInput(
+            f"{folder} is not the folder of {model}",
+            found=schema["model"],
+            hint="slipway drift NAME -C FOLDER, with its folder",
+        )
     task = tasks.read(schema.get("task"), schema["output"]["name"])
     features = pq.read_table(folder / FILES[1])
     scores = pq.read_table(folder / FILES[2], columns=["row_id", task.reported])
     if not np.array_equal(features["row_id"].to_numpy(), scores["row_id"].to_numpy()):  # of any kind of string
-        raise BadInput(f"{FILES[1]} and {FILES[2]} are not of the same rows", hint="dvc repro")
+        raise BadInput(
+            f"{FILES[1]} and {FILES[2]} are not of the same rows",
+            expected="the same row_id in the same order",
+            hint="dvc repro",
+        )
     _, block = np.unique(features["block"].to_numpy(), return_inverse=True)
     columns = [_column(features, name, block, text=False) for name in schema["inputs"].get("numeric", [])]
     columns += [_column(features, name, block, text=True) for name in schema["inputs"].get("categorical", [])]

@@ -66,11 +66,11 @@ class Candidate:
         except ValueError as error:
             raise BadInput(f"{file} is not JSON", found=str(error), hint="dvc repro --force") from error
         if not isinstance(parsed, dict):
-            raise BadInput(f"{file} is no JSON object", found=type(parsed).__name__, hint="dvc repro --force")
+            raise BadInput(f"{file} is not a JSON object", found=type(parsed).__name__, hint="dvc repro --force")
         return parsed
 
     def tags(self) -> dict[str, str]:
-        """Return what a version says about its origin."""
+        """Return what a version records about its origin."""
         return {
             "registration_key": self.key,
             "git_commit": self.source.commit,
@@ -148,7 +148,12 @@ def _refuse_foreign_contract(candidate: Candidate) -> None:
         )
     inputs = contract.get("inputs")
     if not isinstance(inputs, dict) or not {"numeric", "categorical"} <= set(inputs):
-        raise BadInput("model/schema.json names no inputs", expected="inputs.numeric, inputs.categorical")
+        raise BadInput(
+            f"{candidate.root / 'model/schema.json'} does not name the model's inputs",
+            expected="inputs.numeric and inputs.categorical",
+            found=", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__,
+            hint="dvc repro --force train",
+        )
 
 
 def _write(path: Path, content: bytes) -> None:

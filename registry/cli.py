@@ -75,7 +75,9 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     names = [checked(name)] if name else tracking.names()
     found = [one for each in names for one in reversed(tracking.versions(each))]
     if name and not found:
-        raise BadInput(f"no model {name} in {tracking.where}", hint="slipway register")
+        raise BadInput(
+            f"there is no model {name} in {tracking.where}", expected="a registered model", hint="slipway register"
+        )
     listed = [_listed(one) for one in found]
     if as_json:
         print(json.dumps(listed, indent=2))
@@ -126,7 +128,7 @@ def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:
 def _artifact_root(root: Path) -> str | None:
     if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
         return os.environ["SLIPWAY_ARTIFACT_ROOT"]
-    # A store that somebody named decides for itself where its artifacts go.
+    # A store that was named explicitly decides for itself where its artifacts go.
     return None if os.environ.get("MLFLOW_TRACKING_URI") else (top(root) / STORE / "artifacts").as_uri()
 
 

@@ -22,7 +22,7 @@ def assemble(candidate: Candidate, scored: Scored) -> Evidence:
     """Bring together what training reported and what the graph answered.
 
     Raises:
-        BadInput: a table lacks a column or is no Parquet.
+        BadInput: a table lacks a column or is not Parquet.
     """
     metrics = candidate.json("metrics.json")
     baselines = metrics.get("baselines")
@@ -68,7 +68,7 @@ def _table(content: bytes, name: str) -> pa.Table:
     try:
         return pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{name} is no Parquet file", found=str(error)[:200], hint="dvc repro --force") from error
+        raise BadInput(f"{name} is not a Parquet file", found=str(error)[:200], hint="dvc repro --force") from error
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:

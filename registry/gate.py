@@ -1,9 +1,9 @@
 """The judgement: may this challenger follow this champion? Pure: numbers in, verdict out.
 
-Every rule is named after its key in params.yaml and says what it measured,
+Every rule is named after its key in params.yaml and reports what it measured,
 the limit, and why. A rule that cannot be judged (no metric, not a number, too
-few samples, no champion's predictions, rows that do not match) fails and says
-so. Only where there is no champion at all are the comparisons left out, and
+few samples, no champion's predictions, rows that do not match) fails and reports
+that. Only where there is no champion are the comparisons left out, and
 the absolute limits decide.
 """
 

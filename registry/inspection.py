@@ -80,18 +80,18 @@ def _start(*words: str) -> subprocess.Popen[str]:
 
 def _finish(running: Running) -> dict[str, str]:
     try:
-        said, complained = running.program.communicate(timeout=PATIENCE_SECONDS)
+        output, complaints = running.program.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired as error:
         running.stop()
         raise BadInput(
             f"{running.subject} is refused", expected=f"an answer within {PATIENCE_SECONDS} s", hint=RETRAIN
         ) from error
     try:
-        found: dict[str, str] = json.loads(said) if said else {}
+        found: dict[str, str] = json.loads(output) if output else {}
     except ValueError:
         found = {}
     code = running.program.returncode
     if code != 0 and "error" not in found:
-        ended = f"ended by signal {-code}" if code < 0 else (complained.strip().splitlines() or ["no word"])[-1]
+        ended = f"ended by signal {-code}" if code < 0 else (complaints.strip().splitlines() or ["no word"])[-1]
         raise BadInput(f"{running.subject} is refused", expected="a graph that runs", found=ended, hint=RETRAIN)
     return found

@@ -1,6 +1,6 @@
 """The description that makes a folder of ours an MLflow model: flavors, signature, example.
 
-The served bytes stay the served bytes: MLflow is told about model.onnx and
+The served bytes stay the served bytes: MLflow knows of model.onnx and
 model.skops as they are, nothing is loaded or written again, and no flavor
 needs pickle.
 """

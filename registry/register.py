@@ -162,8 +162,8 @@ def _write(
     say("storing the model")
     contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
-    said = statement.text(candidate.name, run_id, tags, judged.verdict, judged.data)
-    signed_file.write(folder / "model", statement.VERDICT, said, key)
+    text = statement.text(candidate.name, run_id, tags, judged.verdict, judged.data)
+    signed_file.write(folder / "model", statement.VERDICT, text, key)
     logged_model.upload_model(tracking, model_id, folder / "model")
     logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
     write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
@@ -180,11 +180,12 @@ def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None)
     if not ours:
         raise BadInput(
             f"the version of {candidate.name} was deleted while it was being registered",
+            expected="a version that nothing else deletes",
             hint="run the same command again",
         )
     kept, *lost = ours
     for version in lost:
-        if set(version.aliases) <= {CHALLENGER}:  # one that somebody has promoted meanwhile is theirs to judge
+        if set(version.aliases) <= {CHALLENGER}:  # one that was promoted meanwhile is left to whoever did that
             tracking.delete_version(candidate.name, version.number)
     experiment = logged_model.prepare(tracking, candidate.name, artifact_root)
     logged_model.delete_other_runs(tracking, experiment, candidate.key, kept.run_id)

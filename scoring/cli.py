@@ -70,8 +70,8 @@ def score(
     if as_json:
         print(json.dumps(jobs.as_json(job, bad=bad, example=example, done_before=before)))
     else:
-        said = "nothing to do: it stands already" if before else f"{job.rows} rows, {bad} bad"
-        print(f"{target}  {said}  ({job.identity['model']} version {job.version})")
+        outcome = "nothing to do: the result is complete" if before else f"{job.rows} rows, {bad} bad"
+        print(f"{target}  {outcome}  ({job.identity['model']} version {job.version})")
         if example:
             print(f"first bad {example}")
 
@@ -98,7 +98,12 @@ def _model_folder(model: str) -> Iterator[Path]:
         return
     name, _, wanted = model.partition("@")
     if not name or not wanted or "/" in model:
-        raise BadInput(f"no model {model}", expected="NAME@ALIAS, NAME@VERSION or an exported folder", found=model)
+        raise BadInput(
+            f"`{model}` is not a model",
+            expected="NAME@ALIAS, NAME@VERSION or the folder of an exported version",
+            found=model,
+            hint="slipway versions, which lists the names",
+        )
     with tempfile.TemporaryDirectory(prefix="slipway-score-") as place:
         folder = Path(place, "model")
         reference = wanted if wanted.isdigit() else f"@{wanted}"

@@ -1,4 +1,4 @@
-"""One part of the work: some row groups in, one file of scores out, whole or not at all.
+"""One part of the work: some row groups in, one file of scores out, complete or none.
 
 Runs in this process, in a process of its own, or on a Dask worker: it takes names of files and
 gives back counts, nothing else travels.
@@ -140,5 +140,10 @@ def _names(loaded: Model) -> set[str]:
 def _loaded(folder: str, digest: str) -> Model:
     loaded = served.load(Path(folder))
     if loaded.digest != digest:
-        raise Refused(f"{folder} holds another model than this job's", expected=digest, found=loaded.digest)
+        raise Refused(
+            f"{folder} holds another model than this job's",
+            expected=digest,
+            found=loaded.digest,
+            hint="run the same command again with --restart",
+        )
     return loaded

@@ -106,7 +106,7 @@ def _folder(target: str, version: str | None) -> Path:
 def _existing(folder: Path) -> Path:
     if not (folder / "manifest.json").exists():
         raise BadInput(
-            f"{folder} is no exported version",
+            f"{folder} is not an exported version",
             expected="a folder with manifest.json, or NAME@ALIAS",
             found="no manifest.json" if folder.is_dir() else "no such folder",
             hint=f"slipway export NAME VERSION {folder}, or slipway serve NAME@champion",

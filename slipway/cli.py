@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhook": ("release.cli.loop:webhook", "Take MLflow's webhook and reconcile."),
     "changes": ("release.cli.changes:changes", "Write what a branch changes, for whoever reviews it."),
     "proposal": ("release.cli.proposal:proposal", "Say whether a pull request changes no release."),
-    "protect": ("release.cli.protect:protect", "Make GitHub's protection what .github/ says."),
+    "protect": ("release.cli.protect:protect", "Make GitHub's protection match .github/."),
     "audit": ("release.cli.record:audit", "List who did what and why, and verify the record."),
     "score": ("scoring.cli:score", "Score a Parquet file of any size, here or on a Dask cluster."),
     "journal": ("journal.cli:journal", "Migrate and prune the journal of predictions in PostgreSQL."),

@@ -17,7 +17,7 @@ def checked(model: str) -> str:
     """
     if not re.fullmatch(NAME, model):
         raise BadInput(
-            "NAME is no model's name",
+            f"`{model}` is not a valid model name",
             expected="lower case letters, digits and hyphens",
             found=model,
             hint="slipway status",

@@ -44,7 +44,11 @@ def rollback_target(
     else:
         wanted = [release for release in past.sound if release.version == to]
     if wanted and to in past.rejected:
-        raise Refused(f"{model} version {to} was rejected", found=past.rejected[to], hint="name another version")
+        raise Refused(
+            f"{model} version {to} was rejected",
+            found=past.rejected[to],
+            hint=f"choose another version with --to: slipway history {model}",
+        )
     if wanted:
         return wanted[0]
     raise _unapproved(past, to) or _never_ran(past, to)
@@ -71,7 +75,7 @@ def _unapproved(past: RanBefore, to: int | None) -> Refused | None:
         f"no release that production ran of {past.model} before may come back",
         expected="one that was approved, as slipway history --verify judges it",
         found="; ".join(why),
-        hint=f"slipway history {past.model} --verify, then promote a version whose request somebody else approves",
+        hint=f"slipway history {past.model} --verify, then promote a version whose request another person approves",
     )
 
 

@@ -186,10 +186,10 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
     """
     if not token or repository.count("/") != 1:
         raise BadInput(
-            "GitHub is chosen, but not which or by whom",
+            "SLIPWAY_FORGE=github needs GITHUB_REPOSITORY and GITHUB_TOKEN",
             expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN",
             found=f"GITHUB_REPOSITORY={repository or 'unset'}, GITHUB_TOKEN {'set' if token else 'unset'}",
-            hint="export both, or SLIPWAY_FORGE=git",
+            hint="export GITHUB_REPOSITORY=owner/name GITHUB_TOKEN=$(gh auth token), or SLIPWAY_FORGE=git",
         )
     return GitHub(repository, base, client(token, url, between_writes))
 

@@ -55,7 +55,7 @@ def asking(repository: str, what: str) -> Iterator[None]:
         raise Unavailable(
             f"GitHub did not {what}",
             found=type(error).__name__,
-            hint="see GITHUB_API_URL, then run the same command again",
+            hint="check GITHUB_API_URL, then run the same command again",
         ) from error
 
 
@@ -70,14 +70,14 @@ def _translated(repository: str, what: str, error: Any) -> SlipwayError:
             thing, found=f"{found}: the rate limit is used up", hint=f"run the same command again after {until}"
         )
     if status == 401:
-        return Unavailable(thing, found=found, hint="renew GITHUB_TOKEN")
+        return Unavailable(thing, found=found, hint="renew GITHUB_TOKEN, then run the same command again")
     if status in (403, 404):
         return Refused(
             thing,
             expected="a token that may write contents, pull requests and commit statuses there",
             found=found,
-            hint="see GITHUB_REPOSITORY and the rights of GITHUB_TOKEN",
+            hint="check GITHUB_REPOSITORY and the permissions of GITHUB_TOKEN",
         )
     if status == 422:
-        return Refused(thing, found=found, hint="see the branch and its protection")
+        return Refused(thing, found=found, hint="check the branch and its protection, then run the same command again")
     return Unavailable(thing, found=found, hint="run the same command again")

@@ -67,7 +67,7 @@ def build(overlay: Path) -> str:
         raise BadInput(
             f"kustomize cannot build {'/'.join(overlay.parts[-2:])}",
             found=ran.stderr.strip()[-600:],
-            hint="mend the overlay, commit and push",
+            hint="fix the overlay, commit and push",
         )
     return str(ran.stdout)
 

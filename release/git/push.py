@@ -50,8 +50,8 @@ def step(
             return commit
         wait(random.uniform(0, min(LONGEST_WAIT_SECONDS, 0.05 * 2**attempt)))  # noqa: S311
     raise Unavailable(
-        f"{clone.where} moved {ATTEMPTS} times while the commit was made",
-        expected="a moment in which nobody else pushes",
+        f"{clone.where} kept moving: {ATTEMPTS} pushes were too late",
+        expected="a branch that stays at its commit during one push",
         hint="run the same command again",
     )
 
@@ -78,7 +78,7 @@ def _attempt(clone: Clone, commit: str, made: BranchStep) -> bool:
             f"{clone.where} does not take the commit",
             expected="the right to push to the branch",
             found=refusal[-600:],
-            hint="see the branch's protection and the credentials of this user",
+            hint="check the branch's protection and the credentials of this user",
         )
     return False
 

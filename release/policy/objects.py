@@ -76,7 +76,7 @@ def _place(where: str, document: Mapping[str, Any], namespace: str) -> Iterator[
 def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in (document.get("metadata", {}).get("annotations") or {}).items():
         if name in ("argocd.argoproj.io/hook", "argocd.argoproj.io/hook-delete-policy") or name.startswith("helm.sh/"):
-            yield Finding(where, "hook", f"{name} makes it a hook, which runs at every sync with nobody's approval")
+            yield Finding(where, "hook", f"{name} makes it a hook, which runs at every sync without approval")
         elif name == "argocd.argoproj.io/sync-options":
             for option in sorted({one.strip() for one in str(value).split(",")} - SYNC_OPTIONS):
                 yield Finding(
@@ -171,7 +171,7 @@ def _network(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
             named_peers = rule.get(peers) or [{}]
             anywhere = any(not peer or (peer.get("ipBlock") or {}).get("cidr") in EVERYWHERE for peer in named_peers)
             if anywhere or any(peer.get("namespaceSelector") == {} for peer in named_peers):
-                yield Finding(where, "network", f"a rule of {direction} lets everybody through; name them in {peers}")
+                yield Finding(where, "network", f"a rule of {direction} admits every client; name them in {peers}")
 
 
 def _ingress(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:

@@ -169,7 +169,7 @@ def _mismatches(context: Context, tracking: Tracking, model: str) -> list[PassOu
         version = versions.get(release.version)
         digest = version.tags.get("image_digest") if version else None
         if digest != release.digest:
-            said = f"MLflow says {digest or 'no such image'}" if version else "MLflow has no such version"
+            said = f"MLflow has {digest or 'no such image'}" if version else "MLflow has no such version"
             found.append(PassOutcome("mismatch", release.version, f"{each} releases {release.digest}; {said}"))
         image = context.in_registry(release.image, release.digest)
         if not image.passed:

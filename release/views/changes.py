@@ -142,7 +142,7 @@ def _unpack(top: Path, commit: str, folder: str, place: Path) -> None:
             f"{folder}/ of {commit[:SHORT]} leads outside itself",
             expected="links that stay in the folder, or none",
             found=f"{outside[0].name} is a link to {outside[0].linkname}",
-            hint="replace the link by the file it stands for",
+            hint="replace the link by the file that it points to",
         )
 
 

@@ -100,7 +100,7 @@ def one_person(model: str, past: list[EnvironmentStep]) -> list[Difference]:
     if newest is None or newest.release is None or newest.alone is None:
         return []
     said = f"production releases version {newest.release.version}, {newest.alone}"
-    return [Difference(said, f"slipway history {model} --verify, then let somebody else look at it or roll back")]
+    return [Difference(said, f"slipway history {model} --verify, then ask another person to review it, or roll back")]
 
 
 def held_back(model: str, past: list[EnvironmentStep], requests: tuple[PromotionRequest, ...]) -> list[Difference]:
@@ -138,7 +138,7 @@ def _unfinished(model: str, where: str, release: Release, rollout: Rollout) -> D
         )
     if rollout.aborted:
         return Difference(
-            f"version {release.version} was aborted by somebody; {runs}",
+            f"version {release.version} was aborted by hand; {runs}",
             f"slipway rollback {model} {where} --reason …, "
             f"or kubectl argo rollouts -n {rollout.namespace} retry rollout {model}",
         )
@@ -161,7 +161,7 @@ def _registered(model: str, environment: str, release: Release, versions: tuple[
     if digest != release.digest:
         return Difference(
             f"{environment} releases {release.digest[:19]} as version {release.version}; "
-            f"MLflow says {(digest or 'no image')[:19]}",
+            f"MLflow has {(digest or 'no image')[:19]}",
             f"slipway trace {release.digest}",
         )
     if REJECTED in there.tags:

@@ -144,7 +144,7 @@ def _find(
 
 def _unknown(asked: str, missing: list[str]) -> BadInput:
     return BadInput(
-        f"nobody knows {asked!r}",
+        f"{asked!r} is unknown to the cluster, MLflow, Git and the journal",
         expected="a pod, a digest sha256:…, NAME/VERSION, NAME@alias, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
         hint="slipway status",
@@ -208,7 +208,7 @@ def _predictions(journal: str, request_id: str) -> list[Prediction]:
         raise Unavailable(
             "the journal of predictions did not answer",
             found=without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0]),
-            hint="see that SLIPWAY_DATABASE_URL is right, then run the same command again",
+            hint="check SLIPWAY_DATABASE_URL, then run the same command again",
         ) from error
     return [_prediction(*row) for row in rows]
 

@@ -2,7 +2,7 @@
 
 Owns the way from an exported folder to probabilities. Refuses a file whose
 digest differs from the manifest before a byte of it is parsed, a graph that
-does not survive a probe in a process of its own, a graph that does not fit its
+crashes or hangs in a process of its own, a graph that does not fit its
 contract, and a graph that gives other answers than when it was exported.
 """
 
@@ -22,6 +22,8 @@ from serving.input.schema import Schema
 from slipway.errors import BadInput, Refused
 from slipway.task import Task
 
+EXPORT = "slipway export NAME VERSION FOLDER"
+RETRAIN = "dvc repro --force train, then register the model again"
 FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
 
@@ -91,7 +93,7 @@ def load(folder: Path) -> Model:
 
     Raises:
         BadInput: files are missing or do not parse, or the graph does not fit the contract.
-        Refused: a digest, the probe or the golden rows say no.
+        Refused: a digest, the probe or the golden rows fail.
     """
     manifest, contents = verified(folder)
     contract = schema.parse(contents["schema.json"])
@@ -152,26 +154,33 @@ def _manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise BadInput(
             f"{path} is missing", expected="the folder of an exported version", found="no manifest.json",
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         ) from None  # fmt: skip
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+        raise BadInput(
+            f"{path} does not parse", expected="the form in docs/reference/artifact.md", found=str(error), hint=EXPORT
+        ) from None
 
 
 def _verified_file(path: Path, listed: _File) -> bytes:
     try:
         if not 0 <= path.stat().st_size <= LARGEST_FILE:
-            raise Refused(f"{path} is too large", expected=f"at most {LARGEST_FILE} bytes")
+            raise Refused(
+                f"{path} is too large",
+                expected=f"at most {LARGEST_FILE} bytes",
+                found=f"{path.stat().st_size} bytes",
+                hint="train a smaller model, then register it",
+            )
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror)) from None
+        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror), hint=EXPORT) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != listed.sha256 or len(content) != listed.bytes:
         raise Refused(
             f"{path} is not the file that was exported",
             expected=f"sha256 {listed.sha256}, {listed.bytes} bytes",
             found=f"sha256 {digest}, {len(content)} bytes",
-            hint="export the version again; if it differs again, find out who changed it",
+            hint="export the version again; if it differs again, find out who changed it in the artifact store",
         )
     return content
 
@@ -189,17 +198,27 @@ def _check_inputs(session: Any, contract: Schema, output: str) -> None:
             "model.onnx does not fit schema.json",
             expected=f"inputs {wanted}, output {output} of tensor(float)",
             found=f"inputs {found}, outputs {outputs}",
+            hint=RETRAIN,
         )
 
 
 def _check_golden(model: Model, expected: np.ndarray) -> None:
     task = model.task
     if not model.golden or len(model.golden) != len(expected):
-        raise BadInput("golden.json has no rows to check the model with", expected=f"rows with their {task.golden}")
+        raise BadInput(
+            "golden.json has no rows to check the model with",
+            expected=f"rows, and as many {task.golden}",
+            found=f"{len(model.golden)} rows, {len(expected)} {task.golden}",
+            hint=RETRAIN,
+        )
     found = model.answered(*rows_to_arrays(model.golden, model.schema))
     if found.shape != (len(expected), task.width):
-        wanted = f"({len(expected)}, {task.width})"
-        raise BadInput("model.onnx gives another shape", expected=wanted, found=str(found.shape))
+        raise BadInput(
+            "model.onnx returns another shape than schema.json promises",
+            expected=f"({len(expected)}, {task.width})",
+            found=str(found.shape),
+            hint=RETRAIN,
+        )
     difference = float(np.max(np.abs(task.scores(found) - expected)))
     if not difference <= task.tolerance:
         raise Refused(

@@ -8,6 +8,7 @@ runtime. It does so here, and the server, which was not started yet, refuses it.
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
 SECONDS = 60
 # Address space on top of what the model's bytes take several times over.
 MEMORY_BYTES = 8 << 30
+REPLACE = "do not serve it; find out who made this graph, then train and register the model again"
 
 
 class Trial:
@@ -38,7 +40,7 @@ class Trial:
             Refused: a digest or an answer is wrong, or the process crashed, hung or ate its memory.
         """
         try:
-            _, said = self._process.communicate(timeout=self._seconds)
+            _, report = self._process.communicate(timeout=self._seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
@@ -48,19 +50,33 @@ class Trial:
             raise self._refused(f"the process died of {signal.Signals(-code).name}")
         if code:
             kinds = {kind.exit_code: kind for kind in (BadInput, Refused, Unavailable)}
-            raise kinds.get(code, Refused)(said.strip() or f"exit code {code}")
+            raise kinds.get(code, Refused)(**_facts(report, code))
 
     def _refused(self, found: str) -> Refused:
         return Refused(
-            f"the model in {self._folder} does not survive being asked",
-            expected="answers to the rows of golden.json, in a process of its own",
+            f"the model in {self._folder} crashed or hung during its self-test",
+            expected=f"answers to the rows of golden.json within {self._seconds:g} s",
             found=found,
-            hint="do not serve it: find out who made this graph",
+            hint=REPLACE,
         )
 
 
+def _facts(report: str, code: int) -> dict[str, str]:
+    """Read the error that the process wrote as its last line."""
+    try:
+        facts = json.loads(report.strip().splitlines()[-1])
+        given = {"thing": facts["thing"], "hint": facts["next"], "expected": facts["expected"], "found": facts["found"]}
+    except (IndexError, KeyError, TypeError, ValueError):
+        given = {
+            "thing": "the model's self-test failed",
+            "hint": REPLACE,
+            "found": report.strip() or f"exit code {code}",
+        }
+    return {key: value for key, value in given.items() if value}
+
+
 def begin(folder: Path, seconds: float = SECONDS) -> Trial:
-    """Begin to load the folder's model in another process and to ask it the golden rows."""
+    """Begin to load the folder's model in another process and to score the golden rows there."""
     return Trial(folder, seconds)
 
 
@@ -68,17 +84,20 @@ def main(folder: Path) -> int:
     """Load and ask; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Ends by itself should nobody be left to wait for it.
+    # Ends by itself if no process waits for it any more.
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     from serving.inference import model
 
     try:
         model.load(folder)
     except SlipwayError as error:
-        print(error, file=sys.stderr)
+        print(json.dumps(error.as_json()), file=sys.stderr)
         return error.exit_code
     except MemoryError:
-        print(f"{folder}: the graph wants more than {MEMORY_BYTES} bytes", file=sys.stderr)
+        hungry = Refused(
+            f"the graph in {folder} needs too much memory", expected=f"at most {MEMORY_BYTES} bytes", hint=REPLACE
+        )
+        print(json.dumps(hungry.as_json()), file=sys.stderr)
         return Refused.exit_code
     return 0
 

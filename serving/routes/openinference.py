@@ -169,7 +169,7 @@ class OpenInference:
         categorical = arrays.get("categorical", np.empty((rows, 0), object))
         found: list[Fault] = tensors.measure(numeric, categorical, self._limits)
         if found:
-            raise Problem(422, f"{len(found)} fault(s) in {rows} row(s)", kind="invalid-input", faults=found)
+            raise Problem(422, f"{len(found)} violation(s) in {rows} row(s)", kind="invalid-input", faults=found)
         return Batch(numeric, categorical, by_rows=False)
 
     def _answer(self, request: Request, inference: _Inference, values: dict[str, np.ndarray]) -> Response:

@@ -19,7 +19,7 @@ FREE = ("train.hyperparameters.", "tune.space.")  # scikit-learn's names, not ou
 
 @dataclass(frozen=True)
 class ParameterKey:
-    """A key by its whole path; `comment` is that of its line."""
+    """A key by its full path; `comment` is that of its line."""
 
     path: str
     value: str
@@ -63,8 +63,8 @@ def _keys(node: Any, prefix: str, lines: list[str]) -> Iterator[ParameterKey]:
 
 
 def _comment(lines: list[str], at: int) -> str:
-    _, mark, said = lines[at].partition(" # ")
-    return said.strip() if mark else ""
+    _, mark, comment = lines[at].partition(" # ")
+    return comment.strip() if mark else ""
 
 
 def _limits(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -193,7 +193,7 @@ def test_a_release_that_mlflow_does_not_know_is_said(site: PromoterSite) -> None
     assert kinds(site) == ["mismatch"] * 4
     with site.context() as context:
         (found,) = status(context, site.cluster)
-    assert any("MLflow says" in one.said for one in found.differences)
+    assert any("MLflow has" in one.said for one in found.differences)
 
 
 class Killed(BaseException):
@@ -331,7 +331,7 @@ def test_a_merge_of_ones_own_request_by_plain_git_is_called_that_everywhere(site
     assert "recorded" in kinds(site)
     entry = site.audit.entries()[-1]
     assert (entry.action, entry.version) == ("unapproved", 2)
-    assert entry.reason == "Bot <bot@example.org> asked for it and merged it; nobody else approved"
+    assert entry.reason == "Bot <bot@example.org> asked for it and merged it; no one else approved"
     assert "recorded" not in kinds(site)
     with site.context() as context:
         (found,) = status(context, site.cluster, "tiny")

@@ -120,7 +120,9 @@ class ReleaseBench:
                 lambda *_: Answer(True, "there"),
                 lambda *_: Answer(True, "there"),
                 600.0,
-                judged=lambda _, version: Opinion(verdict := version.tags["verdict"], f"the gate said {verdict}"),
+                judged=lambda _, version: Opinion(
+                    verdict := version.tags["verdict"], f"the gate's verdict is {verdict}"
+                ),
                 packaged=lambda _, version: Stated(
                     Image(version.tags["image"], "", "", ""), Answer(True, "as it was packaged")
                 ),

@@ -131,7 +131,7 @@ def test_another_subkey_and_another_name_of_one_person_approve_nothing(desk: Rel
     asked_for(desk, f"{first}!")
     with desk.acting(BOB, f"{second}!") as context:
         assert signature(context.clone, context.clone.head).fingerprint == bot
-        with pytest.raises(Refused, match="their own"):
+        with pytest.raises(Refused, match="your own"):
             approve(context, "tiny")
 
 

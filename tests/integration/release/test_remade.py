@@ -31,7 +31,7 @@ def remade(desk: ReleaseBench, versions: int = 1) -> None:
 
 
 def no_cluster() -> Any:
-    raise Unavailable("the cluster is not asked here", found="nothing")
+    raise Unavailable("the cluster is not asked here", found="nothing", hint="ask it elsewhere")
 
 
 def test_status_and_trace_name_the_other_version(desk: ReleaseBench) -> None:

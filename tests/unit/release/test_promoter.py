@@ -149,7 +149,7 @@ def test_what_agrees_is_not_mentioned_and_what_differs_is_said_in_words() -> Non
     waits = running(EIGHT, phase="Paused", active=SEVEN)
     assert "waits for an operator" in said(waits, 8, eight)[0]
     assert "failed in production: too slow" in said(running(EIGHT, phase="Degraded", failed="too slow"), 8, eight)[0]
-    assert "aborted by somebody" in said(running(EIGHT, phase="Degraded", aborted=True, active=SEVEN), 8, eight)[0]
+    assert "aborted by hand" in said(running(EIGHT, phase="Degraded", aborted=True, active=SEVEN), 8, eight)[0]
 
 
 def test_a_release_that_no_application_deploys_is_named_with_what_makes_applications() -> None:

@@ -76,9 +76,9 @@ def test_every_alert_says_what_to_do_first() -> None:
 def test_a_variable_without_words_is_refused() -> None:
     there = set(meanings.meanings("environment"))
     assert meanings.complete("environment", there)
-    with pytest.raises(meanings.Unsaid, match="SLIPWAY_NEW"):
+    with pytest.raises(meanings.Unexplained, match="SLIPWAY_NEW"):
         meanings.complete("environment", there | {"SLIPWAY_NEW"})
-    with pytest.raises(meanings.Unsaid, match="nothing reads these"):
+    with pytest.raises(meanings.Unexplained, match="nothing reads these"):
         meanings.complete("environment", there - {"SLIPWAY_ACTOR"})
 
 

@@ -50,7 +50,7 @@ def test_an_approval_and_a_way_back_are_right_with_keys_and_without() -> None:
         (replace(APPROVED, blob="three", merged=replace(MERGED, blob="three")), "never staged"),
         (replace(APPROVED, commit=replace(MERGE, author=BOT)), "the same person"),
         (replace(APPROVED, commit=replace(MERGE, parents=("1", "2", "3"))), "more than one request"),
-        (replace(APPROVED, problem="no kustomize Component"), "cannot be read"),
+        (replace(APPROVED, problem="not a kustomize Component"), "cannot be read"),
         (replace(APPROVED, release=None), "takes the release away"),
         (replace(ROLLED, blob="three"), "never ran"),
         (replace(ROLLED, before=FIRST), "rejects version 2; production ran 1"),

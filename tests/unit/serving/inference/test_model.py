@@ -140,3 +140,11 @@ def test_unpickling_is_refused_in_the_serving_process() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "Refused"
+
+
+def test_a_refused_model_keeps_its_error_through_the_probe(copy: Path) -> None:
+    (copy / "model.onnx").write_bytes(b"another graph")
+    with pytest.raises(Refused, match="not the file that was exported") as refusal:
+        probe.begin(copy).wait()
+    assert "export the version again" in refusal.value.hint
+    assert "\n" not in refusal.value.thing
