@@ -37,7 +37,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Stated:
-    """The image that a version's own files state, None where that is not believed; `answer` says why."""
+    """The image that a version's own files state, None where that is not believed; `answer` is why."""
 
     image: Image | None
     answer: Answer

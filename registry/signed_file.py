@@ -43,9 +43,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a version's statement says; `said` is None where it is not believed or nobody could read it.
+    """The content of a version's statement; `said` is None where it is not believed or cannot be read.
 
-    `answer` says whether it is believed, by whose signature or why not; `absent` that the version has none.
+    `answer` is whether it is believed, by whose signature or why not; `absent` that the version has none.
     """
 
     said: dict[str, Any] | None

@@ -11,5 +11,5 @@ APPROVED = (PRODUCTION,)  # what they run was asked for by one person and approv
 
 
 def needs_approval(environment: str) -> bool:
-    """Say whether a release to this environment needs another person's approval."""
+    """Return whether a release to this environment needs another person's approval."""
     return environment in APPROVED

@@ -1,4 +1,4 @@
-"""An answer to a question that somebody may be unable to answer: a registry, a store, a cluster."""
+"""An answer to a question that may stay without one: of a registry, a store, a cluster."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """Yes, no, or None where nobody could say, each with the reason in words.
+    """Yes, no, or None where no answer came, each with the reason in words.
 
-    Whoever decides by it treats None as no: `answer.passed is True`.
+    Who decides by it treats None as no: `answer.passed is True`.
     """
 
     passed: bool | None
@@ -17,5 +17,5 @@ class Answer:
 
     @property
     def known(self) -> bool:
-        """Say whether somebody answered; where nobody did, asking again later may help."""
+        """Whether an answer came; where none did, asking again later may help."""
         return self.passed is not None

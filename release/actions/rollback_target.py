@@ -1,4 +1,4 @@
-"""Which release a rollback brings back: one that ran there, that nobody rejected, and that was approved."""
+"""Which release a rollback brings back: one that ran there, that was not rejected, and that was approved."""
 
 from __future__ import annotations
 

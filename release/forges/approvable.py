@@ -1,4 +1,4 @@
-"""Which open requests somebody could still approve, as their branches are now."""
+"""Which open requests can still be approved, as their branches are now."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from release.git.requests import stale, tip
 
 
 def why_stale(clone: Clone, request: PromotionRequest) -> str | None:
-    """Say why an open request can no longer be approved; None while it can."""
+    """Return why an open request can no longer be approved; None while it can."""
     sha = tip(clone, request.branch)
     return None if sha is None else stale(clone, request.model, sha)
 
 
 def approvable(forge: Forge, clone: Clone, name: str) -> list[PromotionRequest]:
-    """Return the open requests that somebody could still approve, oldest version first."""
+    """Return the open requests that can still be approved, oldest version first."""
     return [request for request in forge.open_requests(name) if why_stale(clone, request) is None]

@@ -1,4 +1,4 @@
-"""What the rules of promotion judge: a version that somebody wants in production, and whom to ask about it."""
+"""What the rules of promotion judge: a version that is wanted in production, and whom to ask about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from release.release_file import Release
 class PromotionCandidate:
     """A version of MLflow's, and the release that was made of it; what several rules ask, it asks once.
 
-    `rollback` says that an older version than production's is wanted.
+    `rollback` allows an older version than production's.
     """
 
     context: Context
@@ -29,7 +29,7 @@ class PromotionCandidate:
 
     @cached_property
     def opinion(self) -> Opinion:
-        """What the gate said of it, as the version's own files say."""
+        """The gate's verdict, from the version's own files."""
         return self.context.judged(self.tracking, self.version)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The image is the one that was packaged, as the version's own signed files say."""
+"""The image is the one that was packaged, by the version's own signed files."""
 
 from __future__ import annotations
 

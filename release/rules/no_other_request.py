@@ -9,7 +9,7 @@ from slipway.answer import Answer
 
 
 def ask(candidate: PromotionCandidate) -> Answer:
-    """Ask the forge for requests that somebody could still approve."""
+    """Ask the forge for requests that can still be approved."""
     context, release = candidate.context, candidate.release
     requests = approvable(context.forge, context.clone, release.model)
     newer = next((request for request in requests if request.version > release.version), None)

@@ -16,7 +16,7 @@ NAME = "not_older"
 class VersionOrder:
     """The version's number and production's, 0 where it has none.
 
-    `remade` says that MLflow has no version of production's run: the model was deleted and counts from 1 again.
+    `remade` means that MLflow has no version of production's run: the model was deleted and counts from 1 again.
     """
 
     version: int

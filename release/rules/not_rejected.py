@@ -1,4 +1,4 @@
-"""Nobody rejected the version, in MLflow or by a rollback in Git."""
+"""The version was not rejected, in MLflow or by a rollback in Git."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Judgement:
 
     @property
     def may_pass(self) -> bool:
-        """Say whether nothing but time keeps the candidate from production."""
+        """Return whether nothing but time keeps the candidate from production."""
         return not self.verdict.passed and not self.lasting
 
 

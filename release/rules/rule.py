@@ -15,9 +15,9 @@ Fact = TypeVar("Fact")
 
 @dataclass(frozen=True)
 class PromotionRule(Generic[Fact]):
-    """One rule: `ask` finds out a fact about a candidate, `judge` decides by it and asks nobody.
+    """One rule: `ask` finds out a fact about a candidate, `judge` decides by it and asks no one.
 
-    `may_pass` says whether time alone can turn a refusal over this fact: the reconciler then waits, where it
+    `may_pass` is whether time alone can turn a refusal over this fact: the reconciler then waits, where it
     otherwise puts the alias champion back. `shown` is whether `slipway promote` prints the reason of a rule that
     passed as well.
     """

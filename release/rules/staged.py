@@ -1,4 +1,4 @@
-"""Staging runs exactly this release, or somebody saw it healthy there for its time before staging moved on."""
+"""Staging runs exactly this release, or it was healthy there for its time before staging moved on."""
 
 from __future__ import annotations
 

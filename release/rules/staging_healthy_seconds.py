@@ -23,7 +23,7 @@ class BakeTime:
 
 
 def ask(candidate: PromotionCandidate) -> BakeTime:
-    """Ask the cluster, unless staging has moved on and somebody saw the release healthy before."""
+    """Ask the cluster, unless staging has moved on and the release was seen healthy before."""
     context, release = candidate.context, candidate.release
     if candidate.baked:
         return BakeTime(Health(None, candidate.baked), context.bake_seconds, candidate.baked)

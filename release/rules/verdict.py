@@ -1,4 +1,4 @@
-"""The gate passed the version, as the version's own signed files say."""
+"""The gate passed the version, by the version's own signed files."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from release.release_file import Release
 
 @dataclass(frozen=True)
 class Place:
-    """One environment: what Git says and what runs; `rollout` is None where the cluster has none.
+    """One environment: what Git releases and what runs; `rollout` is None where the cluster has none.
 
     `asked` is False where the cluster gave no answer: what it has is not known then.
     """

@@ -1,7 +1,7 @@
 """`slipway status`: Git, MLflow and the cluster side by side, and where they differ, in words.
 
-Reads and never changes. Git says what is to run, MLflow who is champion, Kubernetes what runs. A side that does
-not answer is named, and the others are shown all the same.
+Reads and never changes. Git has what is to run, MLflow who is champion, Kubernetes what runs. A side that does
+not answer is named, and the others are shown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Given = TypeVar("Given")
 
 @dataclass(frozen=True)
 class Status:
-    """One model, on all sides; `versions` is None where MLflow gave no answer, `missing` says who did not answer."""
+    """One model, on all sides; `versions` is None where MLflow gave no answer, `missing` is who did not answer."""
 
     model: str
     staging: Place

@@ -11,7 +11,7 @@ LONGEST = 30
 ALLOWED = {
     "image/build.py:build": "one straight line of steps, each a call",
     "image/cli.py:package": "a command's options, which Click wants as parameters, one a line",
-    "image/engine.py:build": "flags of three tools side by side; apart, nobody sees how they differ",
+    "image/engine.py:build": "flags of three tools side by side; apart, no one sees how they differ",
     "registry/register.py:register": "their order is the promise: killed anywhere, the next run completes it",
     "registry/register.py:_write": "the same: each line is a write that the next run finds done",
     "serving/parts.py:readings": "a table of metrics: name, meaning, kind and reading",
