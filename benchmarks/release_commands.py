@@ -53,16 +53,16 @@ def main() -> int:
 
 
 def measure(site: Site, folder: Path, name: str) -> dict[str, float]:
-    """Return the CPU seconds of a push by hand, of importing MLflow, and of a command."""
+    """Return the CPU seconds of a command; beside `stage`, those of a push by hand and of importing MLflow."""
     begin, words = DONE[name][:2] if name in DONE else (lambda _: None, ["tiny"])
     begin(site)
     environment = settings(site, folder)
-    push = PUSH.format(remote=site.remote, git=" ".join(GIT))
-    return {
-        "git push": cpu_seconds(["sh", "-ec", push], folder, environment),
-        "import mlflow": cpu_seconds([sys.executable, "-c", "import mlflow"], folder, environment),
-        f"slipway {name}": cpu_seconds([sys.executable, "-m", "slipway", name, *words], folder, environment),
-    }
+    commands = {f"slipway {name}": [sys.executable, "-m", "slipway", name, *words]}
+    if name == "stage":
+        push = PUSH.format(remote=site.remote, git=" ".join(GIT))
+        by_hand = {"git push": ["sh", "-ec", push], "import mlflow": [sys.executable, "-c", "import mlflow"]}
+        commands = by_hand | commands
+    return {what: cpu_seconds(command, folder, environment) for what, command in commands.items()}
 
 
 def cpu_seconds(command: list[str], folder: Path, environment: dict[str, str]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def conditions(found: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def second(site: Site) -> Any:
+def second(site: Site) -> Iterator[str]:
     """The name of a second model; what was made for it goes with the site."""
     name = f"{site.name}-second"
     yield name

@@ -154,7 +154,7 @@ def test_a_class_without_a_test_row_fails() -> None:
         ("regression", lambda a: np.where(np.arange(COUNT) == 7, np.inf, a), "not a finite number"),
     ],
 )
-def test_answers_that_are_none_are_refused(task: str, spoil: Callable[[Any], Any], words: str) -> None:
+def test_answers_that_are_none_are_refused(task: str, spoil: Callable[[np.ndarray], np.ndarray], words: str) -> None:
     found = rows(task)
     spoiled = dataclasses.replace(found, answers=spoil(found.answers))
     verdict = judge(evidence(spoiled), None, gate(task))
