@@ -87,15 +87,7 @@ def drift(
             found="nothing",
             hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME  (see docs/how-to/drift.md)",
         )
-    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
-    span = (_moment(since, to), to)
-    if span[0] >= to:
-        raise BadInput(
-            "the window is empty",
-            expected="--since before --until",
-            found=f"{span[0]} and {to}",
-            hint="slipway drift --since 7d, or choose a later --until",
-        )
+    span = _span(since, until)
     window, judged = _compared(url, name, root, span, DriftRules(threshold, minimum_rows, ignore))
     _show(span, window, judged, wide, as_json)
     sys.exit(4 if any(one.drifted for one in judged) else 0)
@@ -144,6 +136,19 @@ def _moment(text: str, now: datetime) -> datetime:
             hint="slipway drift --since 7d",
         ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _span(since: str, until: str | None) -> tuple[datetime, datetime]:
+    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
+    start = _moment(since, to)
+    if start >= to:
+        raise BadInput(
+            "the window is empty",
+            expected="--since before --until",
+            found=f"{start} and {to}",
+            hint="slipway drift --since 7d, or choose a later --until",
+        )
+    return start, to
 
 
 def _show(

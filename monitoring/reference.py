@@ -43,12 +43,7 @@ class Reference:
     answered: dict[str, str]
 
 
-def read(folder: Path, model: str | None = None) -> Reference:
-    """Read the reference below `folder`, which is of `model` where one is named.
-
-    Raises:
-        BadInput: a file is missing, or is not of the model or the rows of the others.
-    """
+def _refuse_missing(folder: Path) -> None:
     missing = [name for name in FILES if not (folder / name).exists()]
     if missing:
         raise BadInput(
@@ -57,6 +52,15 @@ def read(folder: Path, model: str | None = None) -> Reference:
             found=f"no {', '.join(missing)}",
             hint=f"dvc pull {' '.join(missing)}",
         )
+
+
+def read(folder: Path, model: str | None = None) -> Reference:
+    """Read the reference below `folder`, which is of `model` where one is named.
+
+    Raises:
+        BadInput: a file is missing, or is not of the model or the rows of the others.
+    """
+    _refuse_missing(folder)
     import pyarrow.parquet as pq
 
     schema = json.loads((folder / FILES[0]).read_text())
