@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -233,7 +233,7 @@ def _moment(happened: str | None, now: datetime) -> str:
     return min(told, now).isoformat(timespec="microseconds")
 
 
-def _row(facts: dict[str, Any], last: Mapping[str, Any] | None, happened: str | None) -> dict[str, Any]:
+def _row(facts: dict[str, Any], last: sa.RowMapping | None, happened: str | None) -> dict[str, Any]:
     """Return the row that follows on `last`, with its hash."""
     now = datetime.now(UTC)
     row = facts | {
