@@ -80,7 +80,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
     if not made["pushed"]:
         return done
     _state(tracking, version, Image(made["image"], made["digest"], made["inputs"], sbom), known, made, trust)
-    return replace(done, statement=image_statement.kept(tracking, version, trust).reason)
+    return replace(done, statement=image_statement.kept(tracking, version, trust).answer.reason)
 
 
 def _state(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from monitoring.bins import Categories, Counts
-from monitoring.reference import Column, Reference
+from monitoring.reference import BinnedColumn, Reference
 from slipway.errors import BadInput, Unavailable
 
 BATCH = 2000  # requests
@@ -26,7 +26,7 @@ WHERE model = %s AND requested_at >= %s AND requested_at < %s
 
 
 @dataclass
-class Window:
+class JournalWindow:
     """What was counted: rows by model version, and a count by bin of each column."""
 
     model: str
@@ -39,7 +39,7 @@ class Window:
         return sum(self.versions.values())
 
 
-def count(url: str, reference: Reference, since: datetime, until: datetime) -> Window:
+def count(url: str, reference: Reference, since: datetime, until: datetime) -> JournalWindow:
     """Count the rows of the reference's model from `since` to before `until`.
 
     Raises:
@@ -49,7 +49,7 @@ def count(url: str, reference: Reference, since: datetime, until: datetime) -> W
     import psycopg
 
     model, columns = reference.model, reference.columns
-    window = Window(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
+    window = JournalWindow(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
     try:
         with psycopg.connect(url, connect_timeout=SECONDS_TO_CONNECT) as connection:
             connection.read_only = True
@@ -78,7 +78,7 @@ def _batches(connection: Any, parameters: tuple[Any, ...]) -> Iterator[list[Any]
             yield batch
 
 
-def _add(window: Window, reference: Reference, batch: list[Any]) -> None:
+def _add(window: JournalWindow, reference: Reference, batch: list[Any]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]
@@ -96,7 +96,7 @@ def _add(window: Window, reference: Reference, batch: list[Any]) -> None:
         window.counts[column.name] += _counted(column, values)
 
 
-def _counted(column: Column, values: Any) -> Counts:
+def _counted(column: BinnedColumn, values: Any) -> Counts:
     kind = object if isinstance(column.bins, Categories) else np.float64  # None becomes NaN
     places = column.bins.places(np.asarray(values, dtype=kind))
     return np.bincount(places, minlength=column.bins.size).astype(np.int64)

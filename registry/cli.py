@@ -17,7 +17,7 @@ from rich.text import Text
 from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.names import checked
-from slipway.table import WIDE, Column, Listing, show
+from slipway.table import WIDE, Heading, Listing, show
 from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from registry.verdict import Verdict
 
 AREA = "ROC AUC"
-RULES = (Column("rule"), Column("outcome"), Column("measured"), Column("limit"), Column("reason", wraps=True))
+RULES = (Heading("rule"), Heading("outcome"), Heading("measured"), Heading("limit"), Heading("reason", wraps=True))
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
 
@@ -114,8 +114,8 @@ def _table_of(listed: list[dict[str, Any]], wide: bool) -> Listing:
     # Models of several tasks have several metrics: each cell names its own then.
     measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
     columns = (
-        Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column(measured, 1),
-        Column("created"), Column("commit", 2), Column("run", 3),
+        Heading("model"), Heading("version"), Heading("verdict"), Heading("aliases"), Heading(measured, 1),
+        Heading("created"), Heading("commit", 2), Heading("run", 3),
     )  # fmt: skip
     return Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slipway.embedded_store import settle_aloud
-from slipway.table import Column, Listing
+from slipway.table import Heading, Listing
 from slipway.tracking_uri import tracking_uri
 
 if TYPE_CHECKING:  # the search imports scikit-learn
@@ -72,5 +72,5 @@ def _table_of(results: list[Result], wide: bool = False) -> Listing:
         name = "now" if result.number == 0 else str(result.number)
         first, *others = result.scores.values()
         rows.append([name, f"{first:.5f}", *(f"{value:.4f}" for value in others), settings])
-    scores = [Column(TITLES[name]) for name in results[0].scores]
-    return Listing((Column("candidate"), *scores, Column("hyperparameters", wraps=True)), rows, wide)
+    scores = [Heading(TITLES[name]) for name in results[0].scores]
+    return Listing((Heading("candidate"), *scores, Heading("hyperparameters", wraps=True)), rows, wide)

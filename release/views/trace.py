@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry.tracking import Version, without_credentials
-from release.actions.context import Context
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import Pod
-from release.git.commits import ENVIRONMENTS
+from release.context import Context
+from release.environments import ENVIRONMENTS
 from release.git.history import history
 from slipway.errors import BadInput, SlipwayError, Unavailable
 from slipway.names import NAME
@@ -41,7 +41,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleaseStep:
     """One release of this digest, by its commit in the manifests."""
 
     environment: str
@@ -69,7 +69,7 @@ class Trace:
     data_reason: str
     verdict: str | None
     aliases: tuple[str, ...]
-    releases: tuple[Step, ...]
+    releases: tuple[ReleaseStep, ...]
     others: tuple[str, ...]
     pods: tuple[Pod, ...]
     predictions: tuple[Prediction, ...]
@@ -123,22 +123,15 @@ def trace(sides: Sides, asked: str) -> Trace:
 def _find(
     sides: Sides, asked: str, versions: dict[str, list[Version]], pods: list[Pod], missing: list[str]
 ) -> tuple[str, Version, list[Prediction]]:
-    every = [one for found in versions.values() for one in found]
-    digest = re.search(r"sha256:[0-9a-f]{64}$", asked)
-    if digest:
+    """Return what `asked` is, the version behind it, and the predictions where it is the id of a request."""
+    every = [version for registered in versions.values() for version in registered]
+    if digest := re.search(r"sha256:[0-9a-f]{64}$", asked):
         return "digest", _version(asked, [one for one in every if one.tags.get("image_digest") == digest[0]]), []
     named = re.fullmatch(rf"({NAME})(?:/([0-9]+)|@([\w-]+))", asked)
     if named and named[1] in versions:
-        mine = versions[named[1]]
-        return "version", _version(asked, [one for one in mine if _is(one, named[2], named[3])]), []
-    found = [one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")]
-    if found:
-        pod = found[0]
-        return (
-            "pod",
-            _version(asked, [one for one in every if (one.name, str(one.number)) == (pod.model, pod.version)]),
-            [],
-        )
+        return "version", _version(asked, [one for one in versions[named[1]] if _is(one, named[2], named[3])]), []
+    if pod := next((one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")), None):
+        return "pod", _version(asked, [v for v in every if (v.name, str(v.number)) == (pod.model, pod.version)]), []
     predictions = _predictions(sides.journal, asked) if sides.journal else []
     if predictions:
         last = predictions[-1]
@@ -146,7 +139,11 @@ def _find(
         return "prediction", _version(asked, known), predictions
     if sides.journal is None:
         missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
-    raise BadInput(
+    raise _unknown(asked, missing)
+
+
+def _unknown(asked: str, missing: list[str]) -> BadInput:
+    return BadInput(
         f"{asked!r} is unknown to the cluster, MLflow, Git and the journal",
         expected="a pod, a digest sha256:…, NAME/VERSION, NAME@alias, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
@@ -173,11 +170,11 @@ def _pods(sides: Sides) -> list[Pod]:
     return sides.open_cluster().pods(where)
 
 
-def _steps(context: Context, version: Version, digest: str | None) -> list[Step]:
+def _steps(context: Context, version: Version, digest: str | None) -> list[ReleaseStep]:
     if version.name not in context.clone.models():
         return []
     return [
-        Step(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
+        ReleaseStep(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
         for each in ENVIRONMENTS
         for one in history(context.clone, version.name, each)
         if one.release is not None
