@@ -16,7 +16,7 @@ from typing import Any
 
 from registry.provenance import Datum
 from slipway.errors import Unavailable
-from slipway.tracking_uri import without_credentials
+from slipway.redaction import without_credentials
 
 EMBEDDED = Path("var/dvc")  # of the project's own folder, which nobody else reads
 ANSWERS_AT_ONCE = 16

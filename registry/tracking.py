@@ -17,7 +17,7 @@ from typing import Any
 
 from slipway import mlflow_errors
 from slipway.errors import SlipwayError, Unavailable
-from slipway.tracking_uri import without_credentials as without_credentials
+from slipway.redaction import without_credentials
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 KEY_TAG = "registration_key"

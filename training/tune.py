@@ -17,7 +17,7 @@ import pandas as pd
 
 from slipway import mlflow_errors
 from slipway.errors import BadInput, Unavailable
-from slipway.tracking_uri import without_credentials
+from slipway.redaction import without_credentials
 from training.layout import PREPARED
 from training.params import Params
 from training.search import Result, search

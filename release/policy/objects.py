@@ -5,12 +5,12 @@ The AppProject holds the same list of kinds again, on the cluster.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from release.policy import pods
 from release.policy.finding import Finding, named, strings
+from slipway.redaction import PASSWORD_IN_ADDRESS
 
 KINDS = frozenset(
     (
@@ -44,7 +44,6 @@ INGRESS_ANNOTATIONS = frozenset(
     )
 )
 EVERYWHERE = ("0.0.0.0/0", "::/0")
-URL_PASSWORD = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 
 
 def check(documents: list[Mapping[str, Any]], namespace: str, digest: str | None) -> list[Finding]:
@@ -89,7 +88,7 @@ def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _texts(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
     for path, text in strings(document):
-        if "-----BEGIN " in text or URL_PASSWORD.search(text):
+        if "-----BEGIN " in text or PASSWORD_IN_ADDRESS.search(text):
             yield Finding(where, "secret", f"{path.lstrip('.')} holds a key or a password; read it from a Secret")
 
 
