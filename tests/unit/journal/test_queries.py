@@ -1,0 +1,43 @@
+"""The journal's tables have one owner."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from journal import queries
+from slipway.errors import Unavailable
+from tests.fixtures.servers import free_port
+from tools.rooms import ROOMS, ROOT
+
+TABLES = re.compile(
+    r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|USING)\s+(?:IF\s+\w+\s+\w+\s+)?(?:predictions|prediction_keys|prediction_rows)\b"
+    r"|slipway_ensure_partition|'predictions'::regclass",
+    re.IGNORECASE,
+)
+OWNERS = ("journal/queries.py", "journal/migrations/")
+
+
+def test_no_other_module_holds_sql_on_the_journals_tables() -> None:
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    holding = set()
+    for path in files:
+        texts = [
+            node.value for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]  # fmt: skip
+        if any(TABLES.search(text) for text in texts):
+            holding.add(str(path.relative_to(ROOT)))
+    assert "journal/queries.py" in holding
+    assert {name for name in holding if not name.startswith(OWNERS)} == set()
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    url = f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/journal"
+    for ask in (lambda: queries.trace(url, "x"), lambda: list(queries.window(url, "m", *[queries.datetime.now()] * 2))):
+        with pytest.raises(Unavailable, match="the journal of predictions did not answer") as raised:
+            ask()
+        assert "hunter2" not in str(raised.value)
+        assert raised.value.hint
