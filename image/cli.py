@@ -11,12 +11,12 @@ import click
 import rich_click
 
 from registry.options import AS_JSON, FOLDER, open_tracking
-from slipway.names import checked
+from slipway.arguments import version_argument
+from slipway.reference import Reference
 
 
 @click.command(cls=rich_click.RichCommand)
-@click.argument("name")
-@click.argument("version")
+@version_argument()
 @click.option("--registry", envvar="SLIPWAY_REGISTRY", show_envvar=True, help="HOST/PATH that the image goes below.")
 @click.option("--base", envvar="SLIPWAY_BASE_IMAGE", show_envvar=True, help="Base image, IMAGE@sha256:…")
 @click.option("--engine", envvar="SLIPWAY_IMAGE_ENGINE", show_envvar=True, help="buildah, podman or docker.")
@@ -24,8 +24,7 @@ from slipway.names import checked
 @FOLDER
 @AS_JSON
 def package(
-    name: str,
-    version: str,
+    reference: Reference,
     registry: str | None,
     base: str | None,
     engine: str | None,
@@ -35,14 +34,14 @@ def package(
 ) -> None:
     """Build the OCI image of a registered version, push it, and tag the version with its digest.
 
-    VERSION is a number or an alias with @. The same inputs give the same
-    digest; a version that has it already is left as it is. Which image it is
-    is stated in image.json with the version's files, signed by
-    SLIPWAY_SIGNING_KEY where that is set; stage and promote believe that.
+    NAME alone is NAME@champion. The same inputs give the same digest; a
+    version that has it already is left as it is. Which image it is is stated
+    in image.json with the version's files, signed by SLIPWAY_SIGNING_KEY where
+    that is set; stage and promote believe that.
 
     Example:
 
-        slipway package flight-delay 7 --registry registry.example/team
+        slipway package flight-delay@7 --registry registry.example/team
     """
     from image.package import package as run
     from registry.signing import Trust
@@ -56,7 +55,7 @@ def package(
     options = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     signers, key = os.environ.get("SLIPWAY_ALLOWED_SIGNERS"), os.environ.get("SLIPWAY_SIGNING_KEY")
     trust = Trust(Path(signers).resolve() if signers else None, key or None)
-    done = run(open_tracking(root), checked(name), version, options, trust)
+    done = run(open_tracking(root), reference.model, reference.version, options, trust)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
         return

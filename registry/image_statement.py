@@ -80,7 +80,7 @@ def kept(tracking: Tracking, version: Version, trust: Trust) -> Stated:
 
 def released(tracking: Tracking, version: Version, trust: Trust) -> Stated:
     """Return the image that may be released as a version: the one stated, where no tag says another."""
-    found, again = kept(tracking, version, trust), f"slipway package {version.name} {version.number}"
+    found, again = kept(tracking, version, trust), f"slipway package {version.name}@{version.number}"
     if found.image is None:
         return found if not found.answered else Stated(None, f"{found.reason}: {again}")
     stated = {"image": found.image.image, "image_digest": found.image.digest}

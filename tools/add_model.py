@@ -16,10 +16,9 @@ import yaml
 
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, SlipwayError
+from slipway.names import checked
 from slipway.yaml_scalar import scalar
 
-# Of a namespace too, with its environment behind it, and of a Service, which begins with a letter (RFC 1035).
-NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
 BETWEEN = "\n---\n"
 EMPTY = """\
 # Nothing is released here yet. `slipway stage` and a merged promotion replace this file, and it alone.
@@ -39,14 +38,9 @@ def add(gitops: Path, name: str, like: str) -> list[str]:
     """Write the manifests of `name`; return the files that changed.
 
     Raises:
-        BadInput: the name cannot be one, or there is no model `like`.
+        BadInput: the name is not valid, or there is no model `like`.
     """
-    if not NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} cannot be a model's name",
-            expected="small letters, digits and hyphens, at most 42, the first a letter: a Service is called so too",
-            hint="make model NAME=another",
-        )
+    checked(name)
     apps = gitops / "apps"
     if not (apps / like).is_dir():
         there = ", ".join(sorted(path.name for path in apps.iterdir()))

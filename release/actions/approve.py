@@ -51,7 +51,7 @@ def waiting(context: Context, name: str) -> Request | None:
             f"{len(found)} requests of {name} are open",
             expected="one",
             found=", ".join(one.branch for one in found),
-            hint=f"slipway reject {name} VERSION --reason …",
+            hint=f"slipway reject {name}@NUMBER --reason …",
         )
     return found[0] if found else None
 
@@ -72,7 +72,7 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
     why = wishes.rejected(context.open_tracking(), name).get(version)
     if why is not None:
         raise Refused(
-            f"{name} version {version} was rejected", found=why, hint=f"slipway reject {name} {version} closes it"
+            f"{name} version {version} was rejected", found=why, hint=f"slipway reject {name}@{version} closes it"
         )
     release: Release | None = None
 
@@ -112,7 +112,7 @@ def _checked(context: Context, name: str, sha: str, version: int) -> Release:
             f"the request of {name} {version} can no longer be approved",
             expected="one commit that copies staging's release file to production",
             found=why,
-            hint=f"slipway promote {name} {version}",
+            hint=f"slipway promote {name}@{version}",
         )
     _not_own(context, sha)
     release = clone.release(name, PRODUCTION, sha)
@@ -129,7 +129,7 @@ def _checked(context: Context, name: str, sha: str, version: int) -> Release:
         raise Refused(
             f"{name} version {version} is older than production's {before.version if before else ''}",
             expected="a request that says it is a rollback",
-            hint=f"slipway promote {name} {version} --rollback --reason …",
+            hint=f"slipway promote {name}@{version} --rollback --reason …",
         )
     return release
 
@@ -189,5 +189,5 @@ def _approved_before(context: Context, name: str) -> Approved:
     raise BadInput(
         f"no request of {name} is open",
         expected="one that waits for its approval",
-        hint=f"slipway promote {name} VERSION",
+        hint=f"slipway promote {name}@NUMBER",
     )

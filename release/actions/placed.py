@@ -18,6 +18,6 @@ def placed(context: Context, name: str, environment: str, expected: str) -> tupl
     release = context.clone.release(name, environment) if namespace else None
     if namespace is None or release is None:
         raise BadInput(
-            f"{name} has no release in {environment}", expected=expected, hint=f"slipway stage {name} VERSION"
+            f"{name} has no release in {environment}", expected=expected, hint=f"slipway stage {name}@NUMBER"
         )
     return namespace, release

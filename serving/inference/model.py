@@ -20,6 +20,7 @@ from serving.inference import golden_file
 from serving.input import schema
 from serving.input.schema import Schema
 from slipway.errors import BadInput, Refused
+from slipway.names import NAME
 
 FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
@@ -36,7 +37,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class _Name(msgspec.Struct, frozen=True):
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^{NAME}$")]
     version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -108,7 +109,7 @@ def verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
             f"{folder / 'manifest.json'} lists other files than an exported version has",
             expected=", ".join(FILES),
             found=", ".join(sorted(manifest.files))[:200],
-            hint="slipway export NAME VERSION FOLDER",
+            hint="slipway export NAME@NUMBER FOLDER",
         )
     return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in FILES}
 
@@ -130,7 +131,7 @@ def open_graph(content: bytes) -> Any:
             "model.onnx does not open",
             expected="an ONNX graph that ONNX Runtime can run",
             found=str(error).splitlines()[0][:300],
-            hint="slipway export NAME VERSION FOLDER",
+            hint="slipway export NAME@NUMBER FOLDER",
         ) from error
 
 
@@ -148,7 +149,7 @@ def _manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise BadInput(
             f"{path} is missing", expected="the folder of an exported version", found="no manifest.json",
-            hint="slipway export NAME VERSION FOLDER",
+            hint="slipway export NAME@NUMBER FOLDER",
         ) from None  # fmt: skip
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=str(error)) from None

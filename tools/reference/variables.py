@@ -41,7 +41,7 @@ def options() -> dict[str, str]:
     """Give the variables that stand for an option, with the option."""
     return {
         option.envvar: f"{code(option.opts[0])} of {code(name)}: {option.help}"
-        for name, command in commands.found()
+        for _, name, command in commands.found()
         for option in command.params
         if isinstance(option.envvar, str) and hasattr(option, "help")
     }

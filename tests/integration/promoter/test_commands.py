@@ -116,7 +116,7 @@ NO_RECORD = {"SLIPWAY_AUDIT_URL": f"postgresql://ada:word@{nowhere()}/audit"}
 FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("proposal", [], 3, "nothing to give a verdict on", {}),
     ("proposal", ["1"], 3, "GitHub is chosen", {}),
-    ("stage", ["TINY", "1"], 3, "NAME is no model's name", {}),
+    ("stage", ["TINY", "1"], 3, "`TINY@1` is not a valid reference", {}),
     ("stage", ["tiny", "9"], 3, "9", {}),
     ("stage", ["tiny", "@nobody"], 3, "nobody", {}),
     ("stage", ["other", "1"], 3, "other", {}),
@@ -158,14 +158,14 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("smoke", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("audit", ["--verify", "--head", "9:" + "f" * 64], 4, "audit record was changed", {}),
     ("audit", ["--verify", "--head", "x"], 3, "no head", {}),
-    ("audit", ["TINY"], 3, "NAME is no model's name", {}),
+    ("audit", ["TINY"], 3, "`TINY` is not a valid model name", {}),
     ("audit", [], 5, "audit record", NO_RECORD),
     ("webhook", [], 3, "no secret", {}),
     ("webhook", [], 3, "secret", {"SLIPWAY_WEBHOOK_SECRET_FILE": "/nowhere/secret"}),
     ("changes", ["--base", "0" * 40], 3, "git merge-base", {}),
     ("protect", [], 3, "no GitHub App", {}),
     ("protect", ["--app-id", "1"], 3, "GitHub is not named", {}),
-    ("reconcile", ["TINY", "--once"], 3, "NAME is no model's name", {}),
+    ("reconcile", ["TINY", "--once"], 3, "`TINY` is not a valid model name", {}),
     ("reconcile", ["--once"], 5, "git fetch failed", AWAY),
 ]
 
@@ -194,7 +194,7 @@ def test_an_error_says_what_it_is_what_was_expected_or_found_and_what_to_type(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["stage", "tiny"], "VERSION"),
+        (["stage"], "NAME[@ALIAS|@NUMBER]"),
         (["reject", "tiny", "2"], "--reason"),
         (["rollback", "tiny", "elsewhere", "--reason", "x"], "elsewhere"),
         (["rollback", "tiny", "--reason", "x", "--to", "0"], "--to"),
