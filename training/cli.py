@@ -19,6 +19,39 @@ BEST = (Column("candidate"), Column("log loss"), Column("ROC AUC"), Column("hype
 
 
 @click.command(cls=rich_click.RichCommand)
+def validate() -> None:
+    """Hold the raw table against data/contract.yaml; a broken expectation ends with exit code 3.
+
+    Example:
+
+        slipway validate
+    """
+    _run("validate")
+
+
+@click.command(cls=rich_click.RichCommand)
+def train() -> None:
+    """Train the model that params.yaml describes, and write model/.
+
+    Example:
+
+        slipway train
+    """
+    _run("train")
+
+
+@click.command(cls=rich_click.RichCommand)
+def evaluate() -> None:
+    """Measure the model on rows that it has not seen, and write reports/.
+
+    Example:
+
+        slipway evaluate
+    """
+    _run("evaluate")
+
+
+@click.command(cls=rich_click.RichCommand)
 @click.option(
     "--scheduler", metavar="URL", help="Dask scheduler, for example tcp://host:8786. Without it: this machine."
 )
@@ -62,3 +95,9 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     print(change, end="")
     if not change:
         console.print("params.yaml has the best of them already")
+
+
+def _run(name: str) -> None:
+    from training import stage
+
+    stage.guarded(name, lambda: stage.load(name))
