@@ -3,7 +3,7 @@
     python -m slipway.room MODULE WORDS…    what `python -m MODULE WORDS…` is in a checkout
 
 In a wheel the rooms' names are nobody else's to meet: only the processes of `slipway` have their folder on the path,
-and there before a project's own folders of the same names. A Dask worker has it by `--preload slipway.room`.
+and there before a project's own folders of the same names. `find` is what a client hands to the workers of Dask.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ from __future__ import annotations
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
 
 FOLDER = Path(__file__).with_name("rooms")
 
 
-def find(_: Any = None) -> None:
+def find() -> None:
     """Put the rooms of a wheel first on the path of this process; in a checkout they are on it."""
     if FOLDER.is_dir() and str(FOLDER) not in sys.path:
         sys.path.insert(0, str(FOLDER))
-
-
-dask_setup = find
 
 
 def command(module: str) -> list[str]:
