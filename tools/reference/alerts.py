@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from tools.reference.markdown import page, table
-from tools.reference.sources import ROOT
+from tools.rooms import ROOT
 
 
 @dataclass(frozen=True)
