@@ -1,4 +1,4 @@
-"""`slipway validate`, `train` and `evaluate` are the stages of DVC, as a project that installed the wheel types them."""
+"""`slipway validate`, `train` and `evaluate` are the stages of DVC, as a project with the wheel types them."""
 
 from __future__ import annotations
 
