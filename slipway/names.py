@@ -10,7 +10,7 @@ import re
 
 from slipway.errors import BadInput
 
-NAME = r"[a-z](?:[a-z0-9-]{0,40}[a-z0-9])?"
+NAME = r"(?:[a-z]|[a-z][a-z0-9-]{0,40}[a-z0-9])"
 RULE = "lower case letters, digits and hyphens, at most 42, the first a letter, the last no hyphen"
 
 

@@ -14,9 +14,11 @@ PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 WORDS = r"password|passwd|passphrase|secret|token|api[_-]?key|x-amz-(?:signature|credential)"
 NAMED = rf"[\w.-]{{0,64}}?(?:{WORDS})[\w.-]{{0,64}}"  # bounded: the time grows with the text's length alone
 VALUE = r"""(?:\*{3}|"[^"\r\n]*"|'[^'\r\n]*'|\S+)"""
+# A signature has commas and spaces, to the end of its line; of other schemes a word and what follows it.
+AUTHORIZATION = r"(?:(?:digest|aws4|signature|hawk|oauth|hmac)[\w-]*[ \t]+[^\r\n]+|(?:[a-z][\w-]*[ \t]+)?\S+)"
 PATTERNS = (
     (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", BLANK),
-    (r"(?i)\b((?:proxy-)?authorization[\"']?\s*[:=]\s*)[^\r\n]+", rf"\1{BLANK}"),  # a signature has commas and spaces
+    (rf"(?i)\b((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?){AUTHORIZATION}", rf"\1{BLANK}"),
     (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {BLANK}"),
     (rf"(?i)(?<![A-Za-z0-9])({NAMED}[\"']?\s*[=:]\s*){VALUE}", rf"\1{BLANK}"),
     (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", BLANK),

@@ -52,7 +52,7 @@ def packages(environment: Path) -> Path:
 
 
 def slipway(environment: Path, project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [environment / "bin/slipway", *words]
+    command = [str(environment / "bin/slipway"), *words]
     return subprocess.run(command, cwd=project, env=CLEAN, capture_output=True, text=True, check=False)
 
 
@@ -112,7 +112,7 @@ def test_a_command_runs_and_its_errors_have_their_exit_code(
 
 def test_the_server_of_the_wheel_answers(environment: Path, project: Path) -> None:
     port = free_port()
-    command = [environment / "bin/slipway", "serve", MODEL, "--no-auth", "--port", str(port)]
+    command = [str(environment / "bin/slipway"), "serve", str(MODEL), "--no-auth", "--port", str(port)]
     settings = CLEAN | {"SLIPWAY_DRAIN_SECONDS": "0"}
     server = subprocess.Popen(command, cwd=project, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:

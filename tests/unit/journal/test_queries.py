@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,8 +13,9 @@ from slipway.errors import Unavailable
 from tests.fixtures.servers import free_port
 from tools.rooms import ROOMS, ROOT
 
+NAMES = r"(?:predictions|prediction_keys|prediction_rows)"
 TABLES = re.compile(
-    r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|USING)\s+(?:IF\s+\w+\s+\w+\s+)?(?:predictions|prediction_keys|prediction_rows)\b"
+    rf"\b(?:FROM|JOIN|INTO|UPDATE|USING|(?:DROP|ALTER|CREATE)\s+TABLE)\s+(?:IF\s+\w+\s+\w+\s+)?{NAMES}\b"
     r"|slipway_ensure_partition|'predictions'::regclass",
     re.IGNORECASE,
 )
@@ -36,7 +38,10 @@ def test_no_other_module_holds_sql_on_the_journals_tables() -> None:
 
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
     url = f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/journal"
-    for ask in (lambda: queries.trace(url, "x"), lambda: list(queries.window(url, "m", *[queries.datetime.now()] * 2))):
+    for ask in (
+        lambda: queries.trace(url, "x"),
+        lambda: list(queries.window(url, "m", datetime.now(UTC), datetime.now(UTC))),
+    ):
         with pytest.raises(Unavailable, match="the journal of predictions did not answer") as raised:
             ask()
         assert "hunter2" not in str(raised.value)
