@@ -12,12 +12,14 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -47,6 +49,8 @@ class Loop:
     stopping: bool = False
     passed: float | None = None
     refused: bool = False
+    # (model, kind of outcome) -> when a pass last had it, Unix time in seconds
+    outcomes: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def stir(self, model: str) -> None:
         """Ask for a pass over one model."""
@@ -89,7 +93,9 @@ class Loop:
             return
         self.passed, self.refused = time.monotonic(), False
         for one in done:
-            if one.outcomes or one.failed:
+            kinds = [each.kind for each in one.outcomes] + (["failed"] if one.failed else [])
+            self.outcomes.update({(one.model, kind): time.time() for kind in kinds})
+            if kinds:
                 said = [f"{each.kind} {each.version or ''}: {each.said}" for each in one.outcomes]
                 LOG.info("pass", extra={"facts": {"model": one.model, "outcomes": said, "failed": one.failed}})
         LOG.debug("pass over", extra={"facts": {"models": models, "seconds": round(self.passed - began, 3)}})
@@ -138,7 +144,26 @@ def _gauges(loop: Loop) -> CollectorRegistry:
     age.set_function(lambda: time.monotonic() - (began if loop.passed is None else loop.passed))
     refused = Gauge("slipway_promoter_refused", "1 while the manifests' history or form is refused.", registry=registry)
     refused.set_function(lambda: float(loop.refused))
+    registry.register(Outcomes(loop))
     return registry
+
+
+class Outcomes(Collector):
+    """Show when a pass last had each kind of outcome: a hold happens once, so a count would miss the first."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Yield the times by model and kind."""
+        times = GaugeMetricFamily(
+            "slipway_promoter_outcome_timestamp_seconds",
+            "When a pass last had an outcome of this kind for this model; `failed`: it could not go on.",
+            labels=["model", "kind"],
+        )
+        for (model, kind), when in sorted(self.loop.outcomes.items()):
+            times.add_metric([model, kind], when)
+        yield times
 
 
 def _living(loop: Loop) -> Callable[[Starlette], Any]:

@@ -16,7 +16,8 @@ from tests.fuzz import mutation
 
 HERE = Path(__file__).parent
 WORK = Path("var/fuzz")
-MEASURED = ["serving", "slipway.strict_yaml", "slipway.params_file", "training.contract", "training.declared"]
+MEASURED = ["serving", "journal", "training.contract", "training.declared"]
+MEASURED += ["slipway.strict_yaml", "slipway.params_file"]
 
 
 def main(name: str, *options: str) -> None:

@@ -96,6 +96,11 @@ CASES: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "SlipwayPromoterLate": (
         "1m", {"slipway_promoter_pass_age_seconds": "601x20"}, {"slipway_promoter_pass_age_seconds": "599x20"},
     ),
+    "SlipwayPromoterNeedsAPerson": (
+        "10m",
+        {'slipway_promoter_outcome_timestamp_seconds{model="m",kind="held"}': "60x200"},
+        {'slipway_promoter_outcome_timestamp_seconds{model="m",kind="opened"}': "60x200"},
+    ),
     "SlipwayCacheForged": (
         "2m", {"slipway_cache_forged_total": "0x6 1x30"}, {"slipway_cache_forged_total": "0x30"},
     ),

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +17,8 @@ from release.cluster.analysis import run_of
 from release.cluster.health import health
 from release.cluster.rollouts import Rollout, phase_of, rollout
 from release.promoter.delivery import Deliveries, sign
+from release.promoter.outcome import Outcome
+from release.promoter.reconcile import Done
 from release.promoter.webhook import Loop, application
 from release.release_file import Release
 from release.views.status import Place, compare
@@ -171,6 +176,13 @@ class Client:
 
         return asyncio.run(once())
 
+    def text(self, path: str) -> str:
+        async def once() -> str:
+            async with httpx.AsyncClient(transport=self.transport, base_url="http://promoter") as client:
+                return (await client.get(path)).text
+
+        return asyncio.run(once())
+
     def post(self, content: bytes, headers: dict[str, str]) -> int:
         return self.ask("POST", "/mlflow", content=content, headers=headers)
 
@@ -207,3 +219,38 @@ def test_deliveries_are_forgotten_once_their_timestamp_is_refused_anyway() -> No
     assert not seen.take("a", 600)
     assert seen.take("b", 601)
     assert list(seen.seen) == ["b"]
+
+
+def test_the_last_time_of_each_kind_of_outcome_is_a_metric() -> None:
+    done = [Done("tiny", (Outcome("held", 3, "reverted in Git"),)), Done("other", (), "MLflow is away")]
+    loop = Loop(lambda _: done, 3600)
+
+    async def passing() -> None:
+        task = asyncio.create_task(loop.go())
+        while loop.passed is None or not loop.outcomes:
+            await asyncio.sleep(0.001)
+        await loop.stop()
+        await task
+
+    began = time.time()
+    asyncio.run(passing())
+    shown = Client(application(SECRET, loop)).text("/metrics")
+    when = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in shown.splitlines()
+        if line.startswith("slipway_promoter_outcome")
+    }
+    name = "slipway_promoter_outcome_timestamp_seconds"
+    assert set(when) == {f'{name}{{kind="held",model="tiny"}}', f'{name}{{kind="failed",model="other"}}'}
+    assert all(began <= at <= time.time() for at in when.values())
+
+
+def test_the_image_of_the_promoter_has_what_asks_a_dvc_remote_on_s3() -> None:
+    [line] = [line for line in Path("Makefile").read_text().splitlines() if "-o var/promoter/requirements.txt" in line]
+    extras = re.findall(r"--extra (\S+)", line)
+    lock = tomllib.loads(Path("uv.lock").read_text())
+    [project] = [package for package in lock["package"] if package["name"] == "slipway"]
+    brought = {
+        (one["name"], *one.get("extra", [])) for extra in extras for one in project["optional-dependencies"][extra]
+    }
+    assert ("dvc", "s3") in brought
