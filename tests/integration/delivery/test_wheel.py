@@ -98,7 +98,7 @@ def test_help_comes_from_the_wheel_whatever_the_project_has(environment: Path, p
         (["train"], 3, "params.yaml"),
         (["evaluate"], 3, "params.yaml"),
         (["score", "in.parquet", "out.parquet", "--model", "flight-delay@7"], 3, "flight-delay"),  # export, on its own
-        (["stack", "status"], 0, ""),
+        (["stack", "status"], 3, "slipway stack up"),
     ],
 )
 def test_a_command_runs_and_its_errors_have_their_exit_code(
