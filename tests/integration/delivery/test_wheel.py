@@ -69,8 +69,19 @@ def test_site_packages_gets_one_name(environment: Path) -> None:
     }
 
 
+def test_a_checkout_is_installed_without_a_copy_of_its_rooms(tmp_path: Path) -> None:
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([UV, "pip", "install", "--quiet", "--no-deps", "--python", python, "--editable", ROOT], check=True)
+    names = {path.name for path in packages(tmp_path / "venv").iterdir()} - OTHERS
+    assert {name for name in names if not name.endswith((".dist-info", ".pth"))} == set()
+    code = "import serving, slipway, training; print(serving.__file__, slipway.__file__, training.__file__)"
+    done = subprocess.run([python, "-c", code], cwd=tmp_path, env=CLEAN, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(ROOT / name / "__init__.py") for name in ("serving", "slipway", "training")]
+
+
 def test_the_wheel_carries_every_file_of_its_rooms(environment: Path) -> None:
-    carried = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    carried = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
     command = ["git", "ls-files", *carried]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     rooms = packages(environment) / "slipway/rooms"

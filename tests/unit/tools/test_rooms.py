@@ -11,6 +11,13 @@ def test_every_tool_of_the_project_looks_at_every_room() -> None:
     assert set(tool["mypy"]["packages"]) == {*ROOMS, "tests", "tools", "benchmarks"}
 
 
+def test_the_wheel_carries_every_room_but_the_example_below_its_one_package() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    carried = set(ROOMS) - {"slipway", "flights"}
+    assert set(wheel["only-include"]) == {"slipway", *carried}
+    assert wheel["sources"] == {room: f"slipway/rooms/{room}" for room in carried}
+
+
 def test_every_package_of_the_checkout_is_a_room() -> None:
     there = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert there - {"tools", "benchmarks", "tests"} == set(ROOMS)
