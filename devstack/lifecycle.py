@@ -107,7 +107,7 @@ def _in_order(found: dict[str, dict[str, object]]) -> list[tuple[str, dict[str, 
 def _health(stack: Plan, name: str, found: dict[str, object]) -> Health:
     url, statename = stack.url(name), str(found["statename"])
     if statename not in ("RUNNING", "STARTING"):
-        detail = str(found["spawnerr"]) or f"its supervisor says {statename}"
+        detail = str(found["spawnerr"]) or f"its supervisor reports {statename}"
         return Health(name, "stopped" if statename == "STOPPED" else "unhealthy", url, None, detail)
     pid = int(str(found["pid"]))
     fault = readiness.fault(stack, name)
@@ -141,7 +141,7 @@ def _wait_for(stack: Plan, name: str) -> Health:
                 f"{name} does not become healthy",
                 expected=f"a right answer at {found.url} within {seconds:g} s",
                 found=f"{found.detail}\n{_tail(log)}",
-                hint=f"less {log}; then slipway stack up again, or slipway stack down",
+                hint=f"less {log}; then slipway stack up, or slipway stack down",
             )
         time.sleep(0.2)
 
@@ -176,7 +176,7 @@ def _refuse_other_ports(folder: Path, given: dict[str, int]) -> None:
                 f"the stack is up, with {name} on port {runs_with[name]}",
                 expected=f"port {port}",
                 found=str(runs_with[name]),
-                hint="slipway stack down, then slipway stack up again",
+                hint="slipway stack down, then slipway stack up",
             )
 
 
@@ -191,6 +191,6 @@ def _alone(folder: Path) -> Iterator[None]:
                 f"another command works on {folder}",
                 expected="one at a time",
                 found=f"{folder / 'lock'} is held",
-                hint="wait for it, then type the command again",
+                hint="wait until it ends, then run the same command again",
             ) from None
         yield

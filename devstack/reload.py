@@ -2,7 +2,7 @@
 
 `python -m devstack.reload` is what `make up` and compose.yaml run as the
 API for development. The version is the one with the alias `champion`, without
-one that with `challenger`; while there is neither, it waits and says so.
+one that with `challenger`; while there is neither, it waits and reports that.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Reloader:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Serve and reload until told to end."""
+        """Serve and reload until stopped."""
         from watchfiles import PythonFilter, watch
 
         self._turn(changed=True)
@@ -105,9 +105,9 @@ class Reloader:
             self.server.wait()
 
     def _tell(self, state: str, detail: str) -> None:
-        path, told = self.folder / STATE, {"state": state, "detail": detail}
-        if not path.exists() or json.loads(path.read_bytes()) != told:
-            write_json(path, told)
+        path, state_now = self.folder / STATE, {"state": state, "detail": detail}
+        if not path.exists() or json.loads(path.read_bytes()) != state_now:
+            write_json(path, state_now)
             print(f"{state}: {detail}", flush=True)
 
 
@@ -115,7 +115,7 @@ def registered(tracking: str, model: str) -> str | None:
     """Return the version to serve, None while there is none.
 
     Raises:
-        Unavailable: MLflow does not say.
+        Unavailable: MLflow does not answer.
     """
     for alias in ALIASES:
         query = urllib.parse.urlencode({"name": model, "alias": alias})
@@ -124,10 +124,20 @@ def registered(tracking: str, model: str) -> str | None:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - MLflow's address, from the stack
                 return str(json.load(answer)["model_version"]["version"])
         except urllib.error.HTTPError as error:
-            if error.code not in (400, 404):  # those say: no such model, no such alias
-                raise Unavailable(f"MLflow at {tracking} answers {error.code}") from error
+            if error.code not in (400, 404):  # those mean: no such model, no such alias
+                raise Unavailable(
+                    f"MLflow at {tracking} did not return the alias {alias} of {model}",
+                    expected="HTTP 200, 400 or 404",
+                    found=f"HTTP {error.code}",
+                    hint="slipway stack status",
+                ) from error
         except (OSError, ValueError, KeyError) as error:
-            raise Unavailable(f"MLflow at {tracking} does not answer yet") from error
+            raise Unavailable(
+                f"MLflow at {tracking} does not answer yet",
+                expected="a model version as JSON",
+                found=f"{type(error).__name__}: {error}",
+                hint="slipway stack status",
+            ) from error
     return None
 
 

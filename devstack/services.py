@@ -24,7 +24,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "BENTOML_DO_NOT_TRACK": "True", "DV
 
 @dataclass(frozen=True)
 class Service:
-    """One server: `wave` says when it starts, after every lower one is healthy."""
+    """One server: `wave` is when it starts, after every lower one is healthy."""
 
     name: str
     wave: int

@@ -61,7 +61,12 @@ def image(
 
 def _epoch(text: str | None) -> int:
     if text is not None and not text.isdigit():
-        raise BadInput("SOURCE_DATE_EPOCH does not parse", expected="seconds since 1970", found=text)
+        raise BadInput(
+            "SOURCE_DATE_EPOCH does not parse",
+            expected="seconds since 1970",
+            found=text,
+            hint="unset SOURCE_DATE_EPOCH, or export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+        )
     return int(text) if text else EPOCH
 
 

@@ -1,7 +1,7 @@
-"""The Bento of the application: BentoML checks the service and says which files are its own.
+"""The Bento of the application: BentoML checks the service and lists its files.
 
 Owns the bentofile that packaging uses. The Bento holds no model, so it is built only when the
-code or the packages change; docs/adr/0030-image.md says why the image is not BentoML's own.
+code or the packages change; docs/adr/0030-image.md explains why the image is not BentoML's own.
 """
 
 from __future__ import annotations
@@ -55,5 +55,5 @@ def _bentoml(stage: Path, home: Path, version: str) -> None:
             "BentoML refuses the service",
             expected=f"{SERVICE} to be a BentoML service",
             found=(done.stderr or done.stdout).strip()[-800:],
-            hint="bentoml build  (shows the whole trace)",
+            hint="bentoml build  (shows the complete trace)",
         )

@@ -22,6 +22,7 @@ from slipway import atomic
 from slipway.errors import BadInput
 
 Say = Callable[[str], None]
+EXPORT = "slipway export NAME@NUMBER FOLDER, then run the same command on that folder"
 BASE_NAME, BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
 
 
@@ -70,27 +71,37 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / "manifest.json"
     if not path.is_file():
-        raise BadInput(f"{folder} is no exported version", expected="manifest.json in it", hint="slipway export --help")
+        raise BadInput(f"{folder} is not an exported version", expected="manifest.json in it", hint=EXPORT)
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
         files = {name: manifest["files"][name]["sha256"] for name in context.MODEL_FILES if name != "manifest.json"}
         manifest["model"]["name"], manifest["model"]["version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=repr(error)) from None
+        raise BadInput(
+            f"{path} does not parse",
+            expected="the form in docs/reference/artifact.md",
+            found=repr(error),
+            hint=EXPORT,
+        ) from None
     for name, expected in files.items():
         found = hashlib.sha256((folder / name).read_bytes()).hexdigest() if (folder / name).is_file() else "no file"
         if found != expected:
-            raise BadInput(f"{folder / name} is not the registered file", expected=expected, found=found)
+            raise BadInput(
+                f"{folder / name} is not the registered file",
+                expected=f"sha256 {expected}",
+                found=f"sha256 {found}" if (folder / name).is_file() else found,
+                hint=EXPORT,
+            )
     return manifest
 
 
 def build(order: Order, engine: Engine, known: str | None, say: Say) -> Built:
-    """Build, push and list the image of one version; do nothing where `known` says it is done.
+    """Build, push and list the image of one version; do nothing where `known` shows that it is done.
 
-    `known` is "INPUTS DIGEST" of an earlier build. `say` is told each step as it begins.
+    `known` is "INPUTS DIGEST" of an earlier build. `say` is called with each step as it begins.
 
     Raises:
-        BadInput: the base has no digest, or the folder is no exported version.
+        BadInput: the base has no digest, or the folder is not an exported version.
         Unavailable: the tool, the package index or the registry failed.
     """
     check_base(order.base)

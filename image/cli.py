@@ -49,7 +49,9 @@ def package(
 
     if push and not registry:
         raise BadInput(
-            "no registry to push to", expected="--registry HOST/PATH or SLIPWAY_REGISTRY", hint="or say --no-push"
+            "no registry is named to push to",
+            expected="--registry HOST/PATH or SLIPWAY_REGISTRY",
+            hint="set SLIPWAY_REGISTRY, or add --no-push",
         )
     given = {"--base": base, "--engine": engine, "--registry": registry if push else ""}
     options = [word for flag, value in given.items() if value is not None for word in (flag, value)]

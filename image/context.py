@@ -33,10 +33,13 @@ APPLICATION = (
     "slipway/processes.py",
     "slipway/redaction.py",
     "slipway/room.py",
+    "slipway/task.py",
+    "slipway/tasks/**/*",
     "slipway/threads.py",
     "serving/**/*",
     "journal/**/*",
 )
+CHECKOUT = "run this command in a checkout of the project"
 MODEL_FILES = ("manifest.json", "model.onnx", "schema.json", "golden.json")
 
 
@@ -60,7 +63,7 @@ def describe(source: Path, base: str) -> Runtime:
     """Read the application's files and requirements under `source`; build nothing.
 
     Raises:
-        BadInput: `source` is no checkout, or uv.lock does not fit pyproject.toml.
+        BadInput: `source` is not a checkout, or uv.lock does not fit pyproject.toml.
     """
     files = application_files(source)
     requirements = export_requirements(source)
@@ -81,7 +84,7 @@ def application_files(source: Path) -> tuple[str, ...]:
     compiled = {path for path in found if path.suffix == ".pyc"}
     kept = sorted(map(str, found - compiled))
     if "serving/__init__.py" not in kept:
-        raise BadInput("no application to package", expected=f"serving/ in {source}", found="nothing")
+        raise BadInput("no application to package", expected=f"serving/ in {source}", found="nothing", hint=CHECKOUT)
     return tuple(kept)
 
 
@@ -96,7 +99,7 @@ def export_requirements(source: Path, *extras: str) -> str:
             "no uv.lock: the image's packages are pinned there",
             expected=f"a checkout of the project at {source}",
             found="a folder without uv.lock",
-            hint="run this command in a checkout of the project",
+            hint=CHECKOUT,
         )
     command = ["uv", "export", "--quiet", "--locked", "--project", str(source), "--format", "requirements.txt"]
     command += ["--no-emit-project", "--no-default-groups", "--no-header", "--no-annotate"]
@@ -166,5 +169,10 @@ def _prune(folder: Path) -> None:
 def _platform() -> str:
     machine = platform.machine().lower()
     if machine not in PLATFORMS:
-        raise BadInput("no wheels for this machine's processor", expected=" or ".join(PLATFORMS), found=machine)
+        raise BadInput(
+            "there are no wheels for this machine's processor",
+            expected=" or ".join(PLATFORMS),
+            found=machine,
+            hint="build the image on a machine with one of these processors",
+        )
     return PLATFORMS[machine]

@@ -36,7 +36,12 @@ def packages(engine: Engine, image: str) -> dict[str, Any]:
         environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "TMPDIR": folder}
         done = programs.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        raise Unavailable(f"syft cannot read {image}", found=done.stderr.strip()[-800:])
+        raise Unavailable(
+            f"syft cannot read {image}",
+            expected="a list of the image's packages",
+            found=done.stderr.strip()[-800:] or f"exit code {done.returncode}",
+            hint=f"free some space (df -h {tempfile.gettempdir()}), then run the same command again",
+        )
     found: dict[str, Any] = json.loads(done.stdout)
     found.pop("serialNumber", None)
     components = [part for part in found["components"] if part["type"] != "file"]

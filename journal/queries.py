@@ -78,11 +78,12 @@ SELECT (SELECT count(*) FROM stored), (
 
 # Text, not JSON: it goes into the answer as it is. Cut in PostgreSQL: a short number may have a long text there.
 FIND = """
-SELECT request_id, requested_at, subject, model, model_version, scores, latency_us,
+SELECT request_id, requested_at, subject, model, model_version, scores, latency_us, row_count,
   left(text, CASE WHEN place = 1 THEN %(first)s ELSE %(other)s END + 1) AS features, place
 FROM (
   SELECT p.request_id, p.requested_at, p.subject, p.model, p.model_version, p.scores, p.latency_us,
-    p.features::text AS text, row_number() OVER (ORDER BY p.requested_at) AS place
+    p.features::text AS text, jsonb_array_length(p.features) AS row_count,
+    row_number() OVER (ORDER BY p.requested_at) AS place
   FROM prediction_keys AS k
   JOIN predictions AS p USING (subject, request_id, requested_at)
   WHERE k.request_id = %(id)s AND (%(subject)s::text IS NULL OR k.subject = %(subject)s)

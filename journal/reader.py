@@ -42,7 +42,17 @@ def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str |
 
 
 def _away() -> Unavailable:
-    return Unavailable("the journal's database does not answer in time", hint="ask again in 5 s")
+    return Unavailable(
+        "the journal's database does not answer in time",
+        expected="an answer within a second or two",
+        hint="ask again in 5 s",
+    )
+
+
+def _by_row(scores: list[float], rows: int) -> list[Any]:
+    """Return one score a row, or a list of them where a row has several."""
+    width = len(scores) // rows if rows else 1
+    return scores if width <= 1 else [scores[start : start + width] for start in range(0, len(scores), width)]
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +64,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "subject": row["subject"],
         "model": {"name": row["model"], "version": row["model_version"]},
         "features": msgspec.Raw(features.encode()) if whole else None,
-        "scores": row["scores"],
+        "scores": _by_row(row["scores"], row["row_count"]),
         "latency_ms": row["latency_us"] / 1000,
     }
     return shown if whole else shown | {"features_omitted": "too large to be shown; see the table predictions"}

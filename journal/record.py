@@ -82,7 +82,7 @@ def string(value: str) -> bytes:
 
 
 def repaired(row: bytes) -> bytes | None:
-    """Write a row again with float64 numbers and text that PostgreSQL takes; None when it is no JSON object.
+    """Write a row again with float64 numbers and text that PostgreSQL takes; None when it is not a JSON object.
 
     For rows that older servers wrote with the caller's own spelling of numbers.
     """

@@ -35,7 +35,7 @@ def migrate(url: str) -> tuple[str | None, str | None]:
     """Bring the journal's tables to the newest revision; return the revisions before and after.
 
     Raises:
-        Unavailable: PostgreSQL does not do it; nothing was changed.
+        Unavailable: PostgreSQL refused or failed; nothing was changed.
     """
     try:
         engine = sqlalchemy.create_engine(_sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
@@ -51,14 +51,19 @@ def migrate(url: str) -> tuple[str | None, str | None]:
 
 
 def prune(url: str, keep_months: int, today: date | None = None) -> Pruned:
-    """Drop the partitions, and the keys, that are older than `keep_months` whole months.
+    """Drop the partitions, and the keys, that are older than `keep_months` calendar months.
 
     Raises:
         BadInput: `keep_months` is less than one.
-        Unavailable: PostgreSQL does not do it; nothing was changed.
+        Unavailable: PostgreSQL refused or failed; nothing was changed.
     """
     if keep_months < 1:
-        raise BadInput("keep at least the current month", expected="1 or more", found=str(keep_months))
+        raise BadInput(
+            f"cannot keep {keep_months} months: the current one is being written",
+            expected="1 or more",
+            found=str(keep_months),
+            hint="slipway journal prune --keep-months 12",
+        )
     first = _months_before(today or datetime.now(UTC).date(), keep_months - 1)
     try:
         with psycopg.connect(url) as connection:
@@ -88,14 +93,19 @@ def _revision(connection: sqlalchemy.Connection) -> str | None:
 def _sqlalchemy_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if scheme not in ("postgresql", "postgres") or not separator:
-        raise BadInput("the journal's database", expected="postgresql://USER@HOST/NAME", found=scheme)
+        raise BadInput(
+            "SLIPWAY_DATABASE_URL is not the URL of a PostgreSQL database",
+            expected="postgresql://USER@HOST/NAME",
+            found=f"{scheme}://…" if separator else "no ://",  # without the rest: it may hold a password
+            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME",
+        )
     return f"postgresql+psycopg://{rest}"
 
 
 def _unavailable(error: Exception) -> Unavailable:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return Unavailable(
-        "the journal's database did not do what was asked",
+        "the journal's database refused the change or failed",
         expected="a PostgreSQL that takes the change",
         found=lines[0],
         hint="check SLIPWAY_DATABASE_URL and the user's rights, then run the same command again",

@@ -2,7 +2,7 @@
 
 Pure. The rows of one block (for flights: one day, one weather) are not independent, and a week is never like two
 months. So the index of the window is compared with that of every run of as many blocks within the reference: what
-those reach is no drift.
+those reach is not drift.
 
 Source: Siddiqi, Credit Risk Scorecards (2006), ch. 11, for the index and its 0.1 and 0.25; Yurdakul & Naranjo,
 Statistical properties of the population stability index, Journal of Risk Model Validation 14 (2020), for what it is by
@@ -41,7 +41,7 @@ class Judged:
 def stability_index(expected: Counts, found: Counts) -> Floats:
     """Return the index of each row of `found`, shaped `(…, n_bins)`, against `expected`, `(n_bins,)`.
 
-    Half a row is added to each bin, so that an empty one is no infinite surprise.
+    Half a row is added to each bin, so that an empty one is not an infinite surprise.
     """
     e = (expected + 0.5) / (expected.sum() + 0.5 * expected.size)
     f = (found + 0.5) / (found.sum(axis=-1, keepdims=True) + 0.5 * expected.size)

@@ -5,6 +5,7 @@ What it asks of the tables is in journal/queries.py.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Categories, Counts
-from monitoring.reference import Column
+from monitoring.reference import Column, Reference
 
 if TYPE_CHECKING:
     from journal.queries import Answer
@@ -32,8 +33,8 @@ class Window:
         return sum(self.versions.values())
 
 
-def count(url: str, model: str, columns: tuple[Column, ...], since: datetime, until: datetime) -> Window:
-    """Count the rows of `model` from `since` to before `until`; the last column is the score.
+def count(url: str, reference: Reference, since: datetime, until: datetime) -> Window:
+    """Count the rows of the reference's model from `since` to before `until`.
 
     Raises:
         BadInput: the journal's tables are not there.
@@ -41,22 +42,32 @@ def count(url: str, model: str, columns: tuple[Column, ...], since: datetime, un
     """
     from journal import queries
 
+    model, columns = reference.model, reference.columns
     window = Window(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
     for batch in queries.window(url, model, since, until):
-        _add(window, columns, batch)
+        _add(window, reference, batch)
     return window
 
 
-def _add(window: Window, columns: tuple[Column, ...], batch: list[Answer]) -> None:
+def _add(window: Window, reference: Reference, batch: list[Answer]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]
-    for column in columns[:-1]:
-        window.counts[column.name] += _counted(column, [row.get(column.name) for row in rows])
-    window.counts[columns[-1].name] += _counted(columns[-1], [score for _, _, scores in batch for score in scores])
+    answered = {name: given for given, name in reference.answered.items()}
+    width = math.prod(reference.task.shape)
+    # Another version may have answered another task: what it answered is not compared.
+    fitting = [scores for _, features, scores in batch if len(scores) == width * len(features)]
+    scores = np.array([score for scores in fitting for score in scores], np.float64)
+    answer = reference.task.watched(scores.reshape(-1, *reference.task.shape))
+    for column in reference.columns:
+        if column.name in answered:
+            values: Any = answer[answered[column.name]]
+        else:
+            values = [row.get(column.name) for row in rows]
+        window.counts[column.name] += _counted(column, values)
 
 
-def _counted(column: Column, values: list[Any]) -> Counts:
+def _counted(column: Column, values: Any) -> Counts:
     kind = object if isinstance(column.bins, Categories) else np.float64  # None becomes NaN
     places = column.bins.places(np.asarray(values, dtype=kind))
     return np.bincount(places, minlength=column.bins.size).astype(np.int64)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Bins, Counts, categories, numbers
+from slipway import tasks
 from slipway.errors import BadInput
+from slipway.task import Task, watched_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FILES = ("model/schema.json", "data/prepared/test.parquet", "reports/predictions.parquet")
-SCORE = "probability"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Reference:
-    """Every feature's column and the score's, which is the last."""
+    """Every feature's column, then those of the answer, `answered` by the name that the task gives them."""
 
     model: str
     rows: int
     columns: tuple[Column, ...]
+    task: Task
+    answered: dict[str, str]
 
 
 def read(folder: Path, model: str | None = None) -> Reference:
@@ -58,14 +61,39 @@ def read(folder: Path, model: str | None = None) -> Reference:
 
     schema = json.loads((folder / FILES[0]).read_text())
     if model is not None and model != schema["model"]:
-        raise BadInput(f"{folder} is not the folder of {model}", found=schema["model"], hint="-C FOLDER")
-    features, scores = pq.read_table(folder / FILES[1]), pq.read_table(folder / FILES[2], columns=["row_id", SCORE])
+        raise BadInput(
+            f"{folder} is not the folder of {model}",
+            found=schema["model"],
+            hint="slipway drift NAME -C FOLDER, with its folder",
+        )
+    task = tasks.read(schema.get("task"), schema["output"]["name"])
+    features = pq.read_table(folder / FILES[1])
+    scores = pq.read_table(folder / FILES[2], columns=["row_id", task.reported])
     if not np.array_equal(features["row_id"].to_numpy(), scores["row_id"].to_numpy()):  # of any kind of string
-        raise BadInput(f"{FILES[1]} and {FILES[2]} are not of the same rows", hint="dvc repro")
+        raise BadInput(
+            f"{FILES[1]} and {FILES[2]} are not of the same rows",
+            expected="the same row_id in the same order",
+            hint="dvc repro",
+        )
     _, block = np.unique(features["block"].to_numpy(), return_inverse=True)
     columns = [_column(features, name, block, text=False) for name in schema["inputs"].get("numeric", [])]
     columns += [_column(features, name, block, text=True) for name in schema["inputs"].get("categorical", [])]
-    return Reference(schema["model"], len(features), (*columns, _column(scores, SCORE, block, text=False)))
+    watched = task.watched(_scores(scores, task))
+    names = {name: watched_name(name, [column.name for column in columns]) for name in watched}
+    answer = [_watched(names[name], values, name in task.edges, block) for name, values in watched.items()]
+    return Reference(schema["model"], len(features), (*columns, *answer), task, names)
+
+
+def _scores(table: pa.Table, task: Task) -> Any:
+    column = table[task.reported]
+    return column.to_numpy() if not task.shape else np.array(column.to_pylist(), np.float32)
+
+
+def _watched(name: str, values: Any, number: bool, block: Any) -> Column:
+    if not number:
+        return _counted(name, categories(values), values, block)
+    values = values.astype(np.float64)
+    return _counted(name, numbers(values), values, block)
 
 
 def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from registry import lock, params, source
+from slipway import tasks
 from slipway.errors import BadInput
+from slipway.task import Task
 
 MODEL_FILES = ("model.onnx", "model.skops", "schema.json", "golden.json")
 TRAIN_ROWS, TEST_ROWS = "data/prepared/train.parquet", "data/prepared/test.parquet"
@@ -32,6 +34,7 @@ class Candidate:
     model: dict[str, bytes]
     reports: dict[str, bytes]
     rows: bytes
+    task: Task
 
     @property
     def name(self) -> str:
@@ -63,11 +66,11 @@ class Candidate:
         except ValueError as error:
             raise BadInput(f"{file} is not JSON", found=str(error), hint="dvc repro --force") from error
         if not isinstance(parsed, dict):
-            raise BadInput(f"{file} is no JSON object", found=type(parsed).__name__, hint="dvc repro --force")
+            raise BadInput(f"{file} is not a JSON object", found=type(parsed).__name__, hint="dvc repro --force")
         return parsed
 
     def tags(self) -> dict[str, str]:
-        """Return what a version says about its origin."""
+        """Return what a version records about its origin."""
         return {
             "registration_key": self.key,
             "git_commit": self.source.commit,
@@ -89,15 +92,25 @@ def read(root: Path, allow_dirty: bool) -> Candidate:
         BadInput: something is missing or malformed.
         Refused: uncommitted changes, or outputs that are not those of the last repro.
     """
-    settings = params.load(root / "params.yaml")
+    task = _task(root / "model" / "schema.json")
+    settings = params.load(root / "params.yaml", task.name)
     locked = lock.load(root)
     model = {file: locked.read(f"model/{file}") for file in MODEL_FILES}
     reports = {file: locked.read(f"reports/{file}") for file in _reports(locked)}
     rows = locked.read(TEST_ROWS)
     locked.refuse_stale()
-    candidate = Candidate(root, settings, locked, source.inspect(root, allow_dirty), model, reports, rows)
+    candidate = Candidate(root, settings, locked, source.inspect(root, allow_dirty), model, reports, rows, task)
     _refuse_foreign_contract(candidate)
     return candidate
+
+
+def _task(contract: Path) -> Task:
+    """Read the task before the file is verified: params.yaml is read by it. A file that is not there has none."""
+    try:
+        described = json.loads(contract.read_bytes())
+    except (OSError, ValueError):
+        return tasks.read(None)
+    return tasks.read(described.get("task") if isinstance(described, dict) else None)
 
 
 def stage(candidate: Candidate, folder: Path) -> None:
@@ -135,7 +148,12 @@ def _refuse_foreign_contract(candidate: Candidate) -> None:
         )
     inputs = contract.get("inputs")
     if not isinstance(inputs, dict) or not {"numeric", "categorical"} <= set(inputs):
-        raise BadInput("model/schema.json names no inputs", expected="inputs.numeric, inputs.categorical")
+        raise BadInput(
+            f"{candidate.root / 'model/schema.json'} does not name the model's inputs",
+            expected="inputs.numeric and inputs.categorical",
+            found=", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__,
+            hint="dvc repro --force train",
+        )
 
 
 def _write(path: Path, content: bytes) -> None:

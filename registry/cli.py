@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from registry.tracking import Version
     from registry.verdict import Verdict
 
-VERSIONS = (
-    Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column("ROC AUC", 1), Column("created"),
-    Column("commit", 2), Column("run", 3),
-)  # fmt: skip
+AREA = "ROC AUC"
 RULES = (Column("rule"), Column("outcome"), Column("measured"), Column("limit"), Column("reason", wraps=True))
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
@@ -79,12 +76,20 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     names = [checked(name)] if name else tracking.names()
     found = [one for each in names for one in reversed(tracking.versions(each))]
     if name and not found:
-        raise BadInput(f"no model {name} in {tracking.where}", hint="slipway register")
+        raise BadInput(
+            f"there is no model {name} in {tracking.where}", expected="a registered model", hint="slipway register"
+        )
     listed = [_listed(one) for one in found]
     if as_json:
         print(json.dumps(listed, indent=2))
         return
-    show(Listing(VERSIONS, map(_cells, listed), wide))
+    # Models of several tasks have several metrics: each cell names its own then.
+    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
+    columns = (
+        Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column(measured, 1),
+        Column("created"), Column("commit", 2), Column("run", 3),
+    )  # fmt: skip
+    show(Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide))
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -112,8 +117,9 @@ def export(words: tuple[str, ...], root: Path, as_json: bool) -> None:
         print(f"{reference.model} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
 
 
-def _cells(listed: dict[str, Any]) -> list[str | Text]:
-    area = "" if listed["roc_auc"] is None else f"{listed['roc_auc']:.4f}"
+def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:
+    metric = listed["metric"]
+    area = "" if metric is None else f"{metric} {listed[metric]:.4f}" if named else f"{listed[metric]:.4f}"
     commit = (listed["git_commit"] or "")[:12] + (" + changes" if listed["git_dirty"] else "")
     verdict = Text.from_markup(MARKS[listed["verdict"] == "passed"])
     aliases, created = ", ".join(listed["aliases"]), listed["created"][:16]
@@ -123,13 +129,15 @@ def _cells(listed: dict[str, Any]) -> list[str | Text]:
 def _artifact_root(root: Path) -> str | None:
     if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
         return os.environ["SLIPWAY_ARTIFACT_ROOT"]
-    # A store that somebody named decides for itself where its artifacts go.
+    # A store that was named explicitly decides for itself where its artifacts go.
     return None if os.environ.get("MLFLOW_TRACKING_URI") else (top(root) / STORE / "artifacts").as_uri()
 
 
 def _listed(version: Version) -> dict[str, Any]:
+    from registry.tasks import headlines
+
     tags = version.tags
-    area = tags.get("roc_auc")
+    metric = next((name for name in headlines() if tags.get(name)), None)
     return {
         "model": version.name,
         "version": str(version.number),
@@ -137,7 +145,9 @@ def _listed(version: Version) -> dict[str, Any]:
         "aliases": list(version.aliases),
         "git_commit": tags.get("git_commit"),
         "git_dirty": tags.get("git_dirty") == "true",
-        "roc_auc": float(area) if area else None,
+        "roc_auc": float(tags["roc_auc"]) if tags.get("roc_auc") else None,
+        "metric": metric,
+        **({metric: float(tags[metric])} if metric else {}),
         "run_id": version.run_id,
         "created": datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="seconds"),
     }

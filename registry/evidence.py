@@ -14,13 +14,15 @@ from registry.candidate import Candidate
 from registry.gate import Evidence, Rows, Strings
 from registry.inspection import Scored
 from slipway.errors import BadInput
+from slipway.scores import Floats
+from slipway.task import Task
 
 
 def assemble(candidate: Candidate, scored: Scored) -> Evidence:
     """Bring together what training reported and what the graph answered.
 
     Raises:
-        BadInput: a table lacks a column or is no Parquet.
+        BadInput: a table lacks a column or is not Parquet.
     """
     metrics = candidate.json("metrics.json")
     baselines = metrics.get("baselines")
@@ -48,18 +50,25 @@ def _rows(candidate: Candidate, scored: Scored) -> Rows:
     return Rows(
         row_id=row_id,
         block=_strings(test, "block"),
-        label=_column(test, "label").to_numpy(),
-        probability=scored.probability,
-        reported=_column(reported, "probability").to_numpy().astype(np.float64) if same else None,
+        target=candidate.task.targets(_column(test, "label").to_numpy()),
+        answers=scored.answers,
+        reported=_scores(reported, candidate.task) if same else None,
         slices={name.removeprefix("slice_"): _strings(reported, name) for name in slices} if same else {},
+        task=candidate.task,
     )
+
+
+def _scores(reported: pa.Table, task: Task) -> Floats | None:
+    column = _column(reported, task.reported)
+    values = column.to_numpy() if not task.shape else np.array(column.to_pylist(), dtype=np.float64)
+    return values.astype(np.float64) if values.shape == (len(reported), *task.shape) else None
 
 
 def _table(content: bytes, name: str) -> pa.Table:
     try:
         return pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{name} is no Parquet file", found=str(error)[:200], hint="dvc repro --force") from error
+        raise BadInput(f"{name} is not a Parquet file", found=str(error)[:200], hint="dvc repro --force") from error
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -29,7 +29,11 @@ def export(tracking: Tracking, name: str, reference: str, folder: Path) -> dict[
     """
     version = find(tracking, name, reference)
     if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder} is no folder", expected="a folder, or nothing yet", hint="name another one")
+        raise BadInput(
+            f"{folder} is not a folder",
+            expected="a folder, or a path that does not exist yet",
+            hint="choose another folder",
+        )
     with tempfile.TemporaryDirectory(prefix="slipway-export-") as temporary:
         contents = fetch(tracking, version, tuple(DIGEST_TAGS), Path(temporary))
     manifest = _manifest(version, contents)
@@ -65,7 +69,7 @@ def fetch(tracking: Tracking, version: Version, files: tuple[str, ...], folder: 
     """Download files of a version into `folder` and verify each against the version's tags.
 
     Raises:
-        Refused: a digest is missing or another, or the file is no plain file.
+        Refused: a digest is missing or another, or it is not a plain file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return {file: _verified(version, file, tracking.download(version, file, folder)) for file in files}
@@ -75,7 +79,12 @@ def _verified(version: Version, file: str, path: Path) -> bytes:
     expected = version.tags.get(DIGEST_TAGS[file])
     thing = f"{file} of {version.name} version {version.number}"
     if path.is_symlink() or not path.is_file():
-        raise Refused(f"{thing} is refused", expected="a plain file", found="a link or a folder")
+        raise Refused(
+            f"{thing} is refused",
+            expected="a plain file",
+            found="a link or a folder",
+            hint="restore the artifact store, or register the model again from its commit",
+        )
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != expected:

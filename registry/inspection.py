@@ -17,9 +17,9 @@ RETRAIN = "dvc repro --force train"
 
 @dataclass(frozen=True)
 class Scored:
-    """What a graph answered: `(n_rows,)` probabilities, and milliseconds for one row."""
+    """What a graph answered: `(n_rows, …)` scores of its task, and milliseconds of CPU time for one row."""
 
-    probability: Floats
+    answers: Floats
     latency_p99_ms: float
 
 
@@ -61,7 +61,7 @@ def scored(running: Running) -> Scored:
     """
     _finish(running)
     with np.load(running.result, allow_pickle=False) as found:
-        return Scored(found["probability"].astype(np.float64), float(found["latency_p99_ms"]))
+        return Scored(found["answers"].astype(np.float64), float(found["latency_p99_ms"]))
 
 
 def _start(module: str, *words: str) -> processes.Process:

@@ -29,7 +29,7 @@ def prepare(tracking: Tracking, name: str, artifact_root: str | None) -> str:
     """Make sure that the model and its experiment exist; return the experiment's id.
 
     Raises:
-        BadInput: somebody deleted the experiment; MLflow keeps its name until it is restored or purged.
+        BadInput: the experiment was deleted; MLflow keeps its name until it is restored or purged.
     """
     location = f"{artifact_root.rstrip('/')}/{name}" if artifact_root else None
     with tracking.asking(f"prepare the experiment {name}"):
@@ -61,13 +61,15 @@ def start_run(tracking: Tracking, experiment: str, tags: dict[str, str], dataset
         return str(run.info.run_id)
 
 
-def start_model(tracking: Tracking, experiment: str, run_id: str, name: str, params: dict[str, str]) -> str:
+def start_model(
+    tracking: Tracking, experiment: str, run_id: str, name: str, params: dict[str, str], kind: str = "classifier"
+) -> str:
     """Open a logged model as the run's output; return its id."""
     from mlflow.entities import LoggedModelOutput
 
     with tracking.asking("create the logged model"):
         model = tracking.client.create_logged_model(
-            experiment, name=name, source_run_id=run_id, params=params, model_type="classifier"
+            experiment, name=name, source_run_id=run_id, params=params, model_type=kind
         )
         tracking.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
         return str(model.model_id)

@@ -1,6 +1,6 @@
 """The description that makes a folder of ours an MLflow model: flavors, signature, example.
 
-The served bytes stay the served bytes: MLflow is told about model.onnx and
+The served bytes stay the served bytes: MLflow knows of model.onnx and
 model.skops as they are, nothing is loaded or written again, and no flavor
 needs pickle.
 """
@@ -13,6 +13,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from slipway import tasks
 
 REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skops")
 EXAMPLE = "input_example.json"
@@ -31,7 +33,7 @@ def describe(
     Model(
         artifact_path="model",
         run_id=run_id,
-        flavors=_flavors(trusted),
+        flavors=_flavors(trusted, tasks.read(contract.get("task")).flavor[1]),
         signature=signature(contract),
         saved_input_example_info={"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"},
         model_size_bytes=size,
@@ -48,17 +50,18 @@ def signature(contract: dict[str, Any]) -> Any:
 
     kinds = {"numeric": DataType.double, "categorical": DataType.string}
     columns: list[Any] = [ColSpec(kind, name) for part, kind in kinds.items() for name in contract["inputs"][part]]
-    answer = TensorSpec(np.dtype(np.float64), (-1, 2), "probabilities")
+    task = tasks.read(contract.get("task"))
+    answer = TensorSpec(np.dtype(np.float64), (-1, *((task.width,) if task.width > 1 else ())), task.output)
     return ModelSignature(inputs=Schema(columns), outputs=Schema([answer]))
 
 
-def _flavors(trusted: list[str]) -> dict[str, Any]:
+def _flavors(trusted: list[str], method: str) -> dict[str, Any]:
     python = platform.python_version()
     return {
         "python_function": {
             "loader_module": "mlflow.sklearn",
             "model_path": "model.skops",
-            "predict_fn": "predict_proba",
+            "predict_fn": method,
             "python_version": python,
             "env": {"virtualenv": "python_env.yaml"},
         },

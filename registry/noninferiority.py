@@ -51,8 +51,18 @@ def advantages(
         }
 
 
+def of_means(ours: Floats, theirs: Floats, higher: bool, drawn: Resamples, confidence: float) -> Advantage:
+    """Compare two models by a metric that is the mean of one value a row, `(n_rows,)` each.
+
+    `higher` says whether a higher mean is better. A value that is not finite counts against the challenger.
+    """
+    saved = ours - theirs if higher else theirs - ours
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _bounded(*_mean(saved, drawn), drawn.blocks, confidence)
+
+
 def expanded_tail(confidence: float, blocks: int) -> float:
-    """Return the bootstrap quantile that stands for a one-sided bound at `confidence`.
+    """Return the bootstrap quantile that serves as a one-sided bound at `confidence`.
 
     Draws of few blocks spread too little, by the missing degree of freedom and by normal
     instead of Student's tails; a smaller quantile makes up for both.
@@ -79,7 +89,11 @@ def student_t(probability: float, freedom: int) -> float:
 def _loss(label: Labels, challenger: Floats, champion: Floats, drawn: Resamples) -> tuple[Floats, Floats]:
     """Return the difference of the mean losses and its standard error, on every draw."""
     truth = np.asarray(label, np.float64)
-    saved = log_losses(truth, champion) - log_losses(truth, challenger)
+    return _mean(log_losses(truth, champion) - log_losses(truth, challenger), drawn)
+
+
+def _mean(saved: Floats, drawn: Resamples) -> tuple[Floats, Floats]:
+    """Return the mean of what each row saves and its standard error, on every draw."""
     total = np.bincount(drawn.index, weights=saved, minlength=drawn.blocks)
     rows = count(drawn.index, drawn.blocks)
     all_rows = drawn.draws @ rows
@@ -98,7 +112,7 @@ def _bounded(value: Floats, error: Floats, blocks: int, confidence: float) -> Ad
     away = value[1:] - value[0]
     distance = np.where(away == 0, 0.0, away / error[1:])
     distance = np.sort(np.where(np.isnan(distance), np.inf, distance))
-    # No error at all is not proof: one block of each class has none either.
+    # The absence of errors is not proof: one block of each class has none either.
     reach = distance[-rank] * error[0] if error[0] > 0 else 0.0
     low = min(others[rank - 1], value[0] - reach)
     return Advantage(float(value[0]), float(low))

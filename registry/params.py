@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from slipway import params_file
+from slipway import params_file, tasks
 from slipway.names import NAME
 
 
@@ -28,90 +28,45 @@ class Model(Section):
     name: str = Field(pattern=f"^{NAME}$")
 
 
-class Minimum(Section):
-    """Fewer samples than these prove nothing."""
-
-    rows: int = Field(ge=1)
-    positives: int = Field(ge=1)
-    blocks: int = Field(ge=10)  # the interval's own error grows quickly below that
-
-
-class NonInferiority(Section):
-    """How much worse than the champion is still acceptable."""
-
-    log_loss: float = Field(gt=0)
-    roc_auc: float = Field(gt=0, lt=0.5)
-
-
-class Floors(Section):
-    """Absolute limits: ROC AUC at least, log loss at most."""
-
-    roc_auc: float = Field(ge=0, le=1)
-    log_loss: float = Field(gt=0)
-
-
-class Slices(Section):
-    """The floor within a slice, and how large a slice must be to be judged."""
-
-    minimum_rows: int = Field(ge=1)
-    minimum_positives: int = Field(ge=1)
-    roc_auc: float = Field(ge=0, le=1)
-
-
-class Margins(Section):
-    """How much worse than a baseline is still acceptable."""
-
-    log_loss: float = Field(ge=0)
-    roc_auc: float = Field(ge=0, lt=0.5)
-
-
-Standard = Literal["beaten", "better", "not_worse"] | Margins
-
-
 class Gate(Section):
-    """Every limit of the judgement."""
+    """The limits that every task has; each adds its own in registry/tasks/."""
 
     confidence: float = Field(gt=0.5, lt=1)
     resamples: int = Field(ge=100, le=100_000)
     seed: int = Field(ge=0)
-    minimum: Minimum
-    non_inferiority: NonInferiority
-    baselines: dict[str, Standard] = Field(default_factory=dict)
-    floors: Floors
-    slices: Slices
-    calibration_error: float = Field(gt=0, le=1)
     size_bytes: int = Field(gt=0)
     latency_p99_ms: float = Field(gt=0)
 
 
-class RegistryParams(Section):
-    """The two sections that the registry reads."""
+def sections(task: str) -> type[BaseModel]:
+    """Return the two sections that the registry reads of params.yaml for a task of this name."""
+    from registry.tasks import of  # the tasks' own limits extend this module's
 
-    model: Model
-    gate: Gate
+    return create_model("RegistryParams", __base__=Section, model=(Model, ...), gate=(of(task).Gate, ...))
 
 
 @dataclass(frozen=True)
 class Params:
-    """The model's name, the gate's limits, and the whole file, flattened for the run."""
+    """The model's name, the limits of its task's gate, and the whole file, flattened for the run."""
 
     name: str
-    gate: Gate
+    gate: Any
     flat: dict[str, str]
 
 
-def load(path: Path) -> Params:
-    """Read and check params.yaml.
+def load(path: Path, task: str = tasks.DEFAULT) -> Params:
+    """Read and check params.yaml for a task of this name.
 
     Raises:
         BadInput: the file is missing, is not YAML, or a key of ours is wrong.
     """
     content = params_file.read(path)
-    ours = {key: content[key] for key in RegistryParams.model_fields if key in content}
+    known = sections(task)
+    ours = {key: content[key] for key in known.model_fields if key in content}
     try:
-        checked = RegistryParams.model_validate(ours)
+        checked: Any = known.model_validate(ours)
     except ValidationError as error:
-        raise params_file.explained(path, error, RegistryParams) from error
+        raise params_file.explained(path, error, known) from error
     return Params(checked.model.name, checked.gate, dict(_flattened(content)))
 
 

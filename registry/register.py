@@ -10,6 +10,7 @@ need no lock between them (docs/adr/0011-lowest-version-wins.md).
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from typing import Any
 
 from registry import candidate as artifact
 from registry import evidence, inspection, logged_model, mlmodel, provenance, signed_file, skops_types, statement
+from registry import tasks as judging
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
 from registry.export import fetch
 from registry.gate import Champion, judge
@@ -27,6 +29,7 @@ from registry.provenance import Datum
 from registry.signing import sign
 from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Tracking, Version
 from registry.verdict import Verdict
+from slipway import tasks
 from slipway.atomic import write_json
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
@@ -51,6 +54,7 @@ class Judged:
     values: dict[str, float]
     trusted: list[str]
     data: tuple[Datum, ...]
+    headline: str  # the metric that the version's tag has
 
 
 def register(
@@ -85,11 +89,13 @@ def register(
             there = _survivor(tracking, candidate)
             if there is None:
                 say("scoring and judging")
+                tracking.load_client()
                 scored = inspection.scored(scoring)
                 inspection.refuse_own_rows(folder / "model")
                 champion = _champion(tracking, candidate, folder)
                 verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
-                judged = Judged(verdict, _metrics(candidate, scored), trusted, provenance.data(candidate.lock))
+                values, headline = _metrics(candidate, scored), judging.of(candidate.task.name).HEADLINE
+                judged = Judged(verdict, values, trusted, provenance.data(candidate.lock), headline)
                 return _write(tracking, candidate, folder, judged, artifact_root, say, key)
         finally:
             scoring.stop()
@@ -124,11 +130,14 @@ def _champion(tracking: Tracking, candidate: Candidate, folder: Path) -> Champio
     place = folder / "champion"
     try:
         fetch(tracking, version, ("model.onnx", "schema.json"), place)
+        theirs = tasks.read(json.loads((place / "schema.json").read_bytes()).get("task"))
+        if not candidate.task.comparable(theirs):
+            return Champion(str(version.number), problem="its task or its classes are not those of the challenger")
         running = inspection.start_scoring(place, folder / "test.parquet", folder / "champion.npz")
         found = inspection.scored(running)
     except SlipwayError as error:
         return Champion(str(version.number), problem=" ".join(str(error).split()))
-    return Champion(str(version.number), evidence.row_ids(candidate), found.probability)
+    return Champion(str(version.number), evidence.row_ids(candidate), found.answers)
 
 
 def _write(
@@ -147,12 +156,14 @@ def _write(
     tags = candidate.tags() | _verdict_tags(judged)
     origin = {"mlflow.source.git.commit": candidate.source.commit, "mlflow.source.name": "slipway register"}
     run_id = logged_model.start_run(tracking, experiment, tags | origin, [train, test])
-    model_id = logged_model.start_model(tracking, experiment, run_id, candidate.name, candidate.params.flat)
+    model_id = logged_model.start_model(
+        tracking, experiment, run_id, candidate.name, candidate.params.flat, candidate.task.flavor[0]
+    )
     say("storing the model")
     contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
-    said = statement.text(candidate.name, run_id, tags, judged.verdict, judged.data)
-    signed_file.write(folder / "model", statement.VERDICT, said, key)
+    text = statement.text(candidate.name, run_id, tags, judged.verdict, judged.data)
+    signed_file.write(folder / "model", statement.VERDICT, text, key)
     logged_model.upload_model(tracking, model_id, folder / "model")
     logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
     write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
@@ -169,11 +180,12 @@ def _settle(tracking: Tracking, candidate: Candidate, artifact_root: str | None)
     if not ours:
         raise BadInput(
             f"the version of {candidate.name} was deleted while it was being registered",
+            expected="a version that nothing else deletes",
             hint="run the same command again",
         )
     kept, *lost = ours
     for version in lost:
-        if set(version.aliases) <= {CHALLENGER}:  # one that somebody has promoted meanwhile is theirs to judge
+        if set(version.aliases) <= {CHALLENGER}:  # one that was promoted meanwhile is left to whoever did that
             tracking.delete_version(candidate.name, version.number)
     experiment = logged_model.prepare(tracking, candidate.name, artifact_root)
     logged_model.delete_other_runs(tracking, experiment, candidate.key, kept.run_id)
@@ -192,7 +204,7 @@ def _verdict_tags(judged: Judged) -> dict[str, str]:
     return {
         "verdict": "passed" if verdict.passed else "failed",
         "verdict_reasons": (failures or "every rule passed")[:REASONS_LENGTH],
-        "roc_auc": f"{judged.values.get('roc_auc', math.nan):.6f}",
+        judged.headline: f"{judged.values.get(judged.headline, math.nan):.6f}",
     }
 
 
@@ -203,7 +215,7 @@ def _metrics(candidate: Candidate, scored: inspection.Scored) -> dict[str, float
     values |= _with_bounds(reported.get("metrics") or {}, "")
     for name, baseline in (reported.get("baselines") or {}).items():
         values |= _with_bounds(baseline.get("difference") or {}, f"over_{name}.")
-    counts = {name: reported[name] for name in ("rows", "positives", "blocks") if name in reported}
+    counts = {name: count for name, count in reported.items() if type(count) is int}
     return values | {name: float(count) for name, count in counts.items()}
 
 

@@ -51,11 +51,11 @@ def read(tracking: Tracking, version: Version, trust: Trust) -> Opinion:
         return Opinion(None if found.there is None else "", found.reason + hint)
     verdict = found.said.get("verdict")
     if verdict not in ("passed", "failed"):
-        return Opinion("", f"{VERDICT.file} says no verdict")
+        return Opinion("", f"{VERDICT.file} holds no verdict")
     tag = version.tags.get("verdict")
-    differs = "" if tag == verdict else f"; the tag verdict says {tag or 'nothing'}, and does not count"
+    differs = "" if tag == verdict else f"; the tag verdict is {tag or 'missing'}, and does not count"
     try:
         data = tuple(Datum(**one) for one in found.said["data"]) if "data" in found.said else None
     except TypeError:
         return Opinion("", f"{VERDICT.file} lists data in another form")
-    return Opinion(verdict, f"the gate said {verdict}, {found.reason}{differs}", data)
+    return Opinion(verdict, f"the gate's verdict is {verdict}, {found.reason}{differs}", data)

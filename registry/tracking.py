@@ -3,62 +3,62 @@
 Every call that fails (a dead server, a refused login, a full disk) comes
 out as Unavailable with the store's address, without credentials in it; what
 somebody deleted comes out as BadInput with the command that restores it.
+What REST or the database answers is asked there: importing MLflow's client
+takes seconds (docs/adr/0104-mlflow-without-its-client.md).
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from registry.store.files import Files, Places
+from registry.store.records import NOT_THERE, Records
+from registry.store.records import Version as Version
 from slipway import mlflow_errors
 from slipway.errors import SlipwayError, Unavailable
 from slipway.redaction import without_credentials
 
+if TYPE_CHECKING:
+    from registry.store.rest import Server
+
 CHALLENGER, CHAMPION = "challenger", "champion"
 KEY_TAG = "registration_key"
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered version as MLflow has it."""
-
-    name: str
-    number: int
-    run_id: str
-    created: int
-    tags: dict[str, str]
-    aliases: tuple[str, ...]
+DATABASES = ("sqlite:", "postgresql+psycopg:")
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """An open MLflow store; `where` is its address for people."""
+    """An open MLflow store; `where` is its address for people, `files_at` opens the folder of an address."""
 
     uri: str
-    client: Any = field(repr=False)
+    records: Records = field(repr=False)
+    files_at: Callable[[str], Files] = field(repr=False)
 
     @property
     def where(self) -> str:
         return without_credentials(self.uri)
 
-    @contextlib.contextmanager
-    def asking(self, what: str) -> Iterator[None]:
+    @functools.cached_property
+    def client(self) -> Any:
+        """MLflow's own client, imported now: what only it can do is to create versions and runs, and to upload."""
+        from registry.store import client
+
+        return client.opened(self.uri)
+
+    def load_client(self) -> None:
+        """Import MLflow's client now, which takes seconds: whoever needs it soon does so beside other work."""
+        with self.asking("be opened"):
+            _ = self.client
+
+    def asking(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Turn whatever goes wrong inside into Unavailable; what somebody deleted in MLflow into BadInput."""
-        try:
-            yield
-        except SlipwayError:
-            raise
-        except Exception as error:  # MLflow lets SQLAlchemy, requests, botocore and OSError through
-            raise mlflow_errors.known(error, what, self.where) or Unavailable(
-                f"MLflow at {self.where} could not {what}",
-                found=without_credentials(_first_line(error)),
-                hint=mlflow_errors.hint(error),
-            ) from error
+        return _asking(self.where, what)
 
     def versions(self, name: str) -> list[Version]:
         """Return the versions of a model, oldest first; none where the model does not exist."""
@@ -66,20 +66,8 @@ class Tracking:
 
     def registered(self, name: str | None = None) -> dict[str, list[Version]]:
         """Return the versions of every model, or of `name`, oldest first: two questions, however many there are."""
-        where = None if name is None else f"name = '{name}'"
         with self.asking("list the versions of " + (name or "every model")):
-            models = _pages(self.client.search_registered_models, where, 1000)
-            versions = _pages(self.client.search_model_versions, where, 10_000)
-        named: dict[tuple[str, int], list[str]] = {}
-        for model in models:
-            for alias, number in model.aliases.items():
-                named.setdefault((model.name, int(number)), []).append(alias)
-        found: dict[str, list[Version]] = {model.name: [] for model in models}
-        for one in sorted(versions, key=lambda each: int(each.version)):
-            aliases = tuple(sorted(named.get((one.name, int(one.version)), [])))
-            version = Version(one.name, int(one.version), one.run_id, one.creation_timestamp, dict(one.tags), aliases)
-            found.setdefault(one.name, []).append(version)
-        return found
+            return self.records.versions(name)
 
     def names(self) -> list[str]:
         """Return every registered model's name."""
@@ -96,22 +84,22 @@ class Tracking:
     def set_alias(self, name: str, alias: str, number: int) -> None:
         """Move an alias; a version that somebody has just deleted is left alone."""
         with self.asking(f"set the alias {alias} of {name}"):
-            unless_it_is_gone(self.client.set_registered_model_alias, name, alias, str(number))
+            unless_it_is_gone(self.records.set_alias, name, alias, number)
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Take an alias away."""
         with self.asking(f"delete the alias {alias} of {name}"):
-            self.client.delete_registered_model_alias(name, alias)
+            self.records.delete_alias(name, alias)
 
     def tag_version(self, name: str, number: int, key: str, value: str) -> None:
         """Set one tag of a version."""
         with self.asking(f"tag version {number} of {name}"):
-            self.client.set_model_version_tag(name, str(number), key, value)
+            self.records.set_tag(name, number, key, value)
 
     def untag_version(self, name: str, number: int, key: str) -> None:
         """Take one tag from a version."""
         with self.asking(f"untag version {number} of {name}"):
-            self.client.delete_model_version_tag(name, str(number), key)
+            self.records.delete_tag(name, number, key)
 
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version, unless it is gone already."""
@@ -120,19 +108,13 @@ class Tracking:
 
     def download(self, version: Version, file: str, folder: Path) -> Path:
         """Download one file of a version; the caller verifies it."""
-        from mlflow.artifacts import download_artifacts
-
-        source = f"models:/{version.name}/{version.number}/{file}"
         with self.asking(f"deliver {file} of {version.name} version {version.number}"):
-            return Path(download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=self.uri))
+            return self.files_at(self.records.location(version.name, version.number)).download(file, folder)
 
     def files(self, version: Version) -> list[str]:
         """Return the names of the files that the artifact store lists of a version."""
-        from mlflow.artifacts import list_artifacts
-
         with self.asking(f"list the files of {version.name} version {version.number}"):
-            found = list_artifacts(f"models:/{version.name}/{version.number}", tracking_uri=self.uri)
-            return [one.path for one in found if not one.is_dir]
+            return self.files_at(self.records.location(version.name, version.number)).names()
 
     def upload(self, version: Version, folder: Path) -> None:
         """Put the files of a folder beside the files of a version."""
@@ -145,74 +127,83 @@ class Tracking:
 
     def stored_models(self, name: str) -> list[str]:
         """Return the ids of the logged models that the artifact store has a folder of, in the experiment `name`."""
-        from mlflow.artifacts import list_artifacts
-
         with self.asking(f"list the models that are stored for {name}"):
-            experiment = self.client.get_experiment_by_name(name)
+            experiment = self.records.experiment(name)
             if experiment is None:
                 return []
-            found = list_artifacts(f"{experiment.artifact_location.rstrip('/')}/models", tracking_uri=self.uri)
-            return [one.path.rpartition("/")[2] for one in found if one.is_dir]
+            return self.files_at(f"{experiment.location.rstrip('/')}/models").names(folders=True)
 
     def logged_models(self, name: str) -> set[str]:
         """Return the ids of the logged models that have a row in the experiment `name`, deleted ones left out."""
         with self.asking(f"list the logged models of {name}"):
-            experiment = self.client.get_experiment_by_name(name)
-            if experiment is None:
-                return set()
-            search = functools.partial(self.client.search_logged_models, [experiment.experiment_id])
-            return {one.model_id for one in _pages(search, None, 100)}
+            experiment = self.records.experiment(name)
+            return self.records.logged_models(experiment.id) if experiment else set()
 
     def deleted_run(self, run_id: str) -> bool:
         """Say whether somebody deleted a run; one that MLflow does not know is not deleted but strange."""
         with self.asking(f"look up the run {run_id}"):
-            run = unless_it_is_gone(self.client.get_run, run_id) if run_id else None
-            return run is not None and run.info.lifecycle_stage == "deleted"
+            return bool(run_id) and unless_it_is_gone(self.records.lifecycle, run_id) == "deleted"
 
     def knows_model(self, model_id: str) -> bool:
         """Say whether there is a row of a logged model, be it deleted."""
-        rows = self.client._tracking_client.store  # the client itself cannot ask for deleted ones
         with self.asking(f"look up the logged model {model_id}"):
-            return unless_it_is_gone(rows.get_logged_model, model_id, allow_deleted=True) is not None
+            return self.records.knows_model(model_id)
 
 
-def open_store(uri: str) -> Tracking:
-    """Open the store at `uri`; nothing is asked of it yet but that it can be opened."""
-    import mlflow
+def open_store(uri: str, environment: Mapping[str, str] = os.environ) -> Tracking:
+    """Open the store at `uri`, with the variables that MLflow's client reads: by REST, its database, else that client.
 
-    for noisy in ("mlflow", "alembic"):  # after the import, which sets levels of its own
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-
-    opened = Tracking(uri, None)
-    with opened.asking("be opened"):
-        # A version's source is looked up in the global store, so it must be the same one.
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
-        return Tracking(uri, mlflow.MlflowClient(uri))
+    Raises:
+        Unavailable: the store cannot be opened.
+    """
+    with _asking(without_credentials(uri), "be opened"):
+        records, server = _reached(uri, environment)
+        return Tracking(uri, records, Places(uri, server, environment))
 
 
-def _pages(search: Any, where: str | None, size: int) -> list[Any]:
-    found = page = search(filter_string=where, max_results=size)
-    while page.token:
-        page = search(filter_string=where, max_results=size, page_token=page.token)
-        found = [*found, *page]
-    return list(found)
+def _reached(uri: str, environment: Mapping[str, str]) -> tuple[Records, Server | None]:
+    if uri.startswith(("http://", "https://")):
+        from registry.store import rest
+
+        if rest.serves(environment):
+            server = rest.server(uri, environment)
+            return rest.RestRecords(server), server
+    elif uri.startswith(DATABASES):
+        from registry.store import database
+
+        if rows := database.opened(uri, environment):
+            return rows, None
+    from registry.store import client
+
+    return client.ClientRecords(client.opened(uri)), None
+
+
+@contextlib.contextmanager
+def _asking(where: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (SlipwayError, ModuleNotFoundError):  # a library that is missing is no matter of the store
+        raise
+    except Exception as error:  # SQLAlchemy, requests, botocore and OSError come through
+        raise mlflow_errors.known(error, what, where) or Unavailable(
+            f"MLflow at {where} could not {what}",
+            found=without_credentials(_first_line(error)),
+            hint=mlflow_errors.hint(error),
+        ) from error
 
 
 def _tolerating(code: str, call: Any, *arguments: Any, **named: Any) -> Any:
     """Call; an error of MLflow's with this code is none."""
-    from mlflow.exceptions import MlflowException
-
     try:
         return call(*arguments, **named)
-    except MlflowException as error:
-        if error.error_code != code:
+    except Exception as error:
+        if getattr(error, "error_code", "") != code:
             raise
         return None
 
 
 unless_it_exists = functools.partial(_tolerating, "RESOURCE_ALREADY_EXISTS")
-unless_it_is_gone = functools.partial(_tolerating, "RESOURCE_DOES_NOT_EXIST")
+unless_it_is_gone = functools.partial(_tolerating, NOT_THERE)
 
 
 def _first_line(error: Exception) -> str:

@@ -94,14 +94,14 @@ def parse(text: str, where: str) -> Release | None:
     """Read a release file; None where it says that nothing is released yet.
 
     Raises:
-        BadInput: it is no release file, or not in its one form.
+        BadInput: it is not a release file, or not in its one form.
     """
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise _unreadable(where, str(error).splitlines()[0]) from error
     if not isinstance(found, dict) or found.get("kind") != "Component":
-        raise _unreadable(where, "no kustomize Component")
+        raise _unreadable(where, "not a kustomize Component")
     if not set(found) & {"images", "commonAnnotations"}:
         return None
     try:
@@ -162,8 +162,8 @@ def untagged(image: str) -> str:
 
 def _unreadable(where: str, found: str) -> BadInput:
     return BadInput(
-        f"{where} is no release file",
+        f"{where} is not a release file",
         expected="the form in docs/reference/release.md",
         found=found,
-        hint="git log -p on it",
+        hint="git log -p -- that file, then restore the last form that was accepted",
     )

@@ -71,7 +71,7 @@ def place(environment: Mapping[str, str]) -> tuple[str, str]:
     folder = (environment.get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
     if not folder or ".." in folder.split("/") or folder.startswith((":", "-")):
         raise BadInput(
-            "SLIPWAY_GITOPS_FOLDER is no folder of the repository",
+            "SLIPWAY_GITOPS_FOLDER is not a folder of the repository",
             expected="a path like gitops",
             found=folder,
             hint="export SLIPWAY_GITOPS_FOLDER=gitops",
@@ -123,7 +123,7 @@ def _remote(named: str) -> str:
 def _seconds(text: str) -> float:
     if not text.replace(".", "", 1).isdigit():
         raise BadInput(
-            "SLIPWAY_BAKE_SECONDS is no number of seconds",
+            "SLIPWAY_BAKE_SECONDS is not a number of seconds",
             expected="0 or more",
             found=text,
             hint="export SLIPWAY_BAKE_SECONDS=600",

@@ -51,8 +51,10 @@ def score(
 ) -> None:
     """Score the rows of IN.parquet, however many, and write OUT.parquet.
 
-    OUT has row_id (or row, counted from 0), probability, model_version and reason: a row that
-    breaks the model's contract has no probability but a reason. Killed, the same command goes on.
+    OUT has row_id (or row, counted from 0), the answer of the model's task, model_version and
+    reason. The answer is probability for two classes without names, else label with probability
+    or probabilities, or value with low and high. A row that breaks the model's contract has no
+    answer but a reason. Killed, the same command goes on.
 
     Example:
 
@@ -67,8 +69,8 @@ def score(
     if as_json:
         print(json.dumps(jobs.as_json(job, bad=bad, example=example, done_before=before)))
     else:
-        said = "nothing to do: it stands already" if before else f"{job.rows} rows, {bad} bad"
-        print(f"{target}  {said}  ({job.identity['model']} version {job.version})")
+        outcome = "nothing to do: the result is complete" if before else f"{job.rows} rows, {bad} bad"
+        print(f"{target}  {outcome}  ({job.identity['model']} version {job.version})")
         if example:
             print(f"first bad {example}")
 

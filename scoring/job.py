@@ -1,6 +1,6 @@
 """A scoring job: what it reads, the parts it falls into, and the result put together.
 
-The parts live in OUT.parts/ beside the result until it stands; a killed job goes on there. Refuses
+The parts live in OUT.parts/ beside the result until it is complete; a killed job goes on there. Refuses
 to go on with parts of another job, and to run beside itself.
 """
 
@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from scoring.part import Part, output_schema, read_counts
 from serving.inference import model as served
 from slipway import atomic
 from slipway.errors import BadInput, Refused
+from slipway.task import Task
 
 PART_ROWS = 1 << 18
 FORMAT = 1  # of parts and result: a change here keeps old parts from being mixed with new
@@ -41,6 +42,7 @@ class Job:
     parts: tuple[Part, ...]
     identity: dict[str, Any]
     version: str
+    task: Task
 
     @property
     def parts_folder(self) -> Path:
@@ -57,12 +59,22 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
     """
     loaded = served.load(folder)
     if target.resolve() == source.resolve():
-        raise BadInput("the result would overwrite its input", expected="another name", found=str(target))
+        raise BadInput(
+            "the result would overwrite its input",
+            expected="another name",
+            found=str(target),
+            hint="choose another name for the result",
+        )
     try:
         with pq.ParquetFile(source) as file:
             metadata, schema = file.metadata, file.schema_arrow
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise BadInput(f"{source} cannot be read", expected="a Parquet file", found=str(error)[:200]) from None
+        raise BadInput(
+            f"{source} cannot be read",
+            expected="a Parquet file",
+            found=str(error)[:200],
+            hint="correct the file's name, or write it as Parquet",
+        ) from None
     columns.check(schema, loaded.schema, str(source))
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     identity = {
@@ -81,11 +93,11 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
         )
         for number, (span, first, rows) in enumerate(_spans(groups, part_rows))
     )
-    return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version)
+    return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version, loaded.task)
 
 
 def is_done(job: Job) -> bool:
-    """Say whether the result already stands, newer than the input and from this very job."""
+    """Return whether the result is already there, newer than the input and from this very job."""
     if not job.target.is_file() or job.target.stat().st_mtime_ns < job.source.stat().st_mtime_ns:
         return False
     try:
@@ -96,9 +108,10 @@ def is_done(job: Job) -> bool:
 
 
 def bad_rows(target: Path) -> int:
-    """Count the rows of a result that have a reason instead of a probability."""
+    """Count the rows of a result that have a reason instead of an answer."""
     metadata = pq.read_metadata(target)
-    groups = [metadata.row_group(index).column(3) for index in range(metadata.num_row_groups)]
+    last = metadata.num_columns - 1  # the reason
+    groups = [metadata.row_group(index).column(last) for index in range(metadata.num_row_groups)]
     return sum(group.num_values - group.statistics.null_count for group in groups)
 
 
@@ -117,7 +130,11 @@ def opened(job: Job, *, restart: bool) -> Iterator[list[Part]]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"{folder} is in use", expected="one process for one result", hint="wait for it") from None
+            raise Refused(
+                f"{folder} is in use",
+                expected="one process for one result",
+                hint="wait until the other command ends, then run this one again",
+            ) from None
         _claim(job, restart=restart)
         yield [part for part in job.parts if not Path(part.target).is_file()]
     finally:
@@ -132,7 +149,7 @@ def assemble(job: Job) -> tuple[int, str | None]:
     """
     with pq.ParquetFile(job.source) as file:
         key = file.schema_arrow.field("row_id").type if "row_id" in file.schema_arrow.names else None
-    schema = output_schema(key).with_metadata({b"slipway": json.dumps(job.identity, sort_keys=True).encode()})
+    schema = output_schema(key, job.task).with_metadata({b"slipway": json.dumps(job.identity, sort_keys=True).encode()})
     counted = [read_counts(part) for part in job.parts]
     with atomic.replacing(job.target) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for part in job.parts:
@@ -194,4 +211,4 @@ def as_json(job: Job, *, bad: int, example: str | None, done_before: bool) -> di
 
 
 def _named(job: Job) -> dict[str, Any]:
-    return {name: asdict(job)["identity"][name] for name in ("model", "version", "model_sha256")}
+    return {name: job.identity[name] for name in ("model", "version", "model_sha256")}

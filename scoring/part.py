@@ -1,4 +1,4 @@
-"""One part of the work: some row groups in, one file of scores out, whole or not at all.
+"""One part of the work: some row groups in, one file of scores out, complete or none.
 
 Runs in this process, in a process of its own, or on a Dask worker: it takes names of files and
 gives back counts, nothing else travels.
@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoring import columns
+from scoring import answers, columns
 from serving.inference import model as served
 from serving.inference.model import Model
 from slipway import atomic
 from slipway.errors import Refused
+from slipway.task import Task
 
 BATCH_ROWS = 8192
 READ_BYTES = 1 << 20  # of a column chunk at a time: a row group need not fit in memory
@@ -49,11 +50,11 @@ class Scored:
     example: str | None
 
 
-def output_schema(key: pa.DataType | None) -> pa.Schema:
+def output_schema(key: pa.DataType | None, task: Task) -> pa.Schema:
     """Return the columns of the result; without `row_id` in the input, rows are numbered from 0."""
     first = pa.field("row_id", key) if key is not None else pa.field("row", pa.int64())
-    scores = [pa.field("probability", pa.float32()), pa.field("model_version", pa.string())]
-    return pa.schema([first, *scores, pa.field("reason", pa.string())])
+    answer = [pa.field(name, kind) for name, kind in answers.columns(task).items()]
+    return pa.schema([first, *answer, pa.field("model_version", pa.string()), pa.field("reason", pa.string())])
 
 
 def score(part: Part) -> Scored:
@@ -66,7 +67,7 @@ def score(part: Part) -> Scored:
     loaded = _loaded(part.model, part.model_sha256)
     bad, example, row = 0, None, part.first_row
     with atomic.replacing(Path(part.target)) as temporary, _open(part.source, loaded) as file:
-        schema = output_schema(_key(file.schema_arrow))
+        schema = output_schema(_key(file.schema_arrow), loaded.task)
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             for batch in _batches(file, part, loaded):
                 result = _score_batch(batch, loaded, schema, row)
@@ -88,13 +89,13 @@ def read_counts(part: Part) -> Scored:
 
 def _score_batch(batch: pa.RecordBatch, loaded: Model, schema: pa.Schema, first_row: int) -> pa.RecordBatch:
     laid = columns.lay_out(batch, loaded.schema)
-    probability = np.zeros(batch.num_rows, np.float32)
+    scores = np.zeros((batch.num_rows, *loaded.task.shape), np.float32)
     if laid.good.all():
-        probability[:] = loaded.probabilities(laid.numeric, laid.categorical)[:, 1]
+        scores[:] = loaded.scores(laid.numeric, laid.categorical)
     elif laid.good.any():
-        probability[laid.good] = loaded.probabilities(laid.numeric[laid.good], laid.categorical[laid.good])[:, 1]
+        scores[laid.good] = loaded.scores(laid.numeric[laid.good], laid.categorical[laid.good])
     reasons: list[str | None] = [None] * batch.num_rows
-    lost = ~np.isfinite(probability)
+    lost = ~np.isfinite(scores).reshape(batch.num_rows, -1).all(axis=1)
     for index in np.flatnonzero(lost):
         reasons[index] = "the model gives no finite number for this row"
     features = batch.select([name for name in batch.schema.names if name in _names(loaded)])
@@ -102,9 +103,9 @@ def _score_batch(batch: pa.RecordBatch, loaded: Model, schema: pa.Schema, first_
         reasons[index] = columns.reason(features.slice(index, 1).to_pylist()[0], loaded.schema)
     numbers = np.arange(first_row, first_row + batch.num_rows)
     key = batch.column("row_id") if schema.names[0] == "row_id" else pa.array(numbers)
-    scores = pa.array(probability, mask=~laid.good | lost)
+    answered = answers.laid(loaded.task, scores, ~laid.good | lost)
     version = pa.repeat(loaded.version, batch.num_rows)
-    return pa.record_batch([key, scores, version, pa.array(reasons, pa.string())], schema=schema)
+    return pa.record_batch([key, *answered, version, pa.array(reasons, pa.string())], schema=schema)
 
 
 def _faults(result: pa.RecordBatch) -> tuple[int, str | None]:
@@ -139,5 +140,10 @@ def _names(loaded: Model) -> set[str]:
 def _loaded(folder: str, digest: str) -> Model:
     loaded = served.load(Path(folder))
     if loaded.digest != digest:
-        raise Refused(f"{folder} holds another model than this job's", expected=digest, found=loaded.digest)
+        raise Refused(
+            f"{folder} holds another model than this job's",
+            expected=digest,
+            found=loaded.digest,
+            hint="run the same command again with --restart",
+        )
     return loaded

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from serving.http.problem import TITLES
-from serving.inference.model import OUTPUT, Model
+from serving.inference.model import Model
 from serving.input.rowtypes import LONGEST_STRING
 from serving.input.schema import Feature
 from serving.settings import Settings
@@ -111,11 +112,12 @@ def _schemas(model: Model, settings: Settings) -> dict[str, Any]:
     row = _object({f.name: _value(f) for f in features}, required)
     columns = _object({f.name: _column(f, settings.max_rows) for f in features}, required)
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1, "maxItems": settings.max_rows}
-    score = {"type": "number", "minimum": 0, "maximum": 1, "description": model.schema.output.description}
-    name = model.schema.output.name
-    identity = {"request_id": {"type": "string"}, "model": _ref("ModelName")}
-    by_rows = identity | {"predictions": {"type": "array", "items": _object({name: score}, [name])}}
-    by_columns = identity | {"columns": _object({name: {"type": "array", "items": score}}, [name])}
+    answer = model.task.properties(model.schema.output.description)
+    listed = {name: _listed(kind) for name, kind in answer.items()}
+    rests_on = {name: {"type": "number"} for name in model.task.settings}
+    identity = {"request_id": {"type": "string"}, "model": _ref("ModelName")} | rests_on
+    by_rows = identity | {"predictions": {"type": "array", "items": _object(answer, list(answer))}}
+    by_columns = identity | {"columns": _object(listed, list(listed))}
     return {
         "Row": row,
         "Columns": columns | {"description": "Lists of one length, a value a row."},
@@ -130,6 +132,13 @@ def _schemas(model: Model, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _listed(kind: dict[str, Any]) -> dict[str, Any]:
+    """Describe a field of an answer column by column: a list, or a list for each of its own fields."""
+    if kind.get("type") != "object":
+        return {"type": "array", "items": kind}
+    return kind | {"properties": {name: _listed(field) for name, field in kind["properties"].items()}}
+
+
 def _inference(model: Model) -> dict[str, Any]:
     tensor = _object(
         {
@@ -142,7 +151,8 @@ def _inference(model: Model) -> dict[str, Any]:
     )
     tensors = sum(1 for names in (model.schema.inputs.numeric, model.schema.inputs.categorical) if names)
     inputs = {"type": "array", "items": tensor, "minItems": tensors, "maxItems": tensors}
-    output = {"type": "object", "properties": {"name": {"type": "string", "enum": [OUTPUT]}}, "required": ["name"]}
+    outputs = model.task.tensors(np.zeros((1, *model.task.shape), np.float32))
+    output = {"type": "object", "properties": {"name": {"type": "string", "enum": list(outputs)}}, "required": ["name"]}
     return _object(
         {"id": {"type": "string"}, "inputs": inputs, "outputs": {"type": "array", "items": output}}, ["inputs"]
     )
@@ -199,7 +209,7 @@ def _answer(description: str, schema: str) -> dict[str, Any]:
 
 
 def _request_id() -> dict[str, Any]:
-    schema = {"type": "string"}  # any: what is no id of ours is answered under one that is
+    schema = {"type": "string"}  # any: what is not an id of ours is answered under one that is
     text = (
         "Yours, to find the prediction again: 16 to 64 letters, digits and hyphens; another form gets one of the "
         "server's. The same rows under one id of a subject are written down once."

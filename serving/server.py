@@ -2,7 +2,7 @@
 
 Owns the order of starting and stopping: nothing listens before the model gave
 a right answer, and after SIGTERM the server answers on while readiness fails
-and connections are handed back, so that nobody sees a reset.
+and connections are handed back, so that no client sees a reset.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _refused(parts: Parts, problem: Problem, request_id: str) -> None:
 
 
 def serve(chosen: Settings, trial: Trial) -> None:
-    """Build the parts and answer until told to stop.
+    """Build the parts and answer until stopped.
 
     Raises:
         SlipwayError: a part cannot be built, too few files may be open, or the address cannot be had.

@@ -22,18 +22,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from serving.access import token
 from serving.inference import golden_file
+from slipway import tasks
 from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway.task import Task
 
 TOKEN_SECONDS = 60
 REQUEST_SECONDS = 10.0
-TOLERANCE = 1e-5  # as at loading: another processor may round float32's last digit differently
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the release says; `latency_milliseconds` bounds the 95th percentile of one row."""
+    """What the release promises; `latency_milliseconds` bounds the 95th percentile of one row."""
 
     model: str
     version: str
@@ -59,7 +62,12 @@ class Client:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput("--url is no address of a server", expected="http://HOST[:PORT]", found=url)
+            raise BadInput(
+                "--url is not the address of a server",
+                expected="http://HOST[:PORT]",
+                found=url,
+                hint="pass --url http://HOST:PORT",
+            )
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._address = (parts.hostname, parts.port)
         self._url = url
@@ -73,7 +81,7 @@ class Client:
         """Return status and parsed answer.
 
         Raises:
-            Unavailable: no answer, or one that is no JSON.
+            Unavailable: no answer, or one that is not JSON.
         """
         content = None if body is None else json.dumps(body)
         connection = self._kind(*self._address, timeout=REQUEST_SECONDS)
@@ -82,13 +90,18 @@ class Client:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"{self._url}{path} gave no answer", found=repr(error)) from None
+            raise Unavailable(
+                f"{self._url}{path} did not answer",
+                expected=f"JSON within {REQUEST_SECONDS:g} s",
+                found=repr(error),
+                hint=f"curl -i {self._url}{path}",
+            ) from None
         finally:
             connection.close()
 
 
 def wait_ready(client: Client, seconds: float) -> Check:
-    """Poll /readyz until it says ready.
+    """Poll /readyz until it is ready.
 
     Raises:
         Unavailable: nothing answered within `seconds`.
@@ -125,17 +138,19 @@ def check_version(client: Client, expected: Expected) -> list[Check]:
     ]
 
 
-def check_golden(client: Client, content: bytes, output: str, expected: Expected) -> list[Check]:
+def check_golden(client: Client, content: bytes, task: Task, expected: Expected) -> list[Check]:
     """Compare golden.json with the registered one, and the server's answers with it."""
     digest = _same("golden.json sha256", expected.golden_sha256, hashlib.sha256(content).hexdigest())
     golden = golden_file.read(content)
     status, answer = client.ask("POST", "/predict", {"rows": golden["rows"]})
     if status != 200:
         return [digest, Check("golden answers", False, 200, {"status": status, "answer": answer})]
-    found = [row[output] for row in answer["predictions"]]
-    wanted = golden["probabilities"]
-    same = len(found) == len(wanted) > 0 and all(abs(a - b) <= TOLERANCE for a, b in zip(found, wanted, strict=True))
-    return [digest, Check("golden answers", same, wanted, found)]
+    found = [task.read(row) for row in answer["predictions"]]
+    wanted = task.expected(golden)
+    given = np.array(found, np.float64)
+    # As at loading: another processor may round float32's last digit differently.
+    same = given.shape == wanted.shape and len(wanted) > 0 and bool((np.abs(given - wanted) <= task.tolerance).all())
+    return [digest, Check("golden answers", same, golden[task.golden], found)]
 
 
 def check_latency(client: Client, rows: list[dict[str, Any]], requests: int, ceiling: float) -> Check:
@@ -162,7 +177,7 @@ def run(arguments: argparse.Namespace) -> list[Check]:
         arguments.model, arguments.version, arguments.image_digest, arguments.model_sha256, arguments.golden_sha256,
         arguments.latency_milliseconds,
     )  # fmt: skip
-    content, output = _golden(arguments.folder)
+    content, task = _golden(arguments.folder)
     client = Client(arguments.url)
     checks = [wait_ready(client, arguments.seconds)]
     if not checks[0].ok:
@@ -171,7 +186,7 @@ def run(arguments: argparse.Namespace) -> list[Check]:
     bearer = token.make(arguments.key, "smoke", ("predict",), TOKEN_SECONDS, arguments.issuer, arguments.audience)
     client.use(bearer)
     checks += check_version(client, expected)
-    checks += check_golden(client, content, output, expected)
+    checks += check_golden(client, content, task, expected)
     rows = golden_file.read(content)["rows"]
     return [*checks, check_latency(client, rows, arguments.requests, expected.latency_milliseconds)]
 
@@ -189,14 +204,17 @@ def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> 
     return 4 if failed else 0
 
 
-def _golden(folder: Path) -> tuple[bytes, str]:
+def _golden(folder: Path) -> tuple[bytes, Task]:
     try:
-        return (folder / "golden.json").read_bytes(), json.loads((folder / "schema.json").read_bytes())["output"][
-            "name"
-        ]
+        contract = json.loads((folder / "schema.json").read_bytes())
+        task = tasks.read(contract.get("task"), contract["output"]["name"])
+        return (folder / "golden.json").read_bytes(), task
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(
-            f"{folder} is no exported version", expected="golden.json, schema.json", found=repr(error)
+            f"{folder} is not an exported version",
+            expected="golden.json and schema.json",
+            found=repr(error),
+            hint="slipway export NAME@NUMBER FOLDER",
         ) from None
 
 
@@ -210,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=Path("/model"), help="golden.json and schema.json")
     parser.add_argument("--key", type=Path, default=Path("/keys"), help="folder of private.pem that signs the token")
     for name in ("model", "version", "image-digest", "model-sha256", "golden-sha256"):
-        parser.add_argument(f"--{name}", required=True, help="what the release says")
+        parser.add_argument(f"--{name}", required=True, help="as the release names it")
     parser.add_argument("--issuer", default="slipway")
     parser.add_argument("--audience", default="slipway")
     parser.add_argument("--latency-milliseconds", type=float, default=250.0, help="ceiling of the 95th percentile")

@@ -56,7 +56,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "webhook": ("release.cli.loop:webhook", "Take MLflow's webhook and reconcile."),
         "audit": ("release.cli.record:audit", "List who did what and why, and verify the record."),
         "journal": ("journal.cli:journal", "Migrate and prune the journal of predictions in PostgreSQL."),
-        "protect": ("release.cli.protect:protect", "Make GitHub's protection what .github/ says."),
+        "protect": ("release.cli.protect:protect", "Make GitHub's protection match .github/."),
     },
     "Develop": {
         "stack": ("devstack.cli:stack", "Run every server of the stack on this machine, without containers."),

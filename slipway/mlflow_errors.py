@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slipway.errors import BadInput, Unavailable
+from slipway.mlflow_login import login
 
 RETRY = "then run the same command again"
 HINTS = {
-    "RESOURCE_DOES_NOT_EXIST": "somebody deleted it in MLflow meanwhile; slipway versions lists what is there",
+    "RESOURCE_DOES_NOT_EXIST": "slipway versions, which lists what is left: it was deleted in MLflow meanwhile",
 }
 REFUSALS = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 UP = f"see that MLFLOW_TRACKING_URI is right and the store is up, {RETRY}"
@@ -18,7 +19,7 @@ DELETED = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state\
 
 
 def deleted(kind: str, identity: str, where: str, name: str = "") -> BadInput:
-    """Return the error for an `experiment` or a `run` that somebody deleted; `where` is the store's address."""
+    """Return the error for an `experiment` or a `run` that was deleted; `where` is the store's address."""
     plural, flag = {"experiment": ("experiments", "--experiment-id"), "run": ("runs", "--run-id")}[kind]
     return BadInput(
         f"the {kind} {name or identity} was deleted in MLflow at {where}",
@@ -29,7 +30,7 @@ def deleted(kind: str, identity: str, where: str, name: str = "") -> BadInput:
 
 
 def of_deleted(error: Exception, where: str) -> BadInput | None:
-    """Return what an error of MLflow's says of a deleted experiment or run; None where it is about something else."""
+    """Return what an error of MLflow's means for a deleted experiment or run; None where it is about something else."""
     found = DELETED.search(str(error))
     return deleted(found[1], found[2], where) if found else None
 
@@ -42,21 +43,21 @@ def known(error: Exception, what: str, where: str) -> BadInput | Unavailable | N
 def of_login(error: Any, what: str, where: str) -> Unavailable | None:
     """Return the error for a login that is missing, wrong or may not do `what`; None where it is about something else.
 
-    It is no Refused: a promoter whose password ran out must not reject what somebody asked for.
+    It is not a Refused: a promoter whose password expired must not reject a promotion request.
     """
     status = REFUSALS.get(str(getattr(error, "error_code", ""))) or _status_of_files(error, where)
     if status == 401:
         return Unavailable(
             f"MLflow at {where} refused the login",
             expected="a user and a password that this server knows",
-            found=f"{_login(where)} (401)",
+            found=f"{login().described(where)} (401)",
             hint=f"export MLFLOW_TRACKING_USERNAME=… MLFLOW_TRACKING_PASSWORD=…, {RETRY}",
         )
     if status == 403:
         return Unavailable(
             f"MLflow at {where} does not permit this login to {what}",
             expected="READ to list and export; EDIT on the experiment and the registered model to register and promote",
-            found=f"{_login(where)} (403)",
+            found=f"{login().described(where)} (403)",
             hint=f"ask who runs MLflow for the permission, or export MLFLOW_TRACKING_USERNAME=… "
             f"MLFLOW_TRACKING_PASSWORD=… of a user who has it, {RETRY}",
         )
@@ -71,24 +72,6 @@ def _status_of_files(error: Any, where: str) -> int | None:
     return int(answer.status_code) if answer is not None and same else None
 
 
-def _login(where: str) -> str:
-    """Say which login MLflow's client sends, never its secret."""
-    from mlflow.utils.credentials import get_default_host_creds
-
-    sent: Any = get_default_host_creds(where)  # type: ignore[no-untyped-call]
-    if sent.username and sent.password:
-        return f"the user `{sent.username}`"
-    if sent.token:
-        return "the token in MLFLOW_TRACKING_TOKEN"
-    if "@" in where:
-        return "the login in MLFLOW_TRACKING_URI"
-    if sent.username or sent.password:
-        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-        given, lacking = names if sent.username else names[::-1]
-        return f"{given} without {lacking}: MLflow's client then sends no login"
-    return "no login: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are not set"
-
-
 def hint(error: Any) -> str:
-    """Return the next step after an error of MLflow's: only what is no answer at all is a matter of the store."""
+    """Return the next step after an error of MLflow's: only a missing answer is a matter of the store."""
     return HINTS.get(str(getattr(error, "error_code", "")), UP)

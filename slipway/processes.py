@@ -32,14 +32,17 @@ class Ended:
     complaint: str
 
     def answer(self) -> dict[str, Any]:
-        """Return the JSON object on its output; an empty one where there is none."""
-        try:
-            found = json.loads(self.output)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+        """Return the JSON object that is its output, or its last line; an empty one where there is none."""
+        for text in (self.output, next(reversed(self.output.strip().splitlines()), "")):
+            try:
+                found = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                return found
+        return {}
 
-    def error(self, thing: str, hint: str | None = None, expected: str | None = None) -> SlipwayError:
+    def error(self, thing: str, hint: str, expected: str | None = None) -> SlipwayError:
         """Return the error that it ended with; one about `thing`, of its exit code's kind, where it named none."""
         answer, kind = self.answer(), KINDS.get(self.code, SlipwayError)
         if "thing" in answer:

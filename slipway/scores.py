@@ -63,9 +63,9 @@ def scores(label: npt.NDArray[np.integer], probability: Floats, drawn: Resamples
     return {
         "roc_auc": roc_auc,
         "average_precision": average_precision,
-        "log_loss": _mean(log_losses(actual, predicted), drawn),
-        "brier": _mean((predicted - actual) ** 2, drawn),
-        "calibration_error": _calibration_error(actual, predicted, drawn),
+        "log_loss": mean(log_losses(actual, predicted), drawn),
+        "brier": mean((predicted - actual) ** 2, drawn),
+        "calibration_error": weighted_gaps(predicted, actual, drawn),
     }
 
 
@@ -97,12 +97,14 @@ def _by_block(values: Floats, drawn: Resamples) -> Floats:
     return np.asarray(np.bincount(drawn.index, weights=values, minlength=drawn.blocks), dtype=np.float64)
 
 
-def _mean(values: Floats, drawn: Resamples) -> Floats:
+def mean(values: Floats, drawn: Resamples) -> Floats:
+    """Return the mean of one value a row on every draw: `(1 + resamples,)`."""
     rows = drawn.draws @ _by_block(np.ones_like(values), drawn)
     return np.asarray(drawn.draws @ _by_block(values, drawn) / rows)
 
 
-def _calibration_error(label: Floats, probability: Floats, drawn: Resamples) -> Floats:
+def weighted_gaps(probability: Floats, label: Floats, drawn: Resamples) -> Floats:
+    """Return the calibration error on every draw: the gap of each bin's rate to its mean probability, by its rows."""
     bins = calibration_bins(probability)
     cell = drawn.index * CALIBRATION_BINS + bins
     gaps = np.bincount(cell, weights=probability - label, minlength=drawn.blocks * CALIBRATION_BINS)

@@ -1,6 +1,6 @@
 """A table that fits its terminal: what matters first, no cell cut, the rest with --wide.
 
-Columns that do not fit are left out whole and named below; a cell that may wrap goes on in the next line. Printed
+Columns that do not fit are left out and named below; a cell that may wrap goes on in the next line. Printed
 into a file or a pipe, which has no width, every column is there.
 """
 

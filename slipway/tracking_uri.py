@@ -1,4 +1,4 @@
-"""Where MLflow is: the address somebody named, or the embedded store of the project."""
+"""Where MLflow is: the address that was named, or the embedded store of the project."""
 
 from __future__ import annotations
 

@@ -1,25 +1,33 @@
-"""Give a model manifests of its own, made from another's: `make model NAME=… LIKE=flight-delay`.
+"""Give a model manifests of its own: `make model NAME=…`.
 
-Owns the copy of gitops/apps/LIKE with nothing released, and the namespaces, Applications, destinations and
-rights that go with it. Run again, it does nothing. Refuses a name that cannot be one, and a model that is not
-there. Exit codes: 0 done, 3 bad input.
+Owns what a model's folder in gitops/apps says before anything is released, and the file with which an administrator
+lets the model in. Run again, it does nothing. Refuses a name that cannot be one. Exit codes: 0 done, 3 bad input.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
 import sys
 from pathlib import Path
-
-import yaml
 
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, SlipwayError
 from slipway.names import checked
 from slipway.yaml_scalar import scalar
 
-BETWEEN = "\n---\n"
+OVERLAY = """\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: {name}-{environment}
+resources: [../../../base]
+components: [{components}, release]
+configMapGenerator:
+- {{name: MODEL, behavior: merge, literals: [name={name}, host={name}{domain}]}}
+"""
+COMPONENTS = {
+    "staging": "../../../base/staging",
+    "production": "../../../base/spool, ../../../base/production",
+}
+DOMAINS = {"staging": ".staging.example.com", "production": ".example.com"}
 EMPTY = """\
 # Nothing is released here yet. `slipway stage` and a merged promotion replace this file, and it alone.
 apiVersion: kustomize.config.k8s.io/v1alpha1
@@ -32,88 +40,65 @@ patches:
     kind: Any
     metadata: {name: any}
 """
+LET_IN = """\
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+components: [../../model]
+configMapGenerator:
+- {{name: model, behavior: replace, literals: [name={name}]}}
+"""
+LIST = """\
+# The models that may be deployed. A folder in gitops/apps without a line here gets an Application that may do nothing.
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+components:
+"""
 
 
-def add(gitops: Path, name: str, like: str) -> list[str]:
-    """Write the manifests of `name`; return the files that changed.
+def add(gitops: Path, name: str) -> list[Path]:
+    """Write the manifests of `name`; return the files that are new or changed. What is there stays as it is.
 
     Raises:
-        BadInput: the name is not valid, or there is no model `like`.
+        BadInput: the name cannot be one, or this is no folder of manifests.
     """
     checked(name)
-    apps = gitops / "apps"
-    if not (apps / like).is_dir():
-        there = ", ".join(sorted(path.name for path in apps.iterdir()))
-        raise BadInput(f"{apps / like} is not there", expected=f"one of {there}", found=like)
-    changed = [] if (apps / name).exists() else _copy(apps / like, apps / name)
-    for path in sorted([*(gitops / "argocd").rglob("*.yaml"), *(gitops / "platform").rglob("*.yaml")]):
-        before = path.read_text(encoding="utf-8")
-        after = _beside(before, name, like)
-        if after != before:
-            write_bytes(path, after.encode())
-            changed.append(str(path))
-    return changed
+    if not (gitops / "base").is_dir():
+        raise BadInput(
+            f"{gitops} has no shared base",
+            expected=f"the folder {gitops / 'base'}",
+            hint="run it at the top of the repository",
+        )
+    files = {gitops / "argocd/models" / name / "kustomization.yaml": LET_IN.format(name=name)}
+    for environment, components in COMPONENTS.items():
+        folder = gitops / "apps" / name / environment
+        files[folder / "kustomization.yaml"] = OVERLAY.format(
+            name=name, environment=environment, components=components, domain=DOMAINS[environment]
+        )
+        files[folder / "release/kustomization.yaml"] = EMPTY
+    changed = [path for path in files if not path.exists()]
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, files[path].encode())
+    return changed + _listed(gitops / "argocd/models")
 
 
-def _copy(source: Path, target: Path) -> list[str]:
-    made = target.with_name(f".{target.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    shutil.copytree(source, made)
-    for path in made.rglob("*"):
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            empty = path.parent.name == "release" and path.name == "kustomization.yaml"
-            path.write_text(EMPTY if empty else _renamed(text, target.name, source.name), encoding="utf-8")
-    made.rename(target)
-    return [str(target)]
-
-
-def _renamed(text: str, name: str, like: str) -> str:
-    before, after = r"(?P<before>^[ \t]*|[:\-,\[{]\s+|[\[{])(?P<quote>['\"]?)", r"(?P=quote)(?=[ \t]*(?:[,:\]}]|#|$))"
-    alone = before + re.escape(like) + after
-    quoted = re.sub(alone, lambda found: f"{found['before']}{scalar(name)}", text, flags=re.MULTILINE)
-    return re.sub(rf"(?<![a-z0-9-]){re.escape(like)}(?![a-z0-9])", name, quoted)
-
-
-def _beside(text: str, name: str, like: str) -> str:
-    """Put a twin behind each object that is of `like` alone, and into each that names it among others."""
-    documents = text.rstrip("\n").split(BETWEEN)
-    there = {_key(document) for document in documents}
-    found: list[str] = []
-    for document in documents:
-        key = _key(document)
-        twin = _renamed("\n".join(line for line in document.splitlines() if not line.startswith("#")), name, like)
-        if like not in key[1]:
-            found.append(_with_lines(document, name, like))
-        else:
-            found += [document] if _key(twin) in there else [document, twin]
-    return BETWEEN.join(found) + "\n"
-
-
-def _key(document: str) -> tuple[str, str]:
-    content = yaml.safe_load(document) or {}
-    metadata = content.get("metadata", {}) if isinstance(content, dict) else {}
-    return str(content.get("kind")) if content else "", f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-
-
-def _with_lines(document: str, name: str, like: str) -> str:
-    lines = document.splitlines()
-    found: list[str] = []
-    for line in lines:
-        twin = _renamed(line, name, like)
-        entry = line.lstrip().startswith("- ") and twin != line and twin not in lines
-        found += [line, twin] if entry else [line]
-    return "\n".join(found)
+def _listed(models: Path) -> list[Path]:
+    names = sorted(path.parent.name for path in models.glob("*/kustomization.yaml"))
+    path, text = models / "kustomization.yaml", LIST + "".join(f"- {scalar(name)}\n" for name in names)
+    if path.is_file() and path.read_text() == text:
+        return []
+    write_bytes(path, text.encode())
+    return [path]
 
 
 def main(words: list[str]) -> int:
     """Add the model that the command names."""
     try:
-        changed = add(Path("gitops"), words[0], words[1])
+        changed = add(Path("gitops"), words[0])
     except SlipwayError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    print("\n".join(changed) if changed else f"nothing to do: {words[0]} has its manifests")
+    print("\n".join(map(str, changed)) if changed else f"nothing to do: {words[0]} has its manifests")
     return 0
 
 

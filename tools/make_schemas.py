@@ -21,7 +21,7 @@ KINDS = [
     ("apis/networking.k8s.io/v1", ["Ingress", "NetworkPolicy"]),
     ("apis/policy/v1", ["PodDisruptionBudget"]),
     ("apis/rbac.authorization.k8s.io/v1", ["Role", "RoleBinding"]),
-    ("apis/argoproj.io/v1alpha1", ["Rollout", "AnalysisTemplate", "Application", "AppProject"]),
+    ("apis/argoproj.io/v1alpha1", ["Rollout", "AnalysisTemplate", "Application", "ApplicationSet", "AppProject"]),
 ]
 PROSE = ("description", "default", "example")
 PREFIX = "#/components/schemas/"

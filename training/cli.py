@@ -15,7 +15,7 @@ from slipway.embedded_store import settle_aloud
 from slipway.table import Column, Listing
 from slipway.tracking_uri import tracking_uri
 
-BEST = (Column("candidate"), Column("log loss"), Column("ROC AUC"), Column("hyperparameters", wraps=True))
+TITLES = {"log_loss": "log loss", "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE"}
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -83,15 +83,19 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
     best = results[0]
     change = patch.hyperparameters(params.PARAMS_FILE, chosen.train.estimator, best.candidate)
     if as_json:
-        print(json.dumps({"best": vars(best), "results": [vars(r) for r in results], "patch": change}, indent=2))
+        print(
+            json.dumps({"best": best.as_json(), "results": [r.as_json() for r in results], "patch": change}, indent=2)
+        )
         return
     rows = []
     for result in results[:5]:
         settings = ", ".join(f"{key}={value}" for key, value in result.candidate.items())
         name = "now" if result.number == 0 else str(result.number)
-        rows.append([name, f"{result.log_loss:.5f}", f"{result.roc_auc:.4f}", settings])
+        first, *others = result.scores.values()
+        rows.append([name, f"{first:.5f}", *(f"{value:.4f}" for value in others), settings])
+    scores = [Column(TITLES[name]) for name in best.scores]
     console.print("best five")
-    console.print(Listing(BEST, rows), soft_wrap=True)
+    console.print(Listing((Column("candidate"), *scores, Column("hyperparameters", wraps=True)), rows), soft_wrap=True)
     print(change, end="")
     if not change:
         console.print("params.yaml has the best of them already")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from slipway import params_file
+from slipway import params_file, tasks
 from slipway.errors import BadInput
 from training import declared
 from training.sections import Section
@@ -77,14 +77,47 @@ class Table(Section):
     shares_no_rows_with: str | None = None
 
 
-class Contract(Section):
-    """Every table by name."""
+class Target(Section):
+    """What is predicted. Without any of it the target is 0 or 1, and answers have no label (schema version 1)."""
+
+    task: str | None = None
+    positive: str | int | bool | None = None
+    classes: list[str | int | bool] | None = None
+    unit: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.task or tasks.DEFAULT
+
+    @field_validator("task")
+    @classmethod
+    def _is_a_task(cls, name: str | None) -> str | None:
+        if name is not None and name not in tasks.names():
+            raise ValueError("one of " + ", ".join(tasks.names()))
+        return name
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> Self:
+        allowed = tasks.keys(self.name)
+        for key in ("positive", "classes", "unit"):
+            if getattr(self, key) is not None and key not in allowed:
+                named = f"`task: {self.name}`" if self.task else f"no `task`, which is {self.name}"
+                fitting = " or ".join(one for one in tasks.names() if key in tasks.keys(one))
+                raise ValueError(f"`{key}` with a task that has one ({fitting}); found {named}")
+        return self
+
+
+class Contract(Target):
+    """The target, and every table by name."""
 
     tables: dict[str, Table] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:
         for name, table in self.tables.items():
+            if table.label_share is not None and "positive" not in tasks.keys(self.name):
+                raise ValueError(f"tables.{name}.label_share is of a positive class, which `task: {self.name}` has not")
             other = table.shares_no_rows_with
             if other is not None and other not in self.tables:
                 raise ValueError(f"tables.{name}.shares_no_rows_with names `{other}`, which is no table here")
@@ -104,17 +137,31 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         BadInput: the file is missing, is not YAML, has a wrong key or value, or lacks a column that a rule is about.
     """
-    content = params_file.read(path)
-    try:
-        checked = Contract.model_validate(content)
-    except ValidationError as error:
-        raise params_file.explained(path, error, Contract, "rule of the contract") from error
+    checked = _read(path)
     tables: dict[str, Any] = checked.model_dump(by_alias=True, exclude_unset=True)["tables"]
     for name, table in tables.items():
         _refuse_unlisted(path, name, table, declared.names() if table.get("features") else set())
         if table.get("features"):
             declared.refuse_nulls(path, name, table["columns"])
-    return {"tables": tables}
+    positive = {} if checked.positive is None else {"positive": checked.positive}
+    return {"tables": tables} | positive
+
+
+def target(path: Path) -> Target:
+    """Read what the contract says of the target.
+
+    Raises:
+        BadInput: as `load`.
+    """
+    checked = _read(path)
+    return Target.model_validate({key: getattr(checked, key) for key in Target.model_fields})
+
+
+def _read(path: Path) -> Contract:
+    try:
+        return Contract.model_validate(params_file.read(path))
+    except ValidationError as error:
+        raise params_file.explained(path, error, Contract, "rule of the contract") from error
 
 
 def _refuse_unlisted(path: Path, name: str, table: dict[str, Any], features: set[str]) -> None:

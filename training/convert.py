@@ -19,9 +19,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
 from slipway.errors import BadInput
+from slipway.task import Task
 from training import gaussian
 from training.exact import form
-from training.graph import OUTPUT
+from training.graph import BINARY
 from training.pipeline import CATEGORICAL, NUMERIC
 
 # Pinned: a newer converter must not change the graph unless we say so.
@@ -31,11 +32,11 @@ GRAPH_NAME = "slipway"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def to_onnx(model: Pipeline) -> bytes:
+def to_onnx(model: Pipeline, task: Task = BINARY) -> bytes:
     """Express the Pipeline as one ONNX graph.
 
     Inputs `numeric` float32 (n, k) and `categorical` string (n, m), each where there are such features;
-    output `probabilities` float32 (n, 2).
+    output float32 (n, width), by the task's name for it.
 
     Raises:
         BadInput: ONNX has no form for this estimator.
@@ -44,8 +45,8 @@ def to_onnx(model: Pipeline) -> bytes:
     inputs = [(name, kind([None, len(columns)])) for name, kind, columns in kinds if columns]
     estimator = model.named_steps["estimator"]
     try:
-        graph = _converted(model, inputs)
-        _settle(graph)
+        graph = _converted(model, inputs, task)
+        _settle(graph, task)
     except Exception as error:  # skl2onnx raises RuntimeError, NameError and its own, by converter
         raise BadInput(
             f"train.estimator {type(estimator).__name__} has no ONNX form",
@@ -57,17 +58,28 @@ def to_onnx(model: Pipeline) -> bytes:
     return content
 
 
-def _converted(model: Pipeline, inputs: list[tuple[str, Any]]) -> onnx.ModelProto:
+def _converted(model: Pipeline, inputs: list[tuple[str, Any]], task: Task) -> onnx.ModelProto:
     estimator = model.named_steps["estimator"]
     if isinstance(estimator, GaussianNB):
         graph: onnx.ModelProto = convert_sklearn(model[:-1], name=GRAPH_NAME, initial_types=inputs, target_opset=OPSET)
-        gaussian.append(graph, estimator, OUTPUT)
+        gaussian.append(graph, estimator, task.output)
         return graph
     exact = form(model)
-    options = {id(exact.named_steps["estimator"]): {"zipmap": False}}
+    classifies = hasattr(estimator, "classes_")
+    options = {id(exact.named_steps["estimator"]): {"zipmap": False}} if classifies else None
     graph = convert_sklearn(exact, name=GRAPH_NAME, initial_types=inputs, target_opset=OPSET, options=options)
-    chosen: onnx.ModelProto = select_model_inputs_outputs(graph, outputs=[OUTPUT])
+    if not classifies:
+        _rename(graph, graph.graph.output[0].name, task.output)
+    chosen: onnx.ModelProto = select_model_inputs_outputs(graph, outputs=[task.output])
     return chosen
+
+
+def _rename(graph: onnx.ModelProto, old: str, new: str) -> None:
+    """Give the graph's output another name; skl2onnx calls a regressor's `variable`."""
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
+    graph.graph.output[0].name = new
 
 
 def to_skops(model: Pipeline) -> bytes:
@@ -85,7 +97,7 @@ def to_skops(model: Pipeline) -> bytes:
     return target.getvalue()
 
 
-def _settle(graph: onnx.ModelProto) -> None:
+def _settle(graph: onnx.ModelProto, task: Task) -> None:
     """Undo what differs from run to run or is lost on the way: the order of opsets, the output's shape.
 
     What only the dropped label output needed goes too: ONNX Runtime warns of it at every start.
@@ -97,7 +109,7 @@ def _settle(graph: onnx.ModelProto) -> None:
     kept = [tensor for tensor in graph.graph.initializer if tensor.name in used]
     del graph.graph.initializer[:]
     graph.graph.initializer.extend(kept)
-    output = onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [None, 2])
+    output = onnx.helper.make_tensor_value_info(task.output, onnx.TensorProto.FLOAT, [None, task.width])
     graph.graph.output[0].CopyFrom(output)
 
 

@@ -1,4 +1,4 @@
-"""The points behind the pictures: ROC, precision-recall, calibration, permutation importance.
+"""The points behind the pictures: curves, confusion, calibration, scatter, permutation importance.
 
 Written for `dvc plots` and drawn in the report; thinned, so that a picture of
 fifty thousand rows is a few hundred points.
@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from slipway.scores import calibration_bins
 from training.layout import LABEL
 from training.pipeline import CATEGORICAL, NUMERIC
 
 POINTS = 200
+SCATTERED = 1000
 IMPORTANCE_ROWS = 10_000
 IMPORTANCE_REPEATS = 5
 Points = list[dict[str, Any]]
@@ -53,21 +54,42 @@ def calibration(label: np.ndarray, named: dict[str, np.ndarray]) -> Points:
     return points
 
 
-def importance(rows: pd.DataFrame, predict: Callable[[pd.DataFrame], np.ndarray], seed: int) -> Points:
-    """Measure how much ROC AUC is lost when one column is shuffled, the worst loss first.
+def confusion(label: np.ndarray, chosen: np.ndarray, names: list[str]) -> Points:
+    """Count the rows of each class by the class that they are taken for; pairs without a row are left out."""
+    pairs, rows = np.unique(np.column_stack([label, chosen]), axis=0, return_counts=True)
+    return [
+        {"actual": names[actual], "predicted": names[predicted], "rows": int(count)}
+        for (actual, predicted), count in zip(pairs.tolist(), rows.tolist(), strict=True)
+    ]
+
+
+def scatter(columns: dict[str, np.ndarray], seed: int) -> Points:
+    """Give some rows drawn at random, a point each."""
+    count = len(next(iter(columns.values())))
+    kept = np.sort(np.random.default_rng(seed).permutation(count)[:SCATTERED])
+    return [{name: float(values[row]) for name, values in columns.items()} for row in kept]
+
+
+def importance(
+    rows: pd.DataFrame,
+    predict: Callable[[pd.DataFrame], np.ndarray],
+    quality: Callable[[np.ndarray, np.ndarray], float],
+    seed: int,
+) -> Points:
+    """Measure how much `quality` is lost when one column is shuffled, the worst loss first.
 
     Source: Breiman, Random Forests (2001), section 10.
     """
     random = np.random.default_rng(seed)
     sample = rows.iloc[np.sort(random.permutation(len(rows))[:IMPORTANCE_ROWS])].reset_index(drop=True)
     label = sample[LABEL].to_numpy()
-    whole = roc_auc_score(label, predict(sample))
+    whole = quality(label, predict(sample))
     points: Points = []
     for name in NUMERIC + CATEGORICAL:
         losses = []
         for _ in range(IMPORTANCE_REPEATS):
             shuffled = sample.assign(**{name: sample[name].to_numpy()[random.permutation(len(sample))]})
-            losses.append(whole - roc_auc_score(label, predict(shuffled)))
+            losses.append(whole - quality(label, predict(shuffled)))
         points.append({"feature": name, "loss": float(np.mean(losses)), "spread": float(np.std(losses))})
     return sorted(points, key=lambda point: -point["loss"])
 

@@ -10,11 +10,12 @@ import difflib
 import importlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import InvalidParameterError
@@ -22,9 +23,25 @@ from sklearn.utils._param_validation import InvalidParameterError
 from slipway.errors import BadInput
 from training.params import Train
 
-CLASSIFIER_MODULES = ["ensemble", "linear_model", "tree", "naive_bayes", "neighbors", "neural_network", "svm"]
-CLASSIFIER_MODULES += ["discriminant_analysis", "gaussian_process", "semi_supervised", "calibration", "dummy"]
-# Prefixes of the classifiers of libraries that follow scikit-learn's interface without being part of it.
+MODULES = ["ensemble", "linear_model", "tree", "naive_bayes", "neighbors", "neural_network", "svm"]
+MODULES += ["discriminant_analysis", "gaussian_process", "semi_supervised", "calibration", "dummy"]
+MODULES += ["kernel_ridge", "cross_decomposition", "isotonic", "compose"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of estimators: what scikit-learn calls it, how it answers, and one of it to recommend."""
+
+    noun: str
+    mixin: type
+    method: str
+    answers: str
+    usual: str
+
+
+CLASSIFIERS = Family("classifier", ClassifierMixin, "predict_proba", "probabilities", "HistGradientBoostingClassifier")
+REGRESSORS = Family("regressor", RegressorMixin, "predict", "numbers", "HistGradientBoostingRegressor")
+# Prefixes of the estimators of libraries that follow scikit-learn's interface without being part of it.
 FOREIGN = {"LGBM": "LightGBM", "LightGBM": "LightGBM", "XGB": "XGBoost", "CatBoost": "CatBoost"}
 # Parameters that ONNX cannot express, and why; by the values that leave them unused.
 WITHOUT_FORM = {
@@ -32,13 +49,13 @@ WITHOUT_FORM = {
 }
 
 
-def make(train: Train, overrides: dict[str, Any] | None = None) -> BaseEstimator:
+def make(train: Train, overrides: dict[str, Any] | None = None, family: Family = CLASSIFIERS) -> BaseEstimator:
     """Make the unfitted estimator that `train` describes, with the seed where it draws.
 
     Raises:
-        BadInput: no such estimator, no probabilities, or a hyperparameter it does not have.
+        BadInput: no such estimator of this family, no probabilities, or a hyperparameter it does not have.
     """
-    estimator_class = _find(train.estimator)
+    estimator_class = _find(train.estimator, family)
     chosen = train.hyperparameters.get(train.estimator, {}) | (overrides or {})
     try:
         known = estimator_class().get_params()
@@ -54,10 +71,10 @@ def make(train: Train, overrides: dict[str, Any] | None = None) -> BaseEstimator
     estimator: BaseEstimator = estimator_class(**chosen)
     if "random_state" in known:
         estimator.set_params(random_state=train.seed)
-    if not hasattr(estimator, "predict_proba"):
+    if not hasattr(estimator, family.method):
         raise BadInput(
-            f"train.estimator {train.estimator} gives no probabilities",
-            expected="a classifier with predict_proba",
+            f"train.estimator {train.estimator} gives no {family.answers}",
+            expected=f"a {family.noun} with {family.method}",
             hint="choose another estimator in params.yaml, or set probability: true if it has that",
         )
     return estimator
@@ -108,27 +125,27 @@ def _invalid(name: str, message: str) -> BadInput:
     return BadInput(f"train.hyperparameters.{name}.{parameter} is not valid", expected=expected, found=found, hint=hint)
 
 
-def _find(name: str) -> Any:
+def _find(name: str, family: Family) -> Any:
     # Not sklearn.utils.all_estimators: it imports all of scikit-learn, and fails when two threads ask at once.
-    for module in CLASSIFIER_MODULES:
+    for module in MODULES:
         found = getattr(importlib.import_module(f"sklearn.{module}"), name, None)
-        if isinstance(found, type) and issubclass(found, ClassifierMixin):
+        if isinstance(found, type) and issubclass(found, family.mixin):
             return found
     if library := next((FOREIGN[prefix] for prefix in FOREIGN if name.lower().startswith(prefix.lower())), None):
         raise BadInput(
             f"train.estimator {name} is of {library}, not of scikit-learn",
-            expected="a scikit-learn classifier: the graph, the parity check and model.skops are made from those",
+            expected=f"a scikit-learn {family.noun}: the graph, the parity check and model.skops are made from those",
             found=name,
-            hint="set train.estimator: HistGradientBoostingClassifier in params.yaml, which is built the same way",
+            hint=f"set train.estimator: {family.usual} in params.yaml, which is built the same way",
         )
     known = {
         each
-        for module in CLASSIFIER_MODULES
+        for module in MODULES
         for each, kind in vars(importlib.import_module(f"sklearn.{module}")).items()
-        if isinstance(kind, type) and issubclass(kind, ClassifierMixin) and kind is not ClassifierMixin
+        if isinstance(kind, type) and issubclass(kind, family.mixin) and kind is not family.mixin
     }
     raise BadInput(
-        f"train.estimator {name} is not a scikit-learn classifier",
+        f"train.estimator {name} is not a scikit-learn {family.noun}",
         expected=_nearest(name, known),
         found=name,
         hint="correct train.estimator in params.yaml",
@@ -139,7 +156,7 @@ def _refuse_unknown(estimator: str, chosen: dict[str, Any], known: dict[str, Any
     for name in chosen:
         if name not in known:
             raise BadInput(
-                f"train.hyperparameters.{estimator}.{name} is no hyperparameter of {estimator}",
+                f"train.hyperparameters.{estimator}.{name} is not a hyperparameter of {estimator}",
                 expected=_nearest(name, known),
                 found=name,
                 hint="correct it in params.yaml",

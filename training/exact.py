@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+
+Boosting = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 
 
 def form(model: Pipeline) -> Pipeline:
     """Return a Pipeline with the same answers on float32 inputs, in a form that converts without loss."""
     preprocess, estimator = model.named_steps["preprocess"], model.named_steps["estimator"]
-    if isinstance(estimator, HistGradientBoostingClassifier):
+    if isinstance(estimator, Boosting):
         return Pipeline([("preprocess", preprocess), ("estimator", _with_float32_thresholds(estimator))])
-    if isinstance(estimator, LinearDiscriminantAnalysis):
+    if isinstance(estimator, LinearDiscriminantAnalysis) and len(estimator.classes_) == 2:
         return Pipeline([("preprocess", preprocess), ("estimator", _as_logistic(estimator))])
     return model
 
@@ -35,7 +37,7 @@ def float32_below(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(below, np.float64)
 
 
-def _with_float32_thresholds(estimator: HistGradientBoostingClassifier) -> HistGradientBoostingClassifier:
+def _with_float32_thresholds(estimator: Boosting) -> Boosting:
     settled: Any = copy.deepcopy(estimator)
     for iteration in settled._predictors:
         for tree in iteration:

@@ -57,6 +57,14 @@ def per_month(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Exp
     ]
 
 
+def share(table: Table, frame: pd.DataFrame, positive: Any) -> tuple[pd.DataFrame, list[Expectation]]:
+    """Mark the rows whose label is the positive class, and expect their share."""
+    marked = pd.DataFrame({"positive": (frame["label"] == positive).astype(np.int8)})
+    limits = table["label_share"]
+    expected = gxe.ExpectColumnMeanToBeBetween(column="positive", min_value=limits["min"], max_value=limits["max"])
+    return marked, [expected]
+
+
 def shared_rows(frame: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
     """List the keys that stand in both frames, and expect none."""
     both = frame.loc[frame["row_id"].isin(other["row_id"]), ["row_id"]].reset_index(drop=True)

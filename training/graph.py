@@ -11,9 +11,11 @@ import onnxruntime
 import pandas as pd
 
 from slipway.errors import BadInput
+from slipway.task import Task
+from slipway.tasks.binary import Binary
 from training.pipeline import CATEGORICAL, NUMERIC, frame
 
-OUTPUT = "probabilities"
+BINARY = Binary()  # of callers that say nothing else
 ROWS_AT_ONCE = 20_000  # a column a category, dense inside the graph, must not grow with the table
 
 
@@ -32,25 +34,26 @@ def session(content: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
         raise _refusal("cannot be opened by ONNX Runtime", error) from error
 
 
-def predict(graph: onnxruntime.InferenceSession, rows: pd.DataFrame) -> np.ndarray:
-    """Return the graph's probability of the positive class, `(n_rows,) float32`.
+def predict(graph: onnxruntime.InferenceSession, rows: pd.DataFrame, task: Task = BINARY) -> np.ndarray:
+    """Return the graph's scores, `(n_rows, …) float32` as the task has them.
 
     Raises:
         BadInput: ONNX Runtime cannot run it on these rows.
     """
     given = frame(rows)
-    parts = [_part(graph, given.iloc[start : start + ROWS_AT_ONCE]) for start in range(0, len(given), ROWS_AT_ONCE)]
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+    starts = range(0, len(given), ROWS_AT_ONCE)
+    parts = [_part(graph, given.iloc[start : start + ROWS_AT_ONCE], task) for start in starts]
+    return np.concatenate(parts) if parts else np.empty((0, *task.shape), np.float32)
 
 
-def _part(graph: onnxruntime.InferenceSession, given: pd.DataFrame) -> np.ndarray:
+def _part(graph: onnxruntime.InferenceSession, given: pd.DataFrame, task: Task) -> np.ndarray:
     inputs = {}
     if NUMERIC:
         inputs["numeric"] = np.ascontiguousarray(given[NUMERIC].to_numpy(np.float32))
     if CATEGORICAL:
         inputs["categorical"] = given[CATEGORICAL].to_numpy(object)
     try:
-        return np.asarray(graph.run([OUTPUT], inputs)[0][:, 1])
+        return np.asarray(task.scores(graph.run([task.output], inputs)[0]))
     except Exception as error:  # as above
         raise _refusal("cannot be run by ONNX Runtime", error) from error
 

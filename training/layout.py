@@ -6,4 +6,5 @@ RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
 MODEL = Path("model")
 REPORTS = Path("reports")
+CONTRACT = Path("data/contract.yaml")
 LABEL = "label"

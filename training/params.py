@@ -8,7 +8,7 @@ belongs to the registry and is not read here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -26,6 +26,35 @@ class Model(Section):
     name: str = Field(pattern=f"^{NAME}$")
 
 
+class Interval(Section):
+    """How the interval of a number is calibrated: on `share` of the blocks, which the fit does not see."""
+
+    coverage: float = Field(default=0.9, ge=0.5, lt=1)
+    share: float = Field(default=0.2, gt=0, lt=1)
+    by: Literal["block", "time"] = "block"  # blocks at random, or the last ones in order
+
+
+class Costs(Section):
+    """What a wrong decision costs, in any one unit."""
+
+    false_positive: float = Field(gt=0)
+    false_negative: float = Field(gt=0)
+
+
+class Decision(Section):
+    """How a probability becomes a label: by a threshold, or by the costs of errors, from which it is found."""
+
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    costs: Costs | None = None
+    share: float = Field(default=0.2, gt=0, lt=1)  # of the blocks, on which costs are counted
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.threshold is None) == (self.costs is None):
+            raise ValueError("either threshold or costs")
+        return self
+
+
 class Train(Section):
     """Which estimator, and how it is fitted."""
 
@@ -33,6 +62,8 @@ class Train(Section):
     seed: int = Field(ge=0)
     threads: int = Field(ge=1, le=256)
     hyperparameters: dict[str, dict[str, Any]]
+    decision: Decision | None = None
+    interval: Interval | None = None
 
 
 class Evaluate(Section):

@@ -5,47 +5,37 @@ And over rows that the test set may not have: each input missing, each category 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from slipway.errors import Refused
-from slipway.scores import Floats, resample, scores
+from slipway.scores import Floats
+from slipway.task import Task
 
-MAX_DIFFERENCE = 1e-5
-MAX_RANK_DIFFERENCE = 1e-6
-# Two probabilities nearer than this may change their order by the rounding of float32 alone.
-SAME_RANK = 4e-6
+WORDS = {"max_difference": "answers", "roc_auc_difference": "ROC AUC"}
 
 
-def compare(label: np.ndarray, onnx: Floats, sklearn: Floats) -> dict[str, Any]:
-    """Measure the largest difference in probability and the difference in ROC AUC, which ranks decide."""
-    alone = resample(np.zeros(len(label)), 0, seed=0)
-    areas = [scores(label, p, alone)["roc_auc"][0] for p in (onnx, sklearn)]
-    largest = float(np.max(np.abs(onnx - sklearn)))
-    rank = float(abs(areas[0] - areas[1]))
-    allowed = max(MAX_RANK_DIFFERENCE, near_pairs(label, sklearn))
-    return {
-        "passed": bool(largest <= MAX_DIFFERENCE and rank <= allowed),
-        "rows": len(label),
-        "max_difference": largest,
-        "max_difference_allowed": MAX_DIFFERENCE,
-        "roc_auc_difference": rank,
-        "roc_auc_difference_allowed": allowed,
-    }
+def compare(ours: Floats, theirs: Floats, task: Task, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure the largest difference between the graph's scores and scikit-learn's.
 
-
-def near_pairs(label: np.ndarray, probability: Floats) -> float:
-    """Return the share of (positive, negative) pairs that rounding may put in another order, 0 to 1.
-
-    One pair is a large share of a small table's: a limit on ROC AUC that is finer than one pair refuses rounding.
+    `others` are the task's own comparisons, each `NAME_difference` with its `NAME_difference_allowed`.
     """
-    positive = np.asarray(label) == 1
-    misses = np.sort(probability[~positive])
-    hits = probability[positive]
-    below = np.searchsorted(misses, hits - SAME_RANK, side="left")
-    up_to = np.searchsorted(misses, hits + SAME_RANK, side="right")
-    return float((up_to - below).sum() / (len(hits) * len(misses)))
+    measured = {
+        "rows": len(ours),
+        "max_difference": float(gaps(ours, theirs).max()),
+        "max_difference_allowed": task.tolerance,
+        **others,
+    }
+    passed = all(value <= measured[f"{key}_allowed"] for key, value in measured.items() if f"{key}_allowed" in measured)
+    return {"passed": bool(passed), **measured}
+
+
+def gaps(ours: Floats, theirs: Floats) -> Floats:
+    """Return each row's largest difference, infinite where a score is not a finite number."""
+    gap = np.where(np.isfinite(ours) & np.isfinite(theirs), np.abs(ours - theirs), np.inf)
+    return gap if gap.ndim == 1 else np.asarray(gap.max(axis=1))
 
 
 def refuse_broken(parity: dict[str, Any], cause: str | None = None, hint: str | None = None) -> None:
@@ -55,11 +45,13 @@ def refuse_broken(parity: dict[str, Any], cause: str | None = None, hint: str | 
         Refused: the graph that would be served is not the model that was trained.
     """
     if not parity["passed"]:
-        measured = f"{parity['max_difference']:.2e} and {parity['roc_auc_difference']:.2e} over {parity['rows']:,} rows"
-        allowed = parity["roc_auc_difference_allowed"]
+        # The task's own comparison, such as that of the ranks, has the same two keys.
+        others = [key for key in parity if key.endswith("_difference") and f"{key}_allowed" in parity]
+        measured = " and ".join(f"{parity[key]:.2e}" for key in others) + f" over {parity['rows']:,} rows"
+        allowed = [f"{WORDS.get(key, key)} within {parity[f'{key}_allowed']:.3g}" for key in others]
         raise Refused(
             "model.onnx does not answer as the scikit-learn model does",
-            expected=f"probabilities within {MAX_DIFFERENCE:g}, ROC AUC within {allowed:.3g}",
+            expected=", ".join(allowed),
             found=f"{measured}; {cause}" if cause else measured,
             hint=hint or "choose another train.estimator in params.yaml, or report the converter's fault",
         )

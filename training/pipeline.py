@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 
 from slipway.errors import BadInput
 from training import estimators, features
+from training.estimators import Family
 from training.params import Train
 
 NUMERIC = [feature.name for feature in features.NUMERIC]
@@ -33,13 +34,13 @@ SPARSE_MODULES = ("sklearn.linear_model",)
 LARGEST_DENSE_BYTES = 4 << 30
 
 
-def build(train: Train, overrides: dict[str, Any] | None = None) -> Pipeline:
+def build(train: Train, overrides: dict[str, Any] | None = None, family: Family = estimators.CLASSIFIERS) -> Pipeline:
     """Make the unfitted Pipeline that `train` describes.
 
     Raises:
         BadInput: no such estimator, no probabilities, or a hyperparameter it does not have.
     """
-    estimator = estimators.make(train, overrides)
+    estimator = estimators.make(train, overrides, family)
     return Pipeline([("preprocess", _preprocess(estimator)), ("estimator", estimator)])
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.parity import MAX_DIFFERENCE
+from training.parity import gaps
 from training.pipeline import CATEGORICAL, NUMERIC
 
 ROWS = 8
@@ -62,20 +62,23 @@ def asked(rows: pd.DataFrame, graph: Ask, trained: Ask) -> Difference:
     """Put the questions to both; return the largest difference and the question that made it."""
     made, words = questions(rows)
     ours, theirs = graph(made), trained(made)
-    gap = np.where(np.isfinite(ours) & np.isfinite(theirs), np.abs(ours - theirs), np.inf)
+    gap = gaps(ours, theirs)
     worst = int(np.argmax(gap))
+    if ours.ndim == 2:
+        place = int(np.argmax(np.abs(ours[worst] - theirs[worst])))
+        ours, theirs = ours[:, place], theirs[:, place]
     word = words[worst]
     cause = f"`{word.column}` {'is' if word.value == 'missing' else '='} {word.value}: "
     return Difference(float(gap[worst]), f"{cause}{theirs[worst]:.4f} by scikit-learn, {ours[worst]:.4f} by the graph")
 
 
-def cause(rows: pd.DataFrame, graph: Ask, trained: Ask, worst: int) -> Difference:
+def cause(rows: pd.DataFrame, graph: Ask, trained: Ask, worst: int, allowed: float) -> Difference:
     """Find the column of row `worst` without whose value both would agree, and the reason."""
     row = rows.iloc[[worst]]
-    largest = float(np.abs(graph(row) - trained(row))[0])
+    largest = float(gaps(graph(row), trained(row))[0])
     for name in NUMERIC + CATEGORICAL:
         usual = row.assign(**{name: _usual(rows[name])})
-        if float(np.abs(graph(usual) - trained(usual))[0]) <= MAX_DIFFERENCE:
+        if float(gaps(graph(usual), trained(usual))[0]) <= allowed:
             return Difference(largest, *_reason(name, rows[name], row[name].iloc[0]))
     return Difference(largest, "no single column explains it: the graph computes in float32")
 

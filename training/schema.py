@@ -7,31 +7,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slipway.task import Task
 from training import problem
 from training.features import CATEGORICAL, FEATURES, NUMERIC, Feature
+from training.graph import BINARY
 from training.params import Params
 
 GOLDEN_ROWS = 16
 # schema.json is read at every start, shown on a page and counted by category in the metrics.
 MOST_CATEGORIES = 1000
+PROBABILITY = {"name": "probability", "type": "number", "unit": "fraction", "minimum": 0, "maximum": 1}
 
 
-def contract(params: Params, train: pd.DataFrame) -> dict[str, Any]:
-    """Describe what the model takes and gives; categories are those seen in training."""
+def contract(params: Params, train: pd.DataFrame, task: Task = BINARY) -> dict[str, Any]:
+    """Describe what the model takes and gives; categories are those seen in training.
+
+    A task that has nothing to describe is version 1 of the format, which has no task.
+    """
     words = problem.words(params.prepare)
+    described = task.described()
     return {
-        "schema_version": 1,
+        "schema_version": 1 if described is None else 2,
         "model": params.model.name,
+        **({} if described is None else {"task": described}),
         "inputs": {"numeric": [f.name for f in NUMERIC], "categorical": [f.name for f in CATEGORICAL]},
         "features": [_feature(feature, train[feature.name]) for feature in FEATURES],
-        "output": {
-            "name": "probability",
-            "type": "number",
-            "unit": "fraction",
-            "minimum": 0,
-            "maximum": 1,
-        }
-        | words["output"],
+        "output": (PROBABILITY if described is None else {"name": task.reported}) | words["output"],
         "target": words["target"],
     }
 
@@ -46,13 +47,13 @@ def warnings(described: dict[str, Any]) -> list[str]:
     ]
 
 
-def golden(rows: pd.DataFrame, probabilities: np.ndarray) -> dict[str, Any]:
+def golden(rows: pd.DataFrame, scores: np.ndarray, task: Task = BINARY) -> dict[str, Any]:
     """Pair real rows, by feature name with null for missing, with what the ONNX model gives them."""
     kinds = {feature.name: feature.type for feature in FEATURES}
     records = rows[list(kinds)].to_dict(orient="records")
     return {
         "rows": [{name: _plain(value, kinds[str(name)]) for name, value in record.items()} for record in records],
-        "probabilities": [float(p) for p in probabilities],
+        task.golden: scores.tolist(),
     }
 
 

@@ -17,14 +17,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from slipway import metrics
 from slipway.errors import BadInput
-from slipway.scores import resample, scores
-from training import pipeline, threads
+from slipway.scores import resample
+from slipway.task import Task
+from training import pipeline, tasks, threads
+from training.contract import Target
 from training.layout import LABEL
 from training.params import Params, Range, Tune
 
 Candidate = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
+UNDECLARED = Target()
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,11 @@ class Result:
 
     number: int
     candidate: Candidate
-    log_loss: float
-    roc_auc: float
+    scores: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return number, candidate, and each score by its name."""
+        return {"number": self.number, "candidate": self.candidate, **self.scores}
 
 
 def candidates(params: Params) -> list[Candidate]:
@@ -78,42 +85,46 @@ def folds(blocks: pd.Series[str], tune: Tune) -> list[tuple[Mask, Mask]]:
     return [(where < k, where == k) for k in range(1, tune.folds + 1)]
 
 
-def search(params: Params, rows: pd.DataFrame, jobs: int = -1) -> Iterator[Result]:
+def search(params: Params, rows: pd.DataFrame, jobs: int = -1, target: Target = UNDECLARED) -> Iterator[Result]:
     """Score every candidate, yielding each as soon as all of its folds are done."""
+    task = tasks.of(target.name).declare(target, params.train, rows[LABEL])
+    rows = rows.assign(**{LABEL: task.targets(rows[LABEL].to_numpy())})
     drawn = candidates(params)
     cut = folds(rows["block"], params.tune)
-    tasks = (
-        joblib.delayed(_score)(params, number, candidate, rows, train, test)
+    folded = (
+        joblib.delayed(_score)(params, task, number, candidate, rows, train, test)
         for number, candidate in enumerate(drawn)
         for train, test in cut
     )
-    done: dict[int, list[tuple[float, float]]] = {}
-    for number, loss, area in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks):
+    done: dict[int, list[tuple[float, ...]]] = {}
+    for number, scored in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(folded):
         found = done.setdefault(number, [])
-        found.append((loss, area))
+        found.append(scored)
         if len(found) == len(cut):
             means = np.mean(sorted(found), axis=0)  # sorted: the sum must not depend on who finished first
-            yield Result(number, drawn[number], float(means[0]), float(means[1]))
+            named = zip(metrics.of(task).TUNED_ON, means.tolist(), strict=True)
+            yield Result(number, drawn[number], dict(named))
 
 
 def _score(
-    params: Params, number: int, candidate: Candidate, rows: pd.DataFrame, train: Mask, test: Mask
-) -> tuple[int, float, float]:
+    params: Params, task: Task, number: int, candidate: Candidate, rows: pd.DataFrame, train: Mask, test: Mask
+) -> tuple[int, tuple[float, ...]]:
+    kind, known = tasks.of(task.name), metrics.of(task)
     learn, check = rows[train], rows[test]
     with threads.limited(1):
-        model = pipeline.fit(pipeline.build(params.train, candidate), learn, learn[LABEL].to_numpy())
-        probability = pipeline.positive(model, check)
+        built = pipeline.build(params.train, candidate, kind.FAMILY)
+        answers = np.asarray(kind.learned(task, pipeline.fit(built, learn, learn[LABEL].to_numpy()), check))
     label = check[LABEL].to_numpy()
-    found = scores(label, probability, resample(np.zeros(len(label)), 0, seed=0))
-    return number, float(found["log_loss"][0]), float(found["roc_auc"][0])
+    found = known.scores(task, label, answers, resample(np.zeros(len(label)), 0, seed=0))
+    return number, tuple(float(found[name][0]) for name in known.TUNED_ON)
 
 
 def _draw(choice: Range | list[Any], random: np.random.Generator) -> Any:
     if isinstance(choice, list):
         return choice[int(random.integers(len(choice)))]
-    whole = isinstance(choice.low, int) and isinstance(choice.high, int)
+    integers = isinstance(choice.low, int) and isinstance(choice.high, int)
     if choice.log:
         value = math.exp(random.uniform(math.log(choice.low), math.log(choice.high)))
     else:
         value = random.uniform(choice.low, choice.high)
-    return round(value) if whole else float(f"{value:.4g}")
+    return round(value) if integers else float(f"{value:.4g}")

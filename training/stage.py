@@ -26,7 +26,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Sources:
-    """What dvc.yaml says that a stage reads, as it is now, and the files that it writes."""
+    """What a stage reads according to dvc.yaml, as it is now, and the files that it writes."""
 
     files: dict[str, tuple[Any, ...] | None]
     params: dict[str, Any]
@@ -40,7 +40,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def sources(name: str) -> Sources | None:
-    """Read what dvc.yaml says of the stage around this process, or of `name`; None where DVC runs no such stage.
+    """Read from dvc.yaml the stage around this process, or of `name`; None where DVC runs no such stage.
 
     Raises:
         BadInput: DVC cannot read dvc.yaml.
@@ -142,7 +142,7 @@ def _below(repo: Any, path: Path) -> Iterator[Path]:
 
 
 def _mark(path: Path) -> tuple[Any, ...] | None:
-    """Return what is another after any write, be it of the same bytes: what was read in between, nobody knows."""
+    """Return what is another after any write, be it of the same bytes: what was read in between is unknown."""
     try:
         now = path.stat()
         if now.st_size > HASHED_BYTES:

@@ -9,45 +9,61 @@ one is made.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from slipway.atomic import write_bytes, write_json
-from slipway.errors import BadInput
-from training import convert, declared, graph, pipeline, schema, threads
-from training.layout import LABEL, MODEL, PREPARED
+from slipway.task import Task
+from training import contract, convert, declared, graph, pipeline, schema, tasks, threads
+from training.contract import Target
+from training.layout import CONTRACT, LABEL, MODEL, PREPARED
 from training.params import Params, load
 from training.stage import run
 
+UNDECLARED = Target()
 
-def fit(params: Params, rows: pd.DataFrame) -> Pipeline:
-    """Fit the Pipeline of params.yaml on prepared rows.
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted Pipeline and its task; `held` and `held_target` are the rows that the fit has not seen, if any."""
+
+    model: Pipeline
+    task: Task
+    held: pd.DataFrame | None = None
+    held_target: np.ndarray | None = None
+
+
+def fit(params: Params, rows: pd.DataFrame, target: Target = UNDECLARED) -> Trained:
+    """Fit the Pipeline of params.yaml on prepared rows, for the target of the contract.
 
     Raises:
-        BadInput: the label has one class, or the estimator cannot be made or fitted.
+        BadInput: the target is not the task's, or the estimator cannot be made or fitted.
     """
-    model = pipeline.build(params.train)
-    classes = sorted(rows[LABEL].unique())
-    if classes != [0, 1]:
-        raise BadInput(
-            "the label of the training rows has one class",
-            expected="both 0 and 1",
-            found=f"only {classes} in {len(rows):,} rows",
-            hint="correct prepare in params.yaml",
-        )
+    kind = tasks.of(target.name)
+    pipeline.build(params.train, family=kind.FAMILY)  # a wrong name is an error before the rows are read
+    task = kind.declare(target, params.train, rows[LABEL])
+    numbers = task.targets(rows[LABEL].to_numpy())
     with threads.limited(params.train.threads):
-        return pipeline.fit(model, rows, rows[LABEL].to_numpy())
+        model, task, held = kind.fit(task, params, rows, numbers)
+    return Trained(model, task) if held is None else Trained(model, task, rows[held], numbers[held])
 
 
-def save(params: Params, model: Pipeline, rows: pd.DataFrame, target: Path = MODEL) -> None:
+def save(params: Params, trained: Trained, rows: pd.DataFrame, target: Path = MODEL) -> None:
     """Write model.onnx, model.skops, schema.json and golden.json."""
-    onnx = convert.to_onnx(model)
-    kept = convert.to_skops(model)
+    task = trained.task
+    onnx = convert.to_onnx(trained.model, task)
+    kept = convert.to_skops(trained.model)
+    session = graph.session(onnx)
+    if trained.held is not None and trained.held_target is not None:
+        answers = graph.predict(session, trained.held, task)
+        task = tasks.of(task.name).settle(task, trained.held_target, answers)
     chosen = rows.iloc[schema.golden_positions(len(rows))]
-    golden = schema.golden(chosen, graph.predict(graph.session(onnx), chosen))
-    described = schema.contract(params, rows)
+    golden = schema.golden(chosen, graph.predict(session, chosen, task), task)
+    described = schema.contract(params, rows, task)
     for warning in schema.warnings(described):
         print(f"train: warning: {warning}", flush=True)
     write_bytes(target / "model.onnx", onnx)
@@ -63,9 +79,9 @@ def main() -> None:
     rows = pd.read_parquet(PREPARED / "train.parquet")
     print(f"train: {params.train.estimator} on {len(rows):,} rows, {params.train.threads} threads", flush=True)
     started = time.monotonic()
-    model = fit(params, rows)
+    trained = fit(params, rows, contract.target(CONTRACT))
     print(f"train: fitted in {time.monotonic() - started:.1f} s", flush=True)
-    save(params, model, rows)
+    save(params, trained, rows)
     print(f"train: {(MODEL / 'model.onnx').stat().st_size / 1e6:.1f} MB -> {MODEL / 'model.onnx'}")
 
 

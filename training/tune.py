@@ -18,7 +18,8 @@ import pandas as pd
 from slipway import mlflow_errors, room
 from slipway.errors import BadInput, Unavailable
 from slipway.redaction import without_credentials
-from training.layout import PREPARED
+from training import contract
+from training.layout import CONTRACT, PREPARED
 from training.params import Params
 from training.search import Result, search
 
@@ -44,11 +45,11 @@ def tune(params: Params, where: Where, seen: Callable[[Result], None]) -> list[R
     rows = _rows()
     with _on(where.scheduler, rows), _Log(params, where) as log:
         results = []
-        for result in search(params, rows, where.jobs):
+        for result in search(params, rows, where.jobs, contract.target(CONTRACT)):
             log.keep(result)
             seen(result)
             results.append(result)
-    return sorted(results, key=lambda result: (result.log_loss, result.number))
+    return sorted(results, key=lambda result: (next(iter(result.scores.values())), result.number))
 
 
 class _Log:
@@ -85,7 +86,7 @@ class _Log:
             settings = {"estimator": self._params.train.estimator} | result.candidate
             self._client.log_batch(
                 run,
-                metrics=[metric("log_loss", result.log_loss, now, 0), metric("roc_auc", result.roc_auc, now, 0)],
+                metrics=[metric(name, value, now, 0) for name, value in result.scores.items()],
                 params=[self._mlflow.entities.Param(key, str(value)) for key, value in settings.items()],
             )
             self._client.set_terminated(run)

@@ -30,7 +30,7 @@ from tests.fixtures import git_server, images, make_model
 from tests.fixtures.images import CACHE, ROOT, Image
 from tests.fixtures.kubectl import kubectl, wait
 from tests.fixtures.registered import register
-from tests.fixtures.site import ENVIRONMENTS, MODEL, SETTINGS, Site, git, release_file
+from tests.fixtures.site import ENVIRONMENTS, MODEL, Site, git, release_file
 
 ANN, BOB = "Ann <ann@example.com>", "Bob <bob@example.com>"
 # Argo CD's own: every 120 s and up to 60 s more (argocd-cm: timeout.reconciliation, timeout.reconciliation.jitter).
@@ -159,13 +159,11 @@ def settle(ways: Ways) -> None:
 def prepare(ways: Ways, first: Image) -> None:
     """Bring both sites to their first release; nobody measures it."""
     for site in (ways.ours, ways.bare):
-        path = site.work / "gitops/apps" / MODEL / "base/rollout.yaml"
+        path = site.work / "gitops/base/rollout.yaml"
         path.write_text(path.read_text().replace("scaleDownDelaySeconds: 600", "scaleDownDelaySeconds: 3"))
         site.commit("Let old pods go at once")
     ways.ours.install()
-    kubectl("apply", "-f", str(ways.bare.work / "gitops/argocd/namespaces.yaml"))
-    for environment in ENVIRONMENTS:
-        ways.bare._prepare(ways.bare.namespace(environment), SETTINGS)
+    ways.bare.prepare()
     hooks(ways.ours, [ways.ours.namespace(environment) for environment in ENVIRONMENTS])
     hooks(ways.bare, [])
     ways.register(first)

@@ -38,13 +38,13 @@ async def main() -> None:
         local = cache.Cache(served.digest, 1000, 300, "s" * 16, Breaker("redis"))
         shared = cache.Cache(served.digest, 0, 300, "s" * 16, Breaker("redis"))
         shared.share(store)
-        scores = served.probabilities(batch.numeric, batch.categorical)[:, 1]
+        scores = served.scores(batch.numeric, batch.categorical)
         for one in (local, shared):
             one.put(one.key(batch) or b"", scores)
         await asyncio.sleep(0.2)
 
         async def computed() -> None:
-            served.probabilities(batch.numeric, batch.categorical)
+            served.scores(batch.numeric, batch.categorical)
 
         async def found_here() -> None:
             assert await local.get(local.key(batch) or b"") is not None

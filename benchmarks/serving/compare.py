@@ -137,8 +137,8 @@ def _tensors(folder: Path, rows: list[dict[str, Any]]) -> tuple[bytes, dict[str,
 def _raw(folder: Path, rows: list[dict[str, Any]]) -> float:
     code = (
         "import sys,time,json,pathlib;from serving.inference import model;m=model.load(pathlib.Path(sys.argv[1]));"
-        "a=model.rows_to_arrays(json.load(sys.stdin),m.schema);[m.probabilities(*a) for _ in range(20)];"
-        "t=time.process_time();[m.probabilities(*a) for _ in range(300)];print(300*len(a[0])/(time.process_time()-t))"
+        "a=model.rows_to_arrays(json.load(sys.stdin),m.schema);[m.scores(*a) for _ in range(20)];"
+        "t=time.process_time();[m.scores(*a) for _ in range(300)];print(300*len(a[0])/(time.process_time()-t))"
     )
     command = ["taskset", "-c", SERVER_CORE, sys.executable, "-c", code, str(folder)]
     done = subprocess.run(command, input=json.dumps(rows), capture_output=True, text=True, check=True, cwd=ROOT)

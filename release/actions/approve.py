@@ -72,7 +72,9 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
     why = wishes.rejected(context.open_tracking(), name).get(version)
     if why is not None:
         raise Refused(
-            f"{name} version {version} was rejected", found=why, hint=f"slipway reject {name}@{version} closes it"
+            f"{name} version {version} was rejected",
+            found=why,
+            hint=f"slipway reject {name}@{version} --reason …, which closes it",
         )
     release: Release | None = None
 
@@ -128,7 +130,7 @@ def _checked(context: Context, name: str, sha: str, version: int) -> Release:
     if older and "Slipway-Rollback" not in commit_of(clone, sha).trailers:
         raise Refused(
             f"{name} version {version} is older than production's {before.version if before else ''}",
-            expected="a request that says it is a rollback",
+            expected="a request that is marked as a rollback",
             hint=f"slipway promote {name}@{version} --rollback --reason …",
         )
     return release
@@ -151,7 +153,7 @@ def _not_own(context: Context, sha: str) -> None:
             "the approver's key is not allowed",
             expected="a key in SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key",
             found=f"key {mine.fingerprint or 'none'}: {mine.said}",
-            hint="let somebody allow it, or approve with another",
+            hint="ask for it to be allowed, or approve with another key",
         )
 
 
@@ -169,10 +171,10 @@ def _by_another(clone: Clone, signed: Signature, mine: Signature) -> None:
 
 def _own(author: str, approver: str) -> Refused:
     return Refused(
-        "nobody approves their own request",
+        "you cannot approve your own request",
         expected=f"an approver who is not {author}",
         found=approver,
-        hint="ask somebody else to run slipway approve",
+        hint="ask another person to run slipway approve",
     )
 
 

@@ -27,7 +27,7 @@ def baked(context: Context, release: Release) -> str | None:
             return f"it was healthy in staging for its time when production was asked for it, {entry.when[:16]}"
     for commit in clone.log(clone.path(name, STAGING)):
         if commit.trailers.get(f"Slipway-{TRAILER}") == release.digest and _by_who_may(clone, commit.sha):
-            return f"it was healthy in staging for its time until {commit.when[:16]}, says commit {commit.sha[:12]}"
+            return f"it was healthy in staging for its time until {commit.when[:16]} by commit {commit.sha[:12]}"
     return None
 
 

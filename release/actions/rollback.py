@@ -118,14 +118,18 @@ def _target(
     else:
         found = next((one for one in ran if one.version == to), None)
         if found and to in gone:
-            raise Refused(f"{name} version {to} was rejected", found=gone[to], hint="name another version")
+            raise Refused(
+                f"{name} version {to} was rejected",
+                found=gone[to],
+                hint=f"choose another version with --to: slipway history {name}",
+            )
     why = next((wrong[sha] for sha, one in past if sha in wrong and to in (None, one.version)), None)
     if found is None and why is not None:
         raise Refused(
             f"no release that production ran of {name} before may come back",
             expected="one that was approved, as slipway history --verify judges it",
             found="; ".join(why),
-            hint=f"slipway history {name} --verify, then promote a version whose request somebody else approves",
+            hint=f"slipway history {name} --verify, then promote a version whose request another person approves",
         )
     if found is None:
         known = ", ".join(sorted({str(one.version) for one in ran if one.version not in gone})) or "none"

@@ -28,9 +28,9 @@ def still_good(context: Context, release: Release) -> None:
     if context.clone.release(name, STAGING) != release:
         if baked(context, release) is None:  # staging has moved on: what it runs says nothing of this release
             raise Refused(
-                f"staging no longer runs {name} version {version}, and nobody saw it healthy there for its time",
+                f"staging no longer runs {name} version {version}, and it was not seen healthy there for its time",
                 expected="a version that staging runs, or one that was judged before staging moved on",
-                found="no such entry of the audit record, and no commit that says so",
+                found="no such entry of the audit record, and no commit that records it",
                 hint=f"slipway stage {name}@{version}, and slipway promote {name}@{version} once it is healthy",
             )
         return

@@ -71,7 +71,7 @@ def _judged(context: Context, tracking: Tracking, version: Version, allow_failed
     if "rejected" in version.tags:
         raise Refused(
             f"{name} version {number} was rejected",
-            expected="a version that nobody rejected",
+            expected="a version that was not rejected",
             found=version.tags["rejected"],
             hint="register a new version",
         )
@@ -81,7 +81,7 @@ def _judged(context: Context, tracking: Tracking, version: Version, allow_failed
             f"the gate did not pass {name} version {number}",
             expected="the verdict passed, since nothing else can go on to production",
             found=f"{opinion.reason} {version.tags.get('verdict_reasons', '')}".strip(),
-            hint=f"slipway stage {name}@{number} --allow-failed, to try it in staging all the same",
+            hint=f"slipway stage {name}@{number} --allow-failed, to try it in staging nevertheless",
         )
     return opinion
 
@@ -110,6 +110,6 @@ def overlaid(clone: Clone, name: str, environment: str) -> Release | None:
             f"{clone.where} has no manifests of {name} for {environment}",
             expected=overlay,
             found="models " + (", ".join(clone.models()) or "none"),
-            hint=f"copy another model's folder to {clone.remote.folder}/apps/{name}, commit and push",
+            hint=f"make model NAME={name}, commit and push",
         )
     return clone.release(name, environment)

@@ -160,7 +160,7 @@ class Audit:
             raise Unavailable(
                 f"the audit record at {self.where} did not answer",
                 found=without_credentials(said[0]),
-                hint="see that SLIPWAY_AUDIT_URL is right, then run the same command again: it completes what it began",
+                hint="check SLIPWAY_AUDIT_URL, then run the same command again: it completes what it began",
             ) from error
 
 
@@ -174,7 +174,7 @@ def open_audit(url: str) -> Audit:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
         raise BadInput(
-            "SLIPWAY_AUDIT_URL is no URL",
+            "SLIPWAY_AUDIT_URL is not a URL",
             expected="sqlite:///FILE or postgresql://HOST/NAME",
             hint="unset SLIPWAY_AUDIT_URL, for var/audit.db",
         ) from error
@@ -207,7 +207,7 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
     wrong, previous = [], GENESIS
     for place, entry in enumerate(entries, 1):
         if entry.sequence != place:
-            wrong.append(f"row {place} is missing: row {entry.sequence} stands in its place")
+            wrong.append(f"row {place} is missing: row {entry.sequence} is in its place")
             break
         if entry.previous != previous:
             wrong.append(f"row {place} does not follow from the row before")

@@ -41,7 +41,7 @@ def history(
 
     --verify names every commit that touched what production renders and is not
     signed by an allowed key (SLIPWAY_ALLOWED_SIGNERS, or a trusted OpenPGP key),
-    every release that is no merge of a new request by another key, and every
+    every release that is not a merge of a new request by another key, and every
     step back to what production never ran, and ends with exit code 4.
 
     Example:

@@ -37,7 +37,7 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     commit of the release path notes the head of the record before it, and has
     an entry of its own.
 
-    Exit codes: 0 whole · 4 the record was changed, or a commit is not on it.
+    Exit codes: 0 intact · 4 the record was changed, or a commit is not on it.
 
     Example:
 
@@ -80,7 +80,7 @@ def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:
             "the audit record was changed",
             expected="rows that follow from each other, and the heads that commits have noted",
             found="; ".join(wrong),
-            hint="see that SLIPWAY_AUDIT_URL is the record that all use, then compare with a backup of the database",
+            hint="check that SLIPWAY_AUDIT_URL is the record that all use, then compare with a backup of the database",
         )
     if missing:
         raise Refused(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from release.forges.forge import Request
     from slipway.reference import Reference
 
-REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
-WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
+REASON = click.option("--reason", default="", help="Why; it is kept in the commit and in the audit record.")
+WHY = click.option("--reason", required=True, help="Why; it is kept in the commit and in the audit record.")
 NOTED = ("verdict", "image_as_packaged", "data_in_remote")  # what they say of who signed is part of the answer
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
@@ -60,7 +60,7 @@ def stage(reference: Reference, allow_failed: bool, reason: str, root: Path, as_
 def promote(reference: Reference, rollback: bool, reason: str, root: Path, as_json: bool) -> None:
     """Ask for a version in production; NAME alone is NAME@champion.
 
-    Judges it first; a refusal ends with exit code 4 and stands on the version
+    Judges it first; a refusal ends with exit code 4 and is kept on the version
     as the tag promotion_refused. The request copies staging's release file to
     production, byte for byte, and changes nothing before it is approved.
 
@@ -96,7 +96,7 @@ def promote(reference: Reference, rollback: bool, reason: str, root: Path, as_js
 def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_json: bool) -> None:
     """Show what the open request of NAME changes in production, and merge it.
 
-    For a Git remote without a forge. Nobody approves their own request; on
+    For a Git remote without a forge. The author of a request cannot approve it; on
     GitHub a code owner reviews and merges.
 
     Example:

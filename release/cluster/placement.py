@@ -48,7 +48,7 @@ def _namespace(content: bytes, path: str) -> str:
     try:
         found = yaml.safe_load(content)
     except yaml.YAMLError as error:
-        raise BadInput(f"{path} is no YAML", found=str(error).splitlines()[0], hint=f"mend {path} and push") from error
+        raise BadInput(f"{path} is not YAML", found=str(error).splitlines()[0], hint=f"fix {path} and push") from error
     named = found.get("namespace") if isinstance(found, dict) else None
     if not isinstance(named, str):
         raise BadInput(f"{path} names no namespace", expected="namespace: NAME", hint=f"add it to {path} and push")

@@ -191,7 +191,7 @@ class GitHub:
             raise Unavailable(
                 f"GitHub did not {what}",
                 found=type(error).__name__,
-                hint="see GITHUB_API_URL, then run the same command again",
+                hint="check GITHUB_API_URL, then run the same command again",
             ) from error
 
 
@@ -203,10 +203,10 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
     """
     if not token or repository.count("/") != 1:
         raise BadInput(
-            "GitHub is chosen, but not which or by whom",
+            "SLIPWAY_FORGE=github needs GITHUB_REPOSITORY and GITHUB_TOKEN",
             expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN",
             found=f"GITHUB_REPOSITORY={repository or 'unset'}, GITHUB_TOKEN {'set' if token else 'unset'}",
-            hint="export both, or SLIPWAY_FORGE=git",
+            hint="export GITHUB_REPOSITORY=owner/name GITHUB_TOKEN=$(gh auth token), or SLIPWAY_FORGE=git",
         )
     from github import Auth, Github
     from urllib3.util import Retry
@@ -242,14 +242,14 @@ def _translated(repository: str, what: str, error: Any) -> SlipwayError:
             thing, found=f"{found}: the rate limit is used up", hint=f"run the same command again after {until}"
         )
     if status == 401:
-        return Unavailable(thing, found=found, hint="renew GITHUB_TOKEN")
+        return Unavailable(thing, found=found, hint="renew GITHUB_TOKEN, then run the same command again")
     if status in (403, 404):
         return Refused(
             thing,
             expected="a token that may write contents, pull requests and commit statuses there",
             found=found,
-            hint="see GITHUB_REPOSITORY and the rights of GITHUB_TOKEN",
+            hint="check GITHUB_REPOSITORY and the permissions of GITHUB_TOKEN",
         )
     if status == 422:
-        return Refused(thing, found=found, hint="see the branch and its protection")
+        return Refused(thing, found=found, hint="check the branch and its protection, then run the same command again")
     return Unavailable(thing, found=found, hint="run the same command again")

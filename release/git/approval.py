@@ -114,7 +114,7 @@ def _approval(step: Step, past: Past, keys: Mapping[str, str]) -> Iterator[str]:
     if same := alone(step.commit, merged.commits, keys):
         yield same
     elif approver is not None and approver != str(step.commit.author):
-        yield f"says that {approver} approved it, and {step.commit.author} made it"
+        yield f"names {approver} as its approver, but {step.commit.author} made it"
     if step.blob != merged.blob:
         yield "releases something else than the request that it merges"
     if merged.changed is None:
@@ -152,14 +152,14 @@ def _way_back(step: Step, past: Past) -> Iterator[str]:
 
 
 def _contradicts(commit: Commit) -> list[str]:
-    return [f"says {one} twice, with different values" for one in commit.contradicts]
+    return [f"has {one} twice, with different values" for one in commit.contradicts]
 
 
 def _lies(commit: Commit, release: Release) -> list[str]:
     facts = {"Model": release.model, "Version": str(release.version), "Digest": release.digest, "Run": release.run_id}
     said = {name: commit.trailers.get(f"Slipway-{name}") for name in facts}
     return [
-        f"says {name.lower()} {said[name]}; its release file says {fact}"
+        f"has {name.lower()} {said[name]}; its release file has {fact}"
         for name, fact in facts.items()
         if said[name] not in (None, fact)
     ]

@@ -95,7 +95,7 @@ def actor(text: str) -> Actor:
     found = re.fullmatch(r"\s*([^<>\n\r]*[^<>\s])\s*<([^<>\s@]+@[^<>\s@]+)>\s*", text)
     if not found:
         raise BadInput(
-            "nobody is named as the one who acts",
+            "no one is named as the author of this step",
             expected="Name <address>",
             found=text or "nothing",
             hint="export SLIPWAY_ACTOR='Ada Lovelace <ada@example.org>', or git config --global user.email",
@@ -116,7 +116,7 @@ def signing(key: str | None) -> tuple[str, ...]:
             "SLIPWAY_SIGNING_KEY names no file",
             expected="the path of an SSH key, or an OpenPGP fingerprint",
             found=key,
-            hint="ls -l on it; a ~ is not expanded inside quotes",
+            hint="correct the path; a ~ is not expanded inside quotes",
         )
     kind = "ssh" if Path(key).is_file() or key.startswith("key::") else "openpgp"
     return (f"gpg.format={kind}", f"user.signingKey={key}")

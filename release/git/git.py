@@ -72,7 +72,7 @@ class Git:
             raise Unavailable(
                 f"git {words[0]} gave no answer",
                 expected=f"one within {TIMEOUT_SECONDS} s",
-                hint="try the same command again",
+                hint="run the same command again",
             ) from error
         done = Done(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
         _refuse_missing(done)
@@ -89,7 +89,7 @@ class Git:
             raise Unavailable(
                 f"git {words[0]} failed",
                 found=done.err[-600:] or f"exit code {done.code}",
-                hint="see that SLIPWAY_GITOPS_REMOTE is right and can be reached, then run the same command again",
+                hint="check SLIPWAY_GITOPS_REMOTE and that it can be reached, then run the same command again",
             )
         return done
 

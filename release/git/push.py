@@ -61,12 +61,12 @@ def step(
                 f"{clone.where} does not take the commit",
                 expected="the right to push to the branch",
                 found=said[-600:],
-                hint="see the branch's protection and the credentials of this user",
+                hint="check the branch's protection and the credentials of this user",
             )
         wait(random.uniform(0, min(LONGEST_WAIT_SECONDS, 0.05 * 2**attempt)))  # noqa: S311
     raise Unavailable(
-        f"{clone.where} moved {ATTEMPTS} times while the commit was made",
-        expected="a moment in which nobody else pushes",
+        f"{clone.where} kept moving: {ATTEMPTS} pushes were too late",
+        expected="a branch that stays at its commit during one push",
         hint="run the same command again",
     )
 

@@ -14,6 +14,7 @@ import yaml
 
 from release.git.commits import STAGING
 
+NAMED = "MODEL"  # what gitops/base calls its objects, their image too, and the ConfigMap with the name for them
 ATTRIBUTES, MODULES = ".gitattributes", ".gitmodules"
 PROGRAM = {
     "args",
@@ -108,11 +109,23 @@ def _statements(found: Any, seen: set[int]) -> list[str]:
         own = [f"{key}: {each}" for key, value in found.items() if key in PROGRAM for each in _scalars(value, set())]
         patched = [path for path in _paths(found) if PATCHED.search(path)]
         own += [f"{path}: {each}" for path in patched for each in _scalars(found.get("value"), set())]
-        return own + [one for value in found.values() for one in _statements(value, seen)]
+        return own + _filled(found) + [one for value in found.values() for one in _statements(value, seen)]
     if isinstance(found, list):
         return [one for each in found for one in _statements(each, seen)]
     if isinstance(found, str) and ("\n" in found or ": " in found):  # a patch in the text of another file
         return _in_text(found, seen)
+    return []
+
+
+def _filled(found: dict[Any, Any]) -> list[str]:
+    """Return what kustomize fills images and commands with: a replacement's source, the name of an overlay."""
+    targets, literals = found.get("targets"), found.get("literals")
+    if isinstance(targets, list):
+        paths = [path for each in targets if isinstance(each, dict) for path in _paths(each)]
+        if any(PATCHED.search(path) for path in paths):
+            return [f"source: {each}" for each in _scalars(found.get("source"), set())]
+    if found.get("name") == NAMED and isinstance(literals, list):
+        return [f"{NAMED}: {each}" for each in literals if str(each).startswith("name=")]
     return []
 
 

@@ -35,7 +35,9 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
         )
     if root is not None and not clone.contains(root):
         raise Refused(
-            f"{root} is not in the history of {clone.where}", expected="a commit of this branch", hint="git log"
+            f"{root} is not in the history of {clone.where}",
+            expected="a commit of this branch",
+            hint="choose a commit of: git log --oneline",
         )
     span, paths = f"{root}..{clone.head}" if root else clone.head, watched(clone, model)
     commits = line(clone, span, paths)
@@ -115,7 +117,7 @@ def _manifests(clone: Clone, model: str, commit: Commit, found: list[Change], ke
         elif outside := sorted(
             set(leaves(folder, model, one.path, after)) - set(leaves(folder, model, one.path, before))
         ):
-            yield f"{one.path} refers to {', '.join(outside)}, which nobody looks at"
+            yield f"{one.path} refers to {', '.join(outside)}, which no review covers"
     statements = _programs(mine, texts)
     if statements and (why := _one_key(clone, commit, statements, keys)):
         yield why

@@ -40,7 +40,7 @@ def overlays(gitops: Path) -> list[Path]:
             f"no manifests in {gitops}",
             expected="apps/MODEL/ENVIRONMENT/kustomization.yaml",
             found="none",
-            hint="make model NAME=… LIKE=…, or name the folder that holds apps/",
+            hint="make model NAME=…, or name the folder that holds apps/",
         )
     return found
 
@@ -98,8 +98,10 @@ def _released(overlay: Path) -> Iterator[Path]:
         return
     model = overlay.parent
     with tempfile.TemporaryDirectory(prefix="slipway-policy-") as name:
-        shutil.copytree(model, Path(name) / model.name)
-        copy = Path(name) / model.name / overlay.name
+        for base in sources.bases(model.parents[1]):
+            shutil.copytree(base, Path(name) / base.name, symlinks=True)
+        copy = Path(name) / "apps" / model.name / overlay.name
+        shutil.copytree(model, copy.parent)
         release = replace(STAND_IN, model=model.name)
         (copy / "release/kustomization.yaml").write_text(render(release))
         yield copy

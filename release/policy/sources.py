@@ -1,4 +1,4 @@
-"""What kustomize would read: plain files of the model's own folder, by the few features that are needed.
+"""What kustomize would read: plain files of the model's own folder and of the shared base, by the few features needed.
 
 Looked at before anything is built, because building a remote base fetches it and a plugin runs.
 """
@@ -31,24 +31,36 @@ REFUSED = {
     "openapi": "changes what a field means",
     "secretGenerator": "puts a secret into Git",
 }
+BASE = re.compile(r"base(-[a-z0-9-]+)?")
 REMOTE = re.compile(r"://|^git@|^git::|\?ref=|^(www\.)?(github|gitlab|bitbucket)\.|//")
 
 
+def bases(gitops: Path) -> list[Path]:
+    """Return the folders that models share: `base`, and a next one beside it such as `base-next`."""
+    return sorted(path for path in gitops.glob("base*") if BASE.fullmatch(path.name) and path.is_dir())
+
+
 def check(overlay: Path, model: Path) -> list[Finding]:
-    """Look at every kustomization that `overlay` reaches; nothing outside `model` may be reached."""
-    return list(_walk(overlay.resolve(), model.resolve(), set()))
+    """Look at every kustomization that `overlay` reaches: in `model`, and in the bases that models share.
+
+    A base reaches nothing but itself.
+    """
+    model = model.resolve()
+    return list(_walk(overlay.resolve(), (model, *bases(model.parents[1])), set()))
 
 
-def _walk(folder: Path, model: Path, seen: set[Path]) -> Iterator[Finding]:
+def _walk(folder: Path, roots: tuple[Path, ...], seen: set[Path]) -> Iterator[Finding]:
+    """Look at a folder of `roots[0]` and at what it leads to in any of `roots`."""
     if folder in seen:
         return
     seen.add(folder)
-    yield from _links(folder, model)
+    own = roots[0]
+    yield from _links(folder, own)
     files = [folder / name for name in NAMES if (folder / name).is_file()]
     if len(files) != 1:
-        yield Finding(_where(folder, model), "kustomization", f"expected one kustomization.yaml, found {len(files)}")
+        yield Finding(_where(folder, own), "kustomization", f"expected one kustomization.yaml, found {len(files)}")
         return
-    where = _where(files[0], model)
+    where = _where(files[0], own)
     try:
         content = yaml.safe_load(files[0].read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -59,16 +71,22 @@ def _walk(folder: Path, model: Path, seen: set[Path]) -> Iterator[Finding]:
         return
     yield from _fields(where, content)
     for key, path in _paths(content):
-        if REMOTE.search(path):
-            yield Finding(where, "remote", f"{key} names {path}, which would be fetched; copy it into {model.name}/")
-            continue
+        yield from _reference(where, key, path, roots)
         target = (folder / path).resolve()
-        if not target.is_relative_to(model) or Path(path).is_absolute():
-            yield Finding(where, "outside", f"{key} names {path}, outside {model.name}/")
-        elif not target.exists():
-            yield Finding(where, "missing", f"{key} names {path}, which is not there")
-        elif target.is_dir():
-            yield from _walk(target, model, seen)
+        root = next((one for one in roots if target.is_relative_to(one)), None)
+        if root is not None and target.is_dir():
+            yield from _walk(target, roots if root == own else (root,), seen)
+
+
+def _reference(where: str, key: str, path: str, roots: tuple[Path, ...]) -> Iterator[Finding]:
+    own = roots[0]
+    target = ((own.parent / where).parent / path).resolve()
+    if REMOTE.search(path):
+        yield Finding(where, "remote", f"{key} names {path}, which would be fetched; copy it into {own.name}/")
+    elif Path(path).is_absolute() or not any(target.is_relative_to(one) for one in roots):
+        yield Finding(where, "outside", f"{key} names {path}, outside {own.name}/")
+    elif not target.exists():
+        yield Finding(where, "missing", f"{key} names {path}, which is not there")
 
 
 def _fields(where: str, content: Mapping[str, Any]) -> Iterator[Finding]:
@@ -95,11 +113,11 @@ def _paths(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"configMapGenerator.{kind}", str(path).rpartition("=")[2]
 
 
-def _links(folder: Path, model: Path) -> Iterator[Finding]:
+def _links(folder: Path, own: Path) -> Iterator[Finding]:
     for path in folder.iterdir() if folder.is_dir() else []:
         if path.is_symlink():
-            yield Finding(_where(path, model), "link", "is a link; write the file itself")
+            yield Finding(_where(path, own), "link", "is a link; write the file itself")
 
 
-def _where(path: Path, model: Path) -> str:
-    return str(path.relative_to(model.parent)) if path.is_relative_to(model.parent) else str(path)
+def _where(path: Path, own: Path) -> str:
+    return str(path.relative_to(own.parent)) if path.is_relative_to(own.parent) else str(path)

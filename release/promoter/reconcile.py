@@ -166,7 +166,7 @@ def _mismatches(context: Context, tracking: Tracking, model: str) -> list[Outcom
         version = versions.get(release.version)
         digest = version.tags.get("image_digest") if version else None
         if digest != release.digest:
-            said = f"MLflow says {digest or 'no such image'}" if version else "MLflow has no such version"
+            said = f"MLflow has {digest or 'no such image'}" if version else "MLflow has no such version"
             found.append(Outcome("mismatch", release.version, f"{each} releases {release.digest}; {said}"))
         there, why = context.in_registry(release.image, release.digest)
         if there is not True:

@@ -24,7 +24,7 @@ def record_late(context: Context, model: str) -> list[Outcome]:
             one, action = told[key], key.partition(":")[0]
             assert one.release is not None  # noqa: S101 - `told`
             who = str(one.commit.author) if one.own else one.approver or str(one.commit.author)
-            reason = f"{who} asked for it and merged it; nobody else approved" if one.own else one.commit.reason
+            reason = f"{who} asked for it and merged it; no one else approved" if one.own else one.commit.reason
             context.record_release(action, one.release, one.commit.sha, each, reason, who, happened)
             found.append(Outcome("recorded", one.release.version, f"{action} in {each} by {who}"))
     return found

@@ -77,5 +77,5 @@ def _withdrawn(
         return []
     if wishes.champion(tracking, model) is None:
         tracking.set_alias(model, CHAMPION, runs.version)
-    record(context, model, runs.version, "champion-restored", runs.digest, "nobody was champion; production runs it")
-    return [Outcome("put back", runs.version, "nobody was champion; production runs this version")]
+    record(context, model, runs.version, "champion-restored", runs.digest, "there was no champion; production runs it")
+    return [Outcome("put back", runs.version, "there was no champion; production runs this version")]

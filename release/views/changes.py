@@ -78,22 +78,39 @@ def _manifests(top: Path, old: str, new: str, folder: str) -> list[str]:
         for place, commit in ((before, old), (after, new)):
             _unpack(top, commit, folder, place)
         names = sorted({one.relative_to(place) for place in (before, after) for one in _overlays(place, folder)})
-        found = [_overlay(before, after, name) for name in names]
-    return [one for one in found if one] or [_section("Manifests", "")]
+        found = {name: _overlay(before, after, name) for name in names}
+    return _alike(found) or [_section("Manifests", "")]
+
+
+def _alike(found: dict[Path, tuple[str, str]]) -> list[str]:
+    """Return a section a difference: what a change of the base does to many models alike is shown once for all."""
+    groups: dict[str, list[Path]] = {}
+    for name, (text, _) in found.items():
+        if text:
+            groups.setdefault(_anonymous(text, name.parent.name), []).append(name)
+    return [
+        _section("; ".join(f"{one.parent.name} in {one.name}" for one in names), _fenced(*found[names[0]]))
+        for names in groups.values()
+    ]
+
+
+def _anonymous(text: str, model: str) -> str:
+    """Return a difference without the model's name, and without the hash of a ConfigMap, in which the name is too."""
+    named = rf"(?<![a-z0-9-]){re.escape(model)}"
+    return re.sub(rf"{named}(?![a-z0-9])", "MODEL", re.sub(rf"{named}-[a-z0-9]{{10}}(?![a-z0-9-])", "MODEL-HASH", text))
 
 
 def _overlays(place: Path, folder: str) -> list[Path]:
     return [one.parent for one in place.glob(f"{folder}/apps/*/*/kustomization.yaml") if one.parent.name != "base"]
 
 
-def _overlay(before: Path, after: Path, name: Path) -> str:
-    title = f"{name.parent.name} in {name.name}"
+def _overlay(before: Path, after: Path, name: Path) -> tuple[str, str]:
+    """Return what changes of an environment and the language of that; nothing where nothing changes."""
     try:
         old, new = (build(place / name) if (place / name).is_dir() else "" for place in (before, after))
     except BadInput as error:  # one overlay that cannot be built leaves the others their place
-        return _section(title, _fenced(str(error), ""))
-    text = unified(old, new, title)
-    return _section(title, _fenced(text, "diff")) if text else ""
+        return str(error), ""
+    return unified(old, new, f"{name.parent.name} in {name.name}"), "diff"
 
 
 def _fenced(text: str, language: str) -> str:
@@ -126,7 +143,7 @@ def _unpack(top: Path, commit: str, folder: str, place: Path) -> None:
             f"{folder}/ of {commit[:SHORT]} leads outside itself",
             expected="links that stay in the folder, or none",
             found=f"{outside[0].name} is a link to {outside[0].linkname}",
-            hint="replace the link by the file it stands for",
+            hint="replace the link by the file that it points to",
         )
 
 

@@ -127,10 +127,11 @@ def _runs(model: str, place: Place) -> Difference | None:
             else None
         )
     if rollout is None:
-        return Difference(
-            f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}",
-            f"argocd app get {model}-{where}",
-        )
+        text = f"{where} is to run version {release.version}, and there is no Rollout {place.namespace}/{model}"
+        if place.application is None:  # none was made: it was not let in, or nothing in Argo CD makes them
+            finds = f"kubectl -n argocd describe applicationset slipway-{where}"
+            return Difference(f"{text}: no Application deploys to {place.namespace}", finds)
+        return Difference(text, f"argocd app get {model}-{where}")
     if rollout.digest != release.digest:
         text = f"{where} is to run version {release.version}; Argo CD still has {_version(rollout.version)}"
         return Difference(text + _held(place.application), f"argocd app sync {model}-{where}")
@@ -145,7 +146,7 @@ def _people(model: str, past: list[Step]) -> list[Difference]:
     if newest is None or newest.release is None or newest.alone is None:
         return []
     said = f"production releases version {newest.release.version}, {newest.alone}"
-    return [Difference(said, f"slipway history {model} --verify, then let somebody else look at it or roll back")]
+    return [Difference(said, f"slipway history {model} --verify, then ask another person to review it, or roll back")]
 
 
 def _held_back(model: str, past: list[Step], requests: tuple[Request, ...]) -> list[Difference]:
@@ -183,7 +184,7 @@ def _unfinished(model: str, where: str, release: Release, rollout: Rollout) -> D
         )
     if rollout.aborted:
         return Difference(
-            f"version {release.version} was aborted by somebody; {runs}",
+            f"version {release.version} was aborted by hand; {runs}",
             f"slipway rollback {model} {where} --reason …, "
             f"or kubectl argo rollouts -n {rollout.namespace} retry rollout {model}",
         )
@@ -209,7 +210,7 @@ def _registered(model: str, place: Place, versions: tuple[Version, ...]) -> Diff
     if digest != release.digest:
         return Difference(
             f"{place.environment} releases {release.digest[:19]} as version {release.version}; "
-            f"MLflow says {(digest or 'no image')[:19]}",
+            f"MLflow has {(digest or 'no image')[:19]}",
             f"slipway trace {release.digest}",
         )
     if REJECTED in there.tags:

@@ -90,7 +90,7 @@ def releases(found: list[Step], wide: bool = False) -> Listing:
     for one in found:
         release, commit = one.release, one.commit
         version = str(release.version) if release else one.problem or "none"
-        by, asked = "nobody else" if one.own else one.approver or str(one.asked), str(one.asked)
+        by, asked = "no one else" if one.own else one.approver or str(one.asked), str(one.asked)
         people = [_person(by, wide), _short(release.digest if release else None, wide), _person(asked, wide)]
         when, sha = commit.when[: None if wide else MINUTES], commit.sha[: None if wide else DIGITS]
         rows.append([when, version, commit.action or "", *people, sha])

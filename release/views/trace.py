@@ -144,7 +144,7 @@ def _find(
     if sides.journal is None:
         missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
     raise BadInput(
-        f"nobody knows {asked!r}",
+        f"{asked!r} is unknown to the cluster, MLflow, Git and the journal",
         expected=f"a pod, a digest sha256:…, {SYNTAX}, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
         hint="slipway status",

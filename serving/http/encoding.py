@@ -10,7 +10,7 @@ from slipway import json_text
 
 
 def encode(content: Any) -> bytes:
-    r"""Write JSON; half of a surrogate pair, which is no text, is written as the six characters `\ud800`."""
+    r"""Write JSON; half of a surrogate pair, which is not text, is written as the six characters `\ud800`."""
     try:
         return msgspec.json.encode(content)
     except UnicodeEncodeError:

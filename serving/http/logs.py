@@ -1,10 +1,10 @@
-"""Logs as JSON, one object a line: a line a request, and whatever the libraries say.
+"""Logs as JSON, one object a line: a line a request, and whatever the libraries log.
 
 Owns what a log line may hold. Refuses by construction to hold a header, a
 token, a body or a feature's value: a request's line is built from its id,
 route, status, subject and timing alone.
 
-Nobody waits for whoever reads the log: a thread writes it. A pod's standard
+No request waits for the reader of the log: a thread writes it. A pod's standard
 output is a pipe of 64 KiB that the node's container runtime empties; while
 the runtime is away a write to it blocks, and with it would every request.
 """
@@ -26,7 +26,7 @@ class Outlet:
     """Standard output and standard error, written to by a thread of its own: one, so that lines do not mix.
 
     At most `WAITING_BYTES` wait for it. Lines that come while it is that far behind are
-    dropped and counted, and a line says how many.
+    dropped and counted, and a line reports how many.
     """
 
     def __init__(self, output: int = 1, errors: int = 2) -> None:
@@ -39,7 +39,7 @@ class Outlet:
         self._thread: threading.Thread | None = None
 
     def write(self, descriptor: int, lines: bytes) -> None:
-        """Take whole lines for a descriptor, and return at once."""
+        """Take complete lines for a descriptor, and return at once."""
         with self._changed:
             if self._size + len(lines) > WAITING_BYTES:
                 self.dropped += lines.count(b"\n")
@@ -90,7 +90,7 @@ def _put(descriptor: int, lines: bytes) -> bool:
 
 def _gap(lines: int) -> bytes:
     record = logging.LogRecord(
-        __name__, logging.WARNING, __file__, 0, "%d lines of the log were dropped: nobody read it", (lines,), None
+        __name__, logging.WARNING, __file__, 0, "%d lines of the log were dropped: no reader kept up", (lines,), None
     )
     return JsonFormatter().format(record).encode() + b"\n"
 

@@ -48,7 +48,7 @@ class Request:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.id = ""
-        self.client_id = ""  # what the client called it, where that is no id of ours
+        self.client_id = ""  # what the client called it, where that is not an id of ours
         self.trace: tuple[str, str] | None = None
         self.principal: Principal = ANONYMOUS
         self.route = "unknown"
@@ -70,7 +70,7 @@ class Request:
 
     @property
     def caller(self) -> str:
-        """Who holds what this request takes up: its subject, or its address where nobody is asked for a token."""
+        """Who holds what this request takes up: its subject, or its address where no token is needed."""
         if self.principal is not ANONYMOUS:
             return self.principal.subject
         return str((self.scope.get("client") or ("",))[0])

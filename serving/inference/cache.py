@@ -36,8 +36,9 @@ class Cache:
     """Look up and keep the scores of small batches."""
 
     def __init__(
-        self, digest: str, entries: int, seconds: int, secret: str, breaker: Breaker, tasks: Tasks | None = None
-    ) -> None:
+        self, digest: str, entries: int, seconds: int, secret: str, breaker: Breaker, tasks: Tasks | None = None,
+        shape: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
         self.hits = {"process": 0, "redis": 0}
         self.misses = 0
         self.forged = 0
@@ -49,6 +50,7 @@ class Cache:
         self._breaker = breaker
         self._kept: OrderedDict[bytes, tuple[float, np.ndarray]] = OrderedDict()
         self._tasks = tasks or Tasks()
+        self._shape = shape
 
     def share(self, redis: Redis) -> None:
         """Keep answers in Redis too from now on."""
@@ -65,7 +67,7 @@ class Cache:
         return name.digest()
 
     async def get(self, key: bytes) -> np.ndarray | None:
-        """Return the scores kept under this key, `(n,) float32`."""
+        """Return the scores kept under this key, `(n, …) float32`."""
         found = self._kept.get(key)
         if found is not None and found[0] > time.monotonic():
             self._kept.move_to_end(key)
@@ -77,7 +79,7 @@ class Cache:
         return scores
 
     def put(self, key: bytes, scores: np.ndarray) -> None:
-        """Keep scores; the write to Redis waits for nobody."""
+        """Keep scores; nothing waits for the write to Redis."""
         self._keep(key, scores)
         if self._redis is not None and self._breaker.closed and self._tasks.running < MOST_WRITES:
             self._tasks.spawn("cache-write", self._to_redis(key, scores.tobytes()))
@@ -101,10 +103,10 @@ class Cache:
         scores, mac = value[:-MAC_BYTES], value[-MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(key, scores)):
             self.forged += 1
-            logger.error("a cached answer has a wrong MAC: somebody else writes to Redis")
+            logger.error("a cached answer has a wrong MAC: another program writes to Redis")
             return None
         self.hits["redis"] += 1
-        found = np.frombuffer(scores, np.float32)
+        found = np.frombuffer(scores, np.float32).reshape(-1, *self._shape)
         self._keep(key, found)
         return found
 

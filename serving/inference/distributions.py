@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from serving.input.schema import Schema
+from slipway.task import Task, watched_name
 
 SAMPLED_ROWS = 32
 FOLD_REQUESTS = 256
 BUCKETS = 10
-SCORE_EDGES = tuple(round(0.1 * i, 1) for i in range(1, 11))
 OTHER = "(other)"
 
 
@@ -33,11 +33,14 @@ class Found:
 class Distributions:
     """Gather and count."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, task: Task | None = None) -> None:
         self._schema = schema
+        self._task = task or schema.answers()
+        features = [feature.name for feature in schema.features]
+        self._watched = {name: watched_name(name, features) for name in self._task.edges}
         self._edges = [_edges(f.minimum, f.maximum) for f in schema.ordered()[: len(schema.inputs.numeric)]]
         self._known = [set(f.categories or ()) for f in schema.ordered()[len(schema.inputs.numeric) :]]
-        self._edges.append(SCORE_EDGES)
+        self._edges += self._task.edges.values()
         self._counts = [np.zeros(len(edges) + 1, np.int64) for edges in self._edges]
         self._sums = np.zeros(len(self._edges))
         self._missing = np.zeros(len(self._edges), np.int64)
@@ -57,12 +60,12 @@ class Distributions:
     def read(self) -> Found:
         """Count what waits and return everything so far."""
         self._fold()
-        names = [*self._schema.inputs.numeric, self._schema.output.name]
+        names = [*self._schema.inputs.numeric, *self._watched.values()]
         numeric = [
             (name, edges, counts.copy(), float(total))
             for name, edges, counts, total in zip(names, self._edges, self._counts, self._sums, strict=True)
         ]
-        missing = dict(zip(names[:-1], (int(m) for m in self._missing), strict=False))
+        missing = dict(zip(self._schema.inputs.numeric, (int(m) for m in self._missing), strict=False))
         return Found(numeric, missing, dict(self._categories))
 
     def _fold(self) -> None:
@@ -70,9 +73,9 @@ class Distributions:
             waiting, self._waiting = self._waiting, []
             if not waiting:
                 return
-            numbers = np.column_stack(
-                [np.concatenate([w[0] for w in waiting]), np.concatenate([w[2] for w in waiting])]
-            )
+            watched = self._task.watched(np.concatenate([w[2] for w in waiting]))
+            answers = [watched[name] for name in self._watched]
+            numbers = np.column_stack([np.concatenate([w[0] for w in waiting]), *answers])
             for index, edges in enumerate(self._edges):
                 column = numbers[:, index]
                 present = column[~np.isnan(column)]
@@ -85,6 +88,9 @@ class Distributions:
                 known = self._known[index]
                 for value, count in Counter(strings[:, index].tolist()).items():
                     self._categories[name, value if value in known or not value else OTHER] += count
+            for name in watched.keys() - self._watched.keys():  # an answer that is text, such as a label
+                for value, count in Counter(watched[name].tolist()).items():
+                    self._categories[name, value] += count
 
 
 def _edges(low: float | None, high: float | None) -> tuple[float, ...]:

@@ -31,7 +31,7 @@ def check(contract: bytes, golden: bytes) -> None:
     except (KeyError, TypeError) as error:
         raise BadInput("golden.json holds no rows", found=str(error), hint="dvc repro --force train") from error
     if not isinstance(rows, list) or not rows:
-        raise BadInput("golden.json holds no rows", expected="rows with their probabilities", hint=RETRAIN)
+        raise BadInput("golden.json holds no rows", expected="rows with the model's answers", hint=RETRAIN)
     try:
         Reader(schema.parse(contract), len(rows)).read(json.dumps({"rows": rows}).encode())
     except Problem as problem:

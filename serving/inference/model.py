@@ -2,7 +2,7 @@
 
 Owns the way from an exported folder to probabilities. Refuses a file whose
 digest differs from the manifest before a byte of it is parsed, a graph that
-does not survive a probe in a process of its own, a graph that does not fit its
+crashes or hangs in a process of its own, a graph that does not fit its
 contract, and a graph that gives other answers than when it was exported.
 """
 
@@ -21,12 +21,12 @@ from serving.input import schema
 from serving.input.schema import Schema
 from slipway.errors import BadInput, Refused
 from slipway.names import NAME
+from slipway.task import Task
 
+EXPORT = "slipway export NAME@NUMBER FOLDER"
+RETRAIN = "dvc repro --force train, then register the model again"
 FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
-# float32 keeps seven digits; another processor may round the last one differently.
-TOLERANCE = 1e-5
-OUTPUT = "probabilities"
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -62,6 +62,7 @@ class Model:
     digest: str
     golden: list[dict[str, Any]]
     session: Any
+    task: Task
 
     @property
     def name(self) -> str:
@@ -73,14 +74,18 @@ class Model:
         """The registered version."""
         return self.manifest.model.version
 
-    def probabilities(self, numeric: np.ndarray, categorical: np.ndarray) -> np.ndarray:
-        """Return `(n, 2) float32` for `numeric` (n, k) float32 and `categorical` (n, m) of str."""
+    def scores(self, numeric: np.ndarray, categorical: np.ndarray) -> np.ndarray:
+        """Return the task's scores, `(n, …) float32`, for `numeric` (n, k) float32 and `categorical` (n, m) of str."""
+        return np.asarray(self.task.scores(self.answered(numeric, categorical)))
+
+    def answered(self, numeric: np.ndarray, categorical: np.ndarray) -> np.ndarray:
+        """Return the graph's answer as it is, `(n, width) float32`."""
         feed = {}
         if self.schema.inputs.numeric:
             feed["numeric"] = numeric
         if self.schema.inputs.categorical:
             feed["categorical"] = categorical
-        found: np.ndarray = self.session.run([OUTPUT], feed)[0]
+        found: np.ndarray = self.session.run([self.task.output], feed)[0]
         return found
 
 
@@ -89,15 +94,16 @@ def load(folder: Path) -> Model:
 
     Raises:
         BadInput: files are missing or do not parse, or the graph does not fit the contract.
-        Refused: a digest, the probe or the golden rows say no.
+        Refused: a digest, the probe or the golden rows fail.
     """
     manifest, contents = verified(folder)
     contract = schema.parse(contents["schema.json"])
     session = open_graph(contents["model.onnx"])
-    _check_inputs(session, contract)
+    task = contract.answers()
+    _check_inputs(session, contract, task.output)
     golden = golden_file.read(contents["golden.json"])
-    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session)
-    _check_golden(model, golden["probabilities"])
+    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session, task)
+    _check_golden(model, task.expected(golden))
     return model
 
 
@@ -109,7 +115,7 @@ def verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
             f"{folder / 'manifest.json'} lists other files than an exported version has",
             expected=", ".join(FILES),
             found=", ".join(sorted(manifest.files))[:200],
-            hint="slipway export NAME@NUMBER FOLDER",
+            hint=EXPORT,
         )
     return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in FILES}
 
@@ -131,7 +137,7 @@ def open_graph(content: bytes) -> Any:
             "model.onnx does not open",
             expected="an ONNX graph that ONNX Runtime can run",
             found=str(error).splitlines()[0][:300],
-            hint="slipway export NAME@NUMBER FOLDER",
+            hint=EXPORT,
         ) from error
 
 
@@ -149,31 +155,38 @@ def _manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise BadInput(
             f"{path} is missing", expected="the folder of an exported version", found="no manifest.json",
-            hint="slipway export NAME@NUMBER FOLDER",
+            hint=EXPORT,
         ) from None  # fmt: skip
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+        raise BadInput(
+            f"{path} does not parse", expected="the form in docs/reference/artifact.md", found=str(error), hint=EXPORT
+        ) from None
 
 
 def _verified_file(path: Path, listed: _File) -> bytes:
     try:
         if not 0 <= path.stat().st_size <= LARGEST_FILE:
-            raise Refused(f"{path} is too large", expected=f"at most {LARGEST_FILE} bytes")
+            raise Refused(
+                f"{path} is too large",
+                expected=f"at most {LARGEST_FILE} bytes",
+                found=f"{path.stat().st_size} bytes",
+                hint="train a smaller model, then register it",
+            )
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror)) from None
+        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror), hint=EXPORT) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != listed.sha256 or len(content) != listed.bytes:
         raise Refused(
             f"{path} is not the file that was exported",
             expected=f"sha256 {listed.sha256}, {listed.bytes} bytes",
             found=f"sha256 {digest}, {len(content)} bytes",
-            hint="export the version again; if it differs again, find out who changed it",
+            hint="export the version again; if it differs again, find out who changed it in the artifact store",
         )
     return content
 
 
-def _check_inputs(session: Any, contract: Schema) -> None:
+def _check_inputs(session: Any, contract: Schema, output: str) -> None:
     wanted = {}
     if contract.inputs.numeric:
         wanted["numeric"] = ("tensor(float)", len(contract.inputs.numeric))
@@ -181,25 +194,37 @@ def _check_inputs(session: Any, contract: Schema) -> None:
         wanted["categorical"] = ("tensor(string)", len(contract.inputs.categorical))
     found = {i.name: (i.type, i.shape[-1] if len(i.shape) == 2 else None) for i in session.get_inputs()}
     outputs = {o.name: o.type for o in session.get_outputs()}
-    if found != wanted or outputs.get(OUTPUT) != "tensor(float)":
+    if found != wanted or outputs.get(output) != "tensor(float)":
         raise BadInput(
             "model.onnx does not fit schema.json",
-            expected=f"inputs {wanted}, output {OUTPUT} of tensor(float)",
+            expected=f"inputs {wanted}, output {output} of tensor(float)",
             found=f"inputs {found}, outputs {outputs}",
+            hint=RETRAIN,
         )
 
 
-def _check_golden(model: Model, expected: list[float]) -> None:
+def _check_golden(model: Model, expected: np.ndarray) -> None:
+    task = model.task
     if not model.golden or len(model.golden) != len(expected):
-        raise BadInput("golden.json has no rows to check the model with", expected="rows with their probabilities")
-    found = model.probabilities(*rows_to_arrays(model.golden, model.schema))
-    if found.shape != (len(expected), 2):
-        raise BadInput("model.onnx gives another shape", expected=f"({len(expected)}, 2)", found=str(found.shape))
-    difference = float(np.max(np.abs(found[:, 1] - np.array(expected, np.float32))))
-    if not difference <= TOLERANCE:
+        raise BadInput(
+            "golden.json has no rows to check the model with",
+            expected=f"rows, and as many {task.golden}",
+            found=f"{len(model.golden)} rows, {len(expected)} {task.golden}",
+            hint=RETRAIN,
+        )
+    found = model.answered(*rows_to_arrays(model.golden, model.schema))
+    if found.shape != (len(expected), task.width):
+        raise BadInput(
+            "model.onnx returns another shape than schema.json promises",
+            expected=f"({len(expected)}, {task.width})",
+            found=str(found.shape),
+            hint=RETRAIN,
+        )
+    difference = float(np.max(np.abs(task.scores(found) - expected)))
+    if not difference <= task.tolerance:
         raise Refused(
             "model.onnx gives other answers here than where it was exported",
-            expected=f"golden.json's probabilities to within {TOLERANCE}",
+            expected=f"golden.json's {task.golden} to within {task.tolerance:g}",
             found=f"a difference of {difference:.3g}",
             hint="compare the versions of onnxruntime, then register the model again",
         )

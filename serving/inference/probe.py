@@ -19,7 +19,7 @@ from slipway.errors import Refused, SlipwayError
 SECONDS = 60
 # Address space on top of what the model's bytes take several times over.
 MEMORY_BYTES = 8 << 30
-HINT = "do not serve it: find out who made this graph"
+REPLACE = "do not serve it; find out who made this graph, then train and register the model again"
 
 
 class Trial:
@@ -42,21 +42,21 @@ class Trial:
         except processes.NoAnswer:
             raise self._refused(f"no answer within {self._seconds:g} s") from None
         if "thing" in ended.answer():
-            raise ended.error("")
+            raise ended.error(f"the self-test of the model in {self._folder} failed", REPLACE)
         if ended.code:
             raise self._refused(ended.reason())
 
     def _refused(self, found: str) -> Refused:
         return Refused(
-            f"the model in {self._folder} crashed, hung or failed during its self-test",
-            expected="answers to the rows of golden.json, in a process of its own",
+            f"the model in {self._folder} crashed or hung during its self-test",
+            expected=f"answers to the rows of golden.json within {self._seconds:g} s",
             found=found,
-            hint=HINT,
+            hint=REPLACE,
         )
 
 
 def begin(folder: Path, seconds: float = SECONDS) -> Trial:
-    """Begin to load the folder's model in another process and to ask it the golden rows."""
+    """Begin to load the folder's model in another process and to score the golden rows there."""
     return Trial(folder, seconds)
 
 
@@ -64,7 +64,7 @@ def main(folder: Path) -> int:
     """Load and ask; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Ends by itself should nobody be left to wait for it.
+    # Ends by itself if no process waits for it any more.
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     from serving.inference import model
 
@@ -73,7 +73,11 @@ def main(folder: Path) -> int:
     except SlipwayError as error:
         return _fail(error)
     except MemoryError:
-        return _fail(Refused(f"the model in {folder} needs more than {MEMORY_BYTES} bytes", hint=HINT))
+        return _fail(
+            Refused(
+                f"the graph in {folder} needs too much memory", expected=f"at most {MEMORY_BYTES} bytes", hint=REPLACE
+            )
+        )
     return 0
 
 

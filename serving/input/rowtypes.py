@@ -25,11 +25,11 @@ ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f]')
 
 
 def decoder(features: tuple[Feature, ...], max_rows: int, *, all_given: bool) -> Any:
-    """Return a decoder of requests, None where a name cannot be one of its fields.
+    """Return a decoder of requests, None where a name cannot be one of its fields, or no limit of the parser's fits.
 
     With `all_given` every feature must be in every row; without, one that may be missing may be left out and is UNSET.
     """
-    if any(ESCAPED.search(feature.name) for feature in features):
+    if any(ESCAPED.search(feature.name) or _past_int64(feature) for feature in features):
         return None
     names = {f"f{index}": feature.name for index, feature in enumerate(features)}
     length = msgspec.Meta(min_length=1, max_length=max_rows)
@@ -43,6 +43,11 @@ def decoder(features: tuple[Feature, ...], max_rows: int, *, all_given: bool) ->
         forbid_unknown_fields=True,
     )
     return msgspec.json.Decoder(request)
+
+
+def _past_int64(feature: Feature) -> bool:
+    low, high = bounds.of(feature) if feature.type == "integer" else (0.0, 0.0)
+    return low > INT64 or high < -INT64
 
 
 def _struct(name: str, kinds: list[tuple[Any, ...]], names: dict[str, str]) -> Any:

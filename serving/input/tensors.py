@@ -15,6 +15,7 @@ from serving.input.schema import Feature, Schema
 FEW_ROWS = 16
 MOST = float(np.finfo(np.float32).max)
 NUMBERS = {"FP32": "<f4", "FP64": "<f8"}
+ANSWERED = {"f": "FP32", "i": "INT64", "b": "BOOL", "O": "BYTES"}
 
 
 def fault(field: str, expected: str, found: str) -> Problem:
@@ -40,6 +41,19 @@ def from_json(name: str, data: list[Any] | None, datatype: str, rows: int, width
         return as_single(np.array(flat, np.float64)).reshape(rows, width)
     except OverflowError:
         raise fault(name, "numbers that fit 32 bits", "a number too large") from None
+
+
+def datatype(values: np.ndarray) -> str:
+    """Name the datatype of an answer's array: float32, int64, bool, or str in an array of objects."""
+    return ANSWERED[values.dtype.kind]
+
+
+def to_binary(values: np.ndarray) -> bytes:
+    """Write an answer's array as the binary tensor extension has it: little-endian, strings after their lengths."""
+    if values.dtype.kind != "O":
+        return values.astype(values.dtype.newbyteorder("<")).tobytes()
+    encoded = [str(value).encode() for value in values.ravel()]
+    return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
 
 
 def as_single(values: np.ndarray) -> np.ndarray:
@@ -108,7 +122,7 @@ class Limits:
     low: np.ndarray
     high: np.ndarray
     may_miss: np.ndarray
-    whole: tuple[int, ...]
+    integers: tuple[int, ...]
 
     @classmethod
     def of(cls, schema: Schema) -> Limits:
@@ -127,12 +141,12 @@ class Limits:
     def all_fit(self, numeric: np.ndarray) -> bool:
         """Look at all numbers at once: whether no feature needs a closer look."""
         fits = (numeric >= self.low) & (numeric <= self.high) | np.isnan(numeric) & self.may_miss
-        integers = numeric[:, self.whole]
+        integers = numeric[:, self.integers]
         return bool(fits.all()) and bool(((integers == np.floor(integers)) | np.isnan(integers)).all())
 
 
 def measure(numeric: np.ndarray, categorical: np.ndarray, limits: Limits) -> list[Fault]:
-    """Return the faults of whole columns, at most one a feature: NaN and the empty string are missing."""
+    """Return the violations of complete columns, at most one a feature: NaN and the empty string are missing."""
     found: list[Fault] = []
     for index, feature in enumerate(() if limits.all_fit(numeric) else limits.numeric):
         if (position := _bad_number(numeric[:, index], feature)) is not None:

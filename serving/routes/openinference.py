@@ -1,8 +1,9 @@
 """The Open Inference Protocol, version 2, over HTTP: what KServe, Triton and MLServer clients speak.
 
 The tensors are the graph's own: `numeric` FP32 [n, k], `categorical` BYTES
-[n, m], answered by `probabilities` FP32 [n, 2]. JSON and the binary tensor
-extension both work; every value is measured by the same contract as /predict.
+[n, m], answered by those of the task, such as `probabilities` FP32 [n, 2]. JSON
+and the binary tensor extension both work; every value is measured by the same
+contract as /predict.
 
 Source: https://github.com/kserve/open-inference-protocol,
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
@@ -17,7 +18,6 @@ import numpy as np
 
 from serving.http.message import JSON, Answer, Handler, Request
 from serving.http.problem import Fault, Problem
-from serving.inference.model import OUTPUT
 from serving.input import faults, tensors
 from serving.input.validation import Batch
 from serving.routes.operations import Operations
@@ -68,6 +68,9 @@ class OpenInference:
         self._shapes = {"numeric": ("FP32", len(inputs.numeric)), "categorical": ("BYTES", len(inputs.categorical))}
         self._limits = tensors.Limits.of(self._parts.model.schema)
         self._wanted = {name: shape for name, shape in self._shapes.items() if shape[1]}
+        self._task = self._parts.model.task
+        example = self._task.tensors(np.zeros((1, *self._task.shape), np.float32))
+        self._outputs = {name: (tensors.datatype(values), [-1, *values.shape[1:]]) for name, values in example.items()}
 
     def table(self) -> dict[str, dict[str, Handler]]:
         """Return the routes by path and method."""
@@ -94,7 +97,7 @@ class OpenInference:
             "versions": [served.version],
             "platform": "onnxruntime_onnx",
             "inputs": [{"name": n, "datatype": t, "shape": [-1, k]} for n, (t, k) in self._wanted.items()],
-            "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1, 2]}],
+            "outputs": [{"name": n, "datatype": t, "shape": shape} for n, (t, shape) in self._outputs.items()],
         }
         return Answer(200, msgspec.json.encode(content))
 
@@ -105,8 +108,8 @@ class OpenInference:
         arrays = self._arrays(inference, binary)
         batch = self._measured(arrays)
         scores = await self._predictor.scores(request, batch)
-        self._predictor.journal(request, batch, msgspec.json.encode(scores.tolist()))
-        return self._answer(request, inference, np.column_stack([1 - scores, scores]).astype(np.float32))
+        self._predictor.journal(request, batch, scores)
+        return self._answer(request, inference, self._task.tensors(scores))
 
     def _parsed(self, body: bytes, length: bytes | None) -> tuple[_Inference, memoryview]:
         if length is not None and not (length.isdigit() and len(length) < 10 and int(length) <= len(body)):
@@ -129,8 +132,11 @@ class OpenInference:
         if sorted(names) != sorted(self._wanted):
             raise tensors.fault("inputs", " and ".join(self._wanted), ", ".join(names)[:60])
         for output in inference.outputs or []:
-            if output.name != OUTPUT:
-                raise tensors.fault("outputs", OUTPUT, output.name[:60])
+            if output.name not in self._outputs:
+                raise tensors.fault("outputs", " or ".join(self._outputs), output.name[:60])
+        asked = [output.name for output in inference.outputs or []]
+        if len(set(asked)) < len(asked):
+            raise tensors.fault("outputs", "each output once", ", ".join(asked)[:60])
         arrays: dict[str, np.ndarray] = {}
         for tensor in inference.inputs:
             datatype, width = self._wanted[tensor.name]
@@ -163,25 +169,33 @@ class OpenInference:
         categorical = arrays.get("categorical", np.empty((rows, 0), object))
         found: list[Fault] = tensors.measure(numeric, categorical, self._limits)
         if found:
-            raise Problem(422, f"{len(found)} fault(s) in {rows} row(s)", kind="invalid-input", faults=found)
+            raise Problem(422, f"{len(found)} violation(s) in {rows} row(s)", kind="invalid-input", faults=found)
         return Batch(numeric, categorical, by_rows=False)
 
-    def _answer(self, request: Request, inference: _Inference, values: np.ndarray) -> Answer:
+    def _answer(self, request: Request, inference: _Inference, values: dict[str, np.ndarray]) -> Answer:
         served = self._parts.model
-        asked = inference.outputs[0].parameters if inference.outputs else {}
-        binary = bool(asked.get("binary_data", inference.parameters.get("binary_data_output", False)))
-        output: dict[str, Any] = {"name": OUTPUT, "datatype": "FP32", "shape": list(values.shape)}
+        default = inference.parameters.get("binary_data_output", False)
+        asked = {output.name: output.parameters for output in inference.outputs or []} or {name: {} for name in values}
+        outputs: list[dict[str, Any]] = []
+        raw: list[bytes] = []
+        for name, parameters in asked.items():
+            found = values[name]
+            output: dict[str, Any] = {"name": name, "datatype": tensors.datatype(found), "shape": list(found.shape)}
+            if parameters.get("binary_data", default):
+                raw.append(tensors.to_binary(found))
+                output["parameters"] = {"binary_data_size": len(raw[-1])}
+            else:
+                output["data"] = found.ravel().tolist()
+            outputs.append(output)
         content: dict[str, Any] = {
             "model_name": served.name,
             "model_version": served.version,
             "id": inference.id or request.id,
-            "parameters": {"request_id": request.id},
-            "outputs": [output],
+            "parameters": {"request_id": request.id, **self._task.settings},
+            "outputs": outputs,
         }
-        if not binary:
-            output["data"] = values.ravel().tolist()
-            return Answer(200, msgspec.json.encode(content))
-        raw = values.tobytes()
-        output["parameters"] = {"binary_data_size": len(raw)}
         head = msgspec.json.encode(content)
-        return Answer(200, head + raw, BINARY, [(b"inference-header-content-length", b"%d" % len(head))])
+        if not raw:
+            return Answer(200, head)
+        length = (b"inference-header-content-length", b"%d" % len(head))
+        return Answer(200, head + b"".join(raw), BINARY, [length])

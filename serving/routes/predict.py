@@ -38,18 +38,23 @@ class Predictor:
         name, version = msgspec.json.encode(served.name), msgspec.json.encode(served.version)
         self._model = b'"model":{"name":%b,"version":%b}' % (name, version)
         self._journal_tail = b',"model":%b,"version":%b' % (name, version)
-        self._output = served.schema.output.name
-        self._row = b"{%b:" % msgspec.json.encode(self._output)
+        self._task = served.task
+        self._settings = b"".join(
+            b",%b:%b" % (msgspec.json.encode(name), msgspec.json.encode(value))
+            for name, value in served.task.settings.items()
+        )
 
     async def predict(self, request: Request) -> Answer:
         """Answer POST /predict."""
         body = await self.admitted_body(request, (JSON,))
         batch = self.parts.reader.read(body)
         scores = await self.scores(request, batch)
-        values = msgspec.json.encode(scores.tolist())
-        self.journal(request, batch, values)
-        content = self._rows(scores) if batch.by_rows else b'"columns":%b%b}' % (self._row, values)
-        answer = b'{"request_id":"%b",%b,%b}' % (request.id.encode(), self._model, content)
+        self.journal(request, batch, scores)
+        if batch.by_rows:
+            content = b'"predictions":' + msgspec.json.encode(self._task.rows(scores))
+        else:
+            content = b'"columns":' + msgspec.json.encode(self._task.columns(scores))
+        answer = b'{"request_id":"%b",%b%b,%b}' % (request.id.encode(), self._model, self._settings, content)
         return Answer(200, answer, JSON, [self.parts.limiter.policy_header])
 
     async def admitted_body(self, request: Request, media_types: tuple[bytes, ...]) -> bytes:
@@ -75,22 +80,22 @@ class Predictor:
         return body
 
     async def scores(self, request: Request, batch: Batch) -> np.ndarray:
-        """Return the probability of the positive class, `(n,) float32`, from the cache or the model."""
+        """Return the task's scores, `(n, …) float32`, from the cache or the model."""
         parts = self.parts
         request.rows = len(batch)
         key = parts.cache.key(batch) if parts.cache is not None else None
         scores = await parts.cache.get(key) if parts.cache is not None and key is not None else None
         if scores is None:
             parts.shedder.check(request.arrived)
-            scores = self._finite((await self._probabilities(batch))[:, 1])
+            scores = self._finite(await self._computed(batch))
             if parts.cache is not None and key is not None:
                 parts.cache.put(key, scores)
         parts.distributions.add(batch.numeric, batch.categorical, scores)
         parts.metrics.rows.inc(len(batch))
         return scores
 
-    def journal(self, request: Request, batch: Batch, scores: bytes) -> None:
-        """Write the prediction to the spool; `scores` is a JSON list.
+    def journal(self, request: Request, batch: Batch, scores: np.ndarray) -> None:
+        """Write the prediction to the spool, the scores of all rows in one list.
 
         Raises:
             Problem: 503 when the spool takes no more.
@@ -98,6 +103,7 @@ class Predictor:
         spool = self.parts.spool
         if spool is None:
             return
+        listed = msgspec.json.encode(scores.ravel().tolist())
         document = self._documents.write(batch.numeric, batch.categorical)
         trace = b',"trace":"%b"' % request.trace[0].encode() if request.trace else b""
         record = b'{"id":"%b","at":%d,"subject":%b%b,"us":%d%b,"digest":"%b","scores":%b,"input":%b}' % (
@@ -107,8 +113,8 @@ class Predictor:
             self._journal_tail,
             (time.perf_counter() - request.started) * 1e6,
             trace,
-            self._documents.digest(document, scores),
-            scores,
+            self._documents.digest(document, listed),
+            listed,
             document,
         )
         try:
@@ -116,8 +122,8 @@ class Predictor:
         except SpoolFull:
             raise self._spool_full() from None
 
-    async def _probabilities(self, batch: Batch) -> np.ndarray:
-        run = self.parts.model.probabilities
+    async def _computed(self, batch: Batch) -> np.ndarray:
+        run = self.parts.model.scores
         if len(batch) <= INLINE_ROWS:
             return run(batch.numeric, batch.categorical)
         loop = asyncio.get_running_loop()
@@ -127,7 +133,7 @@ class Predictor:
         if np.isfinite(scores).all():
             return scores
         self.parts.metrics.not_finite.inc()
-        row = int(np.argmin(np.isfinite(scores)))
+        row = int(np.argmin(np.isfinite(scores).reshape(len(scores), -1).all(axis=1)))
         raise Problem(500, f"the model gave no finite number for rows[{row}]", kind="not-finite")
 
     def _check_head(self, headers: dict[bytes, bytes], media_types: tuple[bytes, ...]) -> None:
@@ -139,11 +145,6 @@ class Predictor:
         length = headers.get(b"content-length")
         if length is not None and (len(length) > 12 or int(length) > self._most_bytes):
             raise too_large(self._most_bytes)
-
-    def _rows(self, scores: np.ndarray) -> bytes:
-        if len(scores) == 1:
-            return b'"predictions":[%b%b}]' % (self._row, repr(float(scores[0])).encode())
-        return b'"predictions":' + msgspec.json.encode([{self._output: score} for score in scores.tolist()])
 
     def _spool_full(self) -> Problem:
         self.parts.metrics.refused.labels("spool").inc()

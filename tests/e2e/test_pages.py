@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from devstack.plan import PORTS
-from tests.fixtures import images
+from tests.fixtures import applicationsets, images
 from tests.fixtures.pages import PAGES, Block, agrees, blocks, journeys
 from tests.fixtures.servers import free_port
 from tests.fixtures.shell import Shell
@@ -44,8 +44,18 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
+@pytest.fixture(scope="session")
+def argocd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a page's cluster has of Argo CD beside what is installed in it; nothing without one."""
+    if "KUBECONFIG" not in os.environ:
+        yield
+        return
+    with applicationsets.controller(tmp_path_factory.mktemp("argocd") / "applicationsets.log"):
+        yield
+
+
 @pytest.fixture
-def shell(folder: Path, cache: Path) -> Iterator[Shell]:
+def shell(folder: Path, cache: Path, argocd: None) -> Iterator[Shell]:
     clone = folder / "slipway"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     (clone / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache}\n")

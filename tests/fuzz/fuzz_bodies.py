@@ -76,7 +76,7 @@ def _rows(body: bytes) -> None:
     ]
     model = running.application.parts.model
     numeric, categorical = rows_to_arrays(rows, model.schema)
-    expected = model.probabilities(numeric, categorical)[:, 1]
+    expected = model.scores(numeric, categorical)
     name = model.schema.output.name
     found = [p[name] for p in content["predictions"]] if "rows" in given else content["columns"][name]
     assert np.array_equal(np.array(found, np.float32), expected), (found, expected)
@@ -112,7 +112,7 @@ def strict(text: bytes) -> Any:
         return dict(pairs)
 
     def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON number")
+        raise AssertionError(f"{name} is not a JSON number")
 
     return json.loads(text.decode(), object_pairs_hook=once, parse_constant=refuse)
 

@@ -11,7 +11,7 @@ import functools
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -69,9 +69,22 @@ def _damaged(marked: list[tuple[int, int]], damage: bytes, touched: set[int]) ->
         return marked[:start] + [(damage[3] | 1, -1)] * (size % 16) + marked[start:]
     touched.update(index for _, index in marked[start : start + size])
     if kind == 1:
+        touched.update(_as_well(marked, start, size))
         return marked[:start] + marked[start + size :]
     changed = [(0 if kind == 2 else byte ^ 1 << damage[3] % 8, index) for byte, index in marked[start : start + size]]
     return marked[:start] + changed + marked[start + size :]
+
+
+def _as_well(marked: list[tuple[int, int]], start: int, size: int) -> Iterator[int]:
+    """Yield the rows that may have lost a byte as well: `aab` without its first a is `aab` without its second."""
+    for step in range(len(marked) - start - size):
+        if marked[start + step][0] != marked[start + size + step][0]:
+            break
+        yield marked[start + size + step][1]
+    for step in range(1, start + 1):
+        if marked[start - step][0] != marked[min(start + size, len(marked)) - step][0]:
+            break
+        yield marked[start - step][1]
 
 
 def older_row(content: bytes) -> None:
@@ -138,7 +151,7 @@ def _files(folder: Path, content: bytes) -> dict[Path, bytes]:
 
 
 def _not_finite(name: str) -> NoReturn:
-    raise AssertionError(f"{name} is no JSON number")
+    raise AssertionError(f"{name} is not a JSON number")
 
 
 @functools.cache

@@ -18,13 +18,13 @@ INTRODUCTION = """\
 | exit code | meaning |
 |---|---|
 | 0 | done, or nothing to do |
-| 1 | unexpected: a fault of ours |
+| 1 | unexpected: a defect of Slipway |
 | 2 | wrong usage |
 | 3 | bad input: data, parameters or an artifact are not what they must be |
-| 4 | refused: a gate, a verdict or a rule says no |
-| 5 | a service or a disk did not do what was asked |
+| 4 | refused by a gate, a verdict or a rule |
+| 5 | a service or a disk failed |
 
-A command says so where its codes mean more than that."""
+A command's page lists them where its codes mean more than that."""
 
 
 def found() -> Iterator[tuple[str, str, click.Command]]:
@@ -75,10 +75,12 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str, str
     names = ", ".join(code(name) for name in [*option.opts, *option.secondary_opts])
     value = "" if option.is_flag else f" {option.make_metavar(context)}"
     text = (option.help or "").strip()
-    said = re.search(r"\s*\[default: (.*)\]$", text)
-    meaning = text[: said.start()] if said else text
+    default_note = re.search(r"\s*\[default: (.*)\]$", text)
+    meaning = text[: default_note.start()] if default_note else text
     given = option.to_info_dict().get("default")
-    default = said[1] if said else "" if option.is_flag or given is None or callable(given) else str(given)
+    default = (
+        default_note[1] if default_note else "" if option.is_flag or given is None or callable(given) else str(given)
+    )
     variable = f" Also {code(option.envvar)}." if isinstance(option.envvar, str) else ""
     needed = " Needed." if option.required else ""
     return (

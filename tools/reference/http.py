@@ -85,8 +85,10 @@ def _routes(api: dict[str, Any]) -> str:
 
 def _problems() -> str:
     found = kinds()
-    said = complete("problems", set(found))
-    rows = ((code(f"urn:slipway:problem:{kind}"), ", ".join(sorted(found[kind])), said[kind]) for kind in sorted(found))
+    explained = complete("problems", set(found))
+    rows = (
+        (code(f"urn:slipway:problem:{kind}"), ", ".join(sorted(found[kind])), explained[kind]) for kind in sorted(found)
+    )
     return table(("type", "status", "when"), rows)
 
 

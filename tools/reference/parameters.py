@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from registry.params import RegistryParams
+from registry.params import sections
 from tools.reference.markdown import code, page, table
 from tools.rooms import ROOT
 from training.params import Params
@@ -19,7 +19,7 @@ FREE = ("train.hyperparameters.", "tune.space.")  # scikit-learn's names, not ou
 
 @dataclass(frozen=True)
 class Key:
-    """A key by its whole path; `comment` is that of its line."""
+    """A key by its full path; `comment` is that of its line."""
 
     path: str
     value: str
@@ -36,7 +36,7 @@ def found() -> list[Key]:
 
 def accepted() -> dict[str, str]:
     """Say what each key may be, as the rooms check it."""
-    return dict(_limits(Params.model_json_schema())) | dict(_limits(RegistryParams.model_json_schema()))
+    return dict(_limits(Params.model_json_schema())) | dict(_limits(sections("binary").model_json_schema()))
 
 
 def write() -> str:
@@ -63,8 +63,8 @@ def _keys(node: Any, prefix: str, lines: list[str]) -> Iterator[Key]:
 
 
 def _comment(lines: list[str], at: int) -> str:
-    _, mark, said = lines[at].partition(" # ")
-    return said.strip() if mark else ""
+    _, mark, comment = lines[at].partition(" # ")
+    return comment.strip() if mark else ""
 
 
 def _limits(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import git_server, images, make_model
+from slipway.atomic import write_json
+from tests.fixtures import applicationsets, git_server, images, make_model
 from tests.fixtures.door import Door
 from tests.fixtures.images import CACHE, ROOT, Image
 from tests.fixtures.kubectl import kubectl, wait
@@ -23,6 +24,7 @@ from tests.fixtures.site import Ground, Site
 from tests.fixtures.slow_model import slow_down
 
 Images = dict[str, Image]
+BUILT = "built.json"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,23 +44,45 @@ def registry() -> str:
         )
     for tool in ("kubectl", "buildah", "skopeo", "debootstrap", "git"):
         assert shutil.which(tool), f"{tool} is not on PATH; next: sudo make e2e-tools"
-    kubectl("get", "crd", "rollouts.argoproj.io", "applications.argoproj.io")
+    kubectl("get", "crd", "rollouts.argoproj.io", "applications.argoproj.io", "applicationsets.argoproj.io")
     return os.environ["REGISTRY"]
 
 
 @pytest.fixture(scope="session")
 def built(registry: str, base: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """Build every model of these tests: versions 7 to 9 are good, the others are named for their fault."""
-    folder = tmp_path_factory.mktemp("models")
+    """Build every model of these tests, once for all workers and both runs of `make e2e`.
+
+    Versions 7 to 9 are good, the others are named for their fault.
+    """
+    folder = shared(tmp_path_factory)
+    with images.alone():
+        if not (folder / BUILT).exists():
+            made = build(folder, base, registry)
+            rows = {name: [str(image.folder), image.name, image.digest] for name, image in made.items()}
+            write_json(folder / BUILT, rows)
+        rows = json.loads((folder / BUILT).read_text())
+    return {name: Image(Path(at), image, digest) for name, (at, image, digest) in rows.items()}
+
+
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of all processes of this run."""
+    workers = tmp_path_factory.getbasetemp()
+    beside = workers.parent if "PYTEST_XDIST_WORKER" in os.environ else workers
+    folder = Path(os.environ.get("SLIPWAY_E2E_BUILT", beside / "built"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def build(folder: Path, base: str, registry: str) -> Images:
+    """Make the models below a folder, and their images in the registry."""
     for version, trees in (("8", 25), ("9", 30), ("10", 20), ("11", 22), ("12", 21)):
         make_model.write(folder / version, trees=trees, rows=2000, version=version)
     spoil_golden(folder / "10")
     slow_down(folder / "11")
     named = {"seven": ROOT / "tests/fixtures/flight-delay", "eight": folder / "8", "nine": folder / "9"}
     named |= {"crashing": folder / "10", "slow": folder / "11", "swapped": folder / "12"}
-    with images.alone():
-        store = images.store(CACHE / "containers")
-        return {name: images.build(path, base, f"{registry}/e2e", store) for name, path in named.items()}
+    store = images.store(CACHE / "containers")
+    return {name: images.build(path, base, f"{registry}/e2e", store) for name, path in named.items()}
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +94,11 @@ def base(registry: str) -> str:
 
 @pytest.fixture(scope="session")
 def ground(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """A Git server that the cluster reads, wherever it runs."""
-    with git_server.ground(tmp_path_factory.mktemp("git"), base) as made:
+    """A Git server that the cluster reads, wherever it runs; what finds the models' folders in it."""
+    with (
+        applicationsets.controller(tmp_path_factory.mktemp("argocd") / "applicationsets.log"),
+        git_server.ground(tmp_path_factory.mktemp("git"), base) as made,
+    ):
         yield made
 
 

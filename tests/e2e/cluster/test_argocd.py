@@ -19,7 +19,7 @@ from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
 from tests.fixtures.kubectl import get, kubectl, wait
 from tests.fixtures.load import Load
-from tests.fixtures.site import MODEL, Site, git, wished
+from tests.fixtures.site import Site, git, wished
 
 Images = dict[str, Image]
 PARTS = ("argocd-repo-server", "argocd-application-controller", "argocd-redis")
@@ -67,7 +67,7 @@ def operation(site: Site, environment: str = "production") -> str:
     return str(site.application(environment).get("status", {}).get("operationState", {}).get("syncResult", {}))
 
 
-@pytest.mark.alone
+@pytest.mark.alone  # every site stands on the part
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, part: str) -> None:
@@ -81,7 +81,6 @@ def test_a_part_of_argo_cd_killed_in_a_sync(production: Site, built: Images, par
     assert serves(production, "production", built["eight"])
 
 
-@pytest.mark.alone
 def test_git_gone_leaves_serving_alone_and_releases_go_on_after(production: Site, built: Images) -> None:
     away = production.remote.with_suffix(".away")
     load = Load(production, "production", [ROW], RATE / 4)
@@ -110,7 +109,7 @@ EXTRA: dict[str, dict[str, Any]] = {
 
 
 def add(site: Site, *documents: dict[str, Any]) -> None:
-    base = site.work / "gitops/apps" / MODEL / "base"
+    base = site.work / "gitops/base"
     (base / "extra.yaml").write_text(yaml.safe_dump_all(documents))
     path = base / "kustomization.yaml"
     if "- extra.yaml" not in path.read_text():
@@ -138,7 +137,7 @@ def test_what_the_policy_let_through_the_project_refuses(site: Site) -> None:
 
 
 def test_pod_security_refuses_what_everything_else_let_through(production: Site, built: Images) -> None:
-    path = production.work / "gitops/apps" / MODEL / "base/rollout.yaml"
+    path = production.work / "gitops/base/rollout.yaml"
     text = path.read_text()
     path.write_text(text.replace("          readOnlyRootFilesystem: true", "          privileged: true", 1)
                     .replace("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"))  # fmt: skip
@@ -193,7 +192,6 @@ def signer(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=os.environ | environment)
 
 
-@pytest.mark.alone
 def test_an_unsigned_commit_under_a_signed_head_is_refused(
     site: Site, signer: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,10 +202,10 @@ def test_an_unsigned_commit_under_a_signed_head_is_refused(
     seal = argocd / "signed/kustomization.yaml"
     seal.write_text(seal.read_text().replace("0" * 16, key))
     path = argocd / "kustomization.yaml"
-    path.write_text(path.read_text() + "components: [signed]\n")
+    path.write_text(path.read_text().replace("components: [models]", "components: [models, signed]"))
 
     def commit(message: str, *, signed: bool) -> str:
-        settings = site.work / "gitops/apps" / MODEL / "base/settings.env"
+        settings = site.work / "gitops/base/settings.env"
         settings.write_text(f"NOTE={message.splitlines()[0]}\n")
         git(site.work, "add", "--all")
         words = ["-S" + key] if signed else []

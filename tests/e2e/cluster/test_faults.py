@@ -92,7 +92,7 @@ def percentile(load: Load, rank: float) -> float:
     return taken[min(len(taken) - 1, int(len(taken) * rank / 100))] * 1000
 
 
-@pytest.mark.alone
+@pytest.mark.alone  # so does this one
 def test_pods_that_are_told_to_end_finish_what_they_began(production: Site, load_on: Callable[..., Load]) -> None:
     load = load_on()
     load.wait_sent(500)
@@ -205,7 +205,7 @@ def test_staging_prunes_what_is_gone_but_not_what_serves(site: Site, built: Imag
     site.release("staging", built["seven"])
     site.wait_phase("staging", "Healthy", built["seven"])
     namespace = site.namespace("staging")
-    base = site.work / "gitops/apps" / MODEL / "base/kustomization.yaml"
+    base = site.work / "gitops/base/kustomization.yaml"
     base.write_text(base.read_text().replace("- disruption.yaml\n", "").replace("- services.yaml\n", ""))
     fresh = ROOT / "gitops/apps/flight-delay/staging/release/kustomization.yaml"
     (site.overlay("staging") / "release/kustomization.yaml").write_text(fresh.read_text())
@@ -290,7 +290,7 @@ def test_a_pod_out_of_memory_comes_back_and_its_twin_serves_meanwhile(
 
 @pytest.mark.timeout(600)
 def test_a_lost_environment_is_made_again_from_git(production: Site, built: Images) -> None:
-    """The cluster's part of F24: what the API server knew of production is gone, and Git has all of it but secrets."""
+    """What the API server knew of production is gone, and Git has all of it but secrets."""
     production.release("production", built["eight"])
     production.wait_phase("production", "Paused", built["eight"])
     production.act("production", "promote")

@@ -26,7 +26,6 @@ from tests.fixtures.registered import register
 from tests.fixtures.servers import free_port
 from tests.fixtures.site import MODEL, Site, wished
 
-pytestmark = pytest.mark.alone
 Images = dict[str, Image]
 
 
@@ -53,7 +52,7 @@ def test_a_freeze_holds_production_until_an_operator_syncs(site: Site, built: Im
     assert friday in freeze.read_text()
     freeze.write_text(freeze.read_text().replace(friday, 'schedule: "* * * * *", duration: 1h'))
     top = argocd / "kustomization.yaml"
-    top.write_text(top.read_text() + "components: [freeze]\n")
+    top.write_text(top.read_text().replace("components: [models]", "components: [models, freeze]"))
     kubectl("apply", "-k", str(argocd))
 
     commit = site.release("production", built["eight"])
@@ -125,6 +124,7 @@ def notifications(receiver: Receiver, tmp_path: Path) -> Iterator[None]:
     kubectl("-n", "argocd", "patch", "secret", "argocd-notifications-secret", "--type=merge", "-p", json.dumps(undo))
 
 
+@pytest.mark.alone  # the settings are of all of Argo CD
 def test_what_others_have_in_argo_cds_notifications_stays(site: Site) -> None:
     theirs = {
         "subscriptions": "- recipients: [them]\n  triggers: [theirs]\n",
@@ -143,6 +143,7 @@ def test_what_others_have_in_argo_cds_notifications_stays(site: Site) -> None:
         kubectl("-n", "argocd", "patch", *name[2:], "--type=merge", "-p", json.dumps(undo))
 
 
+@pytest.mark.alone  # the settings are of all of Argo CD
 @pytest.mark.usefixtures("notifications")
 def test_people_are_told_of_what_waits_and_of_what_cannot_be_read(
     production: Site, built: Images, receiver: Receiver

@@ -73,7 +73,7 @@ def test_staging_switches_by_itself_after_analysis(site: Site, built: Images) ->
 @pytest.mark.parametrize("fault", ["swapped", "slow", "crashing"])
 def test_bad_model_never_takes_traffic(site: Site, built: Images, fault: str) -> None:
     if fault == "crashing":  # found out by time alone: less of it than in earnest
-        path = site.work / "gitops/apps/flight-delay/base/rollout.yaml"
+        path = site.work / "gitops/base/rollout.yaml"
         path.write_text(path.read_text().replace("progressDeadlineSeconds: 300", "progressDeadlineSeconds: 40"))
         site.commit("Wait for less long")
     site.install(["production"])

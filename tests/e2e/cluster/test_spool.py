@@ -1,4 +1,4 @@
-"""F8: a pod is deleted while the database is down, and what it had written down reaches the database all the same."""
+"""A pod is deleted while the database is down, and what it had written down reaches the database all the same."""
 
 from __future__ import annotations
 

@@ -138,8 +138,9 @@ def test_the_password_of_the_journal(here: Here, shell: Open, postgres: Postgres
     assert patch.startswith("-n flight-delay-production patch secret flight-delay -p ")
     assert list(json.loads(patch.partition(" -p ")[2])["stringData"]) == ["SLIPWAY_DATABASE_URL"]
     assert restart == "argo rollouts restart flight-delay -n flight-delay-production"
-    rollout = next(one for one in manifests("apps/flight-delay/base") if one["kind"] == "Rollout")
-    assert rollout["metadata"]["name"] == "flight-delay"
-    assert '{"secretRef": {"name": "flight-delay"}}' in json.dumps(rollout)
-    overlay = manifests("apps/flight-delay/production")
-    assert "flight-delay-production" in {one.get("namespace") for one in overlay}
+    rollout = next(one for one in manifests("base") if one.get("kind") == "Rollout")
+    assert rollout["metadata"]["name"] == "MODEL"
+    assert '{"secretRef": {"name": "MODEL"}}' in json.dumps(rollout)
+    (overlay,) = (one for one in manifests("apps/flight-delay/production") if "namespace" in one)
+    assert overlay["namespace"] == "flight-delay-production"
+    assert "name=flight-delay" in json.dumps(overlay["configMapGenerator"])

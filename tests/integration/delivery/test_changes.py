@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.workflows import ROOT
+from tools.add_model import add
 
 SLIPWAY = str(Path(sys.executable).with_name("slipway"))
 
@@ -44,7 +46,7 @@ def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     said = json.loads(metrics.read_text())
     said["metrics"]["roc_auc"]["value"] = 0.123
     metrics.write_text(json.dumps(said))
-    overlay = clone / "gitops/apps/flight-delay/base/settings.env"
+    overlay = clone / "gitops/base/settings.env"
     overlay.write_text(overlay.read_text() + "SLIPWAY_LOG_LEVEL=debug\n")
     git(clone, "commit", "--quiet", "-am", "Change everything")
     output = clone / "var/changes.md"
@@ -57,6 +59,48 @@ def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
     assert "### flight-delay in production" in rest
     assert "### flight-delay in staging" in rest
     assert "+  SLIPWAY_LOG_LEVEL: debug" in rest
+
+
+@pytest.mark.long
+def test_a_change_of_the_base_is_shown_once_for_all_models_that_it_changes_alike(clone: Path) -> None:
+    for name in ("tides", "winds"):
+        add(clone / "gitops", name)
+    replace(clone / "gitops/apps/winds/staging/kustomization.yaml", "release]", "release]\nnamePrefix: own-")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "-m", "Two more models")
+    replace(clone / "gitops/base/ingress.yaml", "timeout-server: 10s", "timeout-server: 20s")
+    git(clone, "commit", "--quiet", "-am", "Wait longer, everywhere")
+    text = changes(clone, "--base", "HEAD~1")
+    titles = [line for line in text.splitlines() if line.startswith("### ") and " in " in line]
+    assert titles == [
+        "### flight-delay in production; tides in production; winds in production",
+        "### flight-delay in staging; tides in staging",
+        "### winds in staging",
+    ]
+    assert text.count("+    haproxy.org/timeout-server: 20s") == len(titles)
+
+
+@pytest.mark.long
+def test_the_next_base_goes_to_one_model_first(clone: Path) -> None:
+    add(clone / "gitops", "tides")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "-m", "Another model")
+    shutil.copytree(clone / "gitops/base", clone / "gitops/base-next")
+    replace(clone / "gitops/base-next/settings.env", "SLIPWAY_DRAIN_SECONDS=5", "SLIPWAY_DRAIN_SECONDS=15")
+    replace(clone / "gitops/apps/tides/staging/kustomization.yaml", "/base", "/base-next")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "-m", "Try the next base on tides in staging")
+    text = changes(clone, "--base", "HEAD~1")
+    assert [line for line in text.splitlines() if " in " in line and line[0] == "#"] == ["### tides in staging"]
+    assert '+  SLIPWAY_DRAIN_SECONDS: "15"' in text
+
+    git(clone, "rm", "--quiet", "-r", "gitops/base")
+    git(clone, "mv", "gitops/base-next", "gitops/base")
+    replace(clone / "gitops/apps/tides/staging/kustomization.yaml", "/base-next", "/base")
+    git(clone, "commit", "--quiet", "-am", "The next base is the base")
+    text = changes(clone, "--base", "HEAD~1")
+    titles = [line for line in text.splitlines() if " in " in line and line[0] == "#"]
+    assert titles == ["### flight-delay in production; tides in production", "### flight-delay in staging"]
 
 
 @pytest.mark.long
@@ -83,7 +127,7 @@ def test_a_table_of_the_change_cannot_carry_markup(clone: Path) -> None:
 @pytest.mark.long
 def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone: Path) -> None:
     (clone / "gitops/apps/flight-delay/staging/kustomization.yaml").write_text("resources: [nowhere.yaml]\n")
-    overlay = clone / "gitops/apps/flight-delay/base/settings.env"
+    overlay = clone / "gitops/base/settings.env"
     overlay.write_text(overlay.read_text() + "SLIPWAY_LOG_LEVEL=debug\n")
     git(clone, "commit", "--quiet", "-am", "Break staging")
     text = changes(clone, "--base", "HEAD~1")
@@ -92,8 +136,8 @@ def test_an_overlay_that_cannot_be_built_is_said_and_the_others_are_shown(clone:
 
 
 @pytest.mark.long
-def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_shown(clone: Path) -> None:
-    settings = clone / "gitops/apps/flight-delay/base/settings.env"
+def test_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_shown(clone: Path) -> None:
+    settings = clone / "gitops/base/settings.env"
     settings.unlink()
     settings.symlink_to("/etc/passwd")
     git(clone, "commit", "--quiet", "-am", "Link the settings")
@@ -107,10 +151,10 @@ def test_a15_a_link_out_of_the_manifests_is_refused_and_what_it_leads_to_not_sho
     "links",
     [
         {
-            "gitops/apps/flight-delay/base/up": "../../../..",
-            "gitops/apps/flight-delay/base/out.env": "up/../settings.env",
+            "gitops/base/up": "../..",
+            "gitops/base/out.env": "up/../settings.env",
         },
-        {"gitops/apps/flight-delay/base/out.env": "out.env"},
+        {"gitops/base/out.env": "out.env"},
         {"gitops/out.env": "../../../../../../../../etc/passwd"},
     ],
     ids=["two together", "a loop", "upwards"],
@@ -125,7 +169,7 @@ def test_links_that_leave_the_manifests_some_other_way_are_refused_too(clone: Pa
 
 @pytest.mark.long
 def test_a_link_that_stays_in_the_manifests_is_followed(clone: Path) -> None:
-    base = clone / "gitops/apps/flight-delay/base"
+    base = clone / "gitops/base"
     text = (base / "settings.env").read_text()
     (base / "settings.env").unlink()
     (base / "own.env").write_text(text + "SLIPWAY_LOG_LEVEL=debug\n")

@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.integration.delivery.conftest import MODEL, add_version, digest
+from tests.integration.delivery.conftest import MODEL, Team, add_version, digest
 
 pytestmark = pytest.mark.long
 DVC = Path(sys.executable).with_name("dvc")
@@ -23,12 +22,12 @@ def dvc(clone: Path, *words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def requests(team: Any) -> list[str]:
+def requests(team: Team) -> list[str]:
     found: str = team.git("for-each-ref", "--format=%(refname:short)", "refs/heads/release")
     return found.split()
 
 
-def test_a_version_whose_data_was_never_pushed_is_refused_until_it_is(team: Any, tmp_path: Path) -> None:
+def test_a_version_whose_data_was_never_pushed_is_refused_until_it_is(team: Team, tmp_path: Path) -> None:
     clone = team.here.clone
     dvc(clone, "remote", "add", "--default", "team", str(tmp_path / "shared"))
     rows = b"row_id,label\n1,0\n"

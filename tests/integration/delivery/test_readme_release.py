@@ -6,13 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fixtures.pages import held_by
 from tests.fixtures.shell import Shell
-from tests.integration.delivery.conftest import ACTORS, MODEL, digest
+from tests.integration.delivery.conftest import ACTORS, MODEL, Team, digest
 
 pytestmark = pytest.mark.long
 TEST = "tests/integration/delivery/test_readme_release.py::test_the_readme_s_release"
@@ -20,15 +19,15 @@ SECONDS = 120.0
 
 
 @pytest.fixture
-def shell(team: Any) -> Iterator[Shell]:
+def shell(team: Team) -> Iterator[Shell]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "MLFLOW_"))}
     clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    made = Shell(team.here.clone, clean | team.settings | {"SLIPWAY_BAKE_SECONDS": "0"})
+    made = Shell(team.here.clone, clean | dict(team.settings) | {"SLIPWAY_BAKE_SECONDS": "0"})
     yield made
     made.close()
 
 
-def test_the_readme_s_release(team: Any, shell: Shell) -> None:
+def test_the_readme_s_release(team: Team, shell: Shell) -> None:
     team.release(1)
     team.mlflow().set_registered_model_alias(MODEL, "challenger", "2")
     (block,) = held_by(TEST)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from tests.fixtures.act import REPOSITORY, Here, succeeded
+from tests.fixtures.github import State
 from tests.fixtures.protection import Forge, protecting
+from tests.integration.delivery.conftest import Team
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 MODEL = "flight-delay"
@@ -24,13 +25,13 @@ def reached(here: Here, url: str) -> Here:
     return replace(here, overrides={"GITHUB_API_URL": url, "SLIPWAY_BAKE_SECONDS": "0"})
 
 
-def no_secret_is_said(team: Any, done: subprocess.CompletedProcess[str]) -> None:
+def no_secret_is_said(team: Team, done: subprocess.CompletedProcess[str]) -> None:
     said = "\n".join(line for line in done.stdout.splitlines() if "  | " in line)  # what steps print, not act itself
     key = team.here.secrets["SIGNING_KEY"].splitlines()[1]
     assert not [one for one in ("secret-token", "token-of-the-run", key) if one in said]
 
 
-def test_promote_asks_once_for_the_champion_of_mlflow(team: Any, forge: Any) -> None:
+def test_promote_asks_once_for_the_champion_of_mlflow(team: Team, forge: State) -> None:
     team.release(1)
     team.stage(2)
     team.mlflow().set_registered_model_alias(MODEL, "champion", "2")
@@ -49,7 +50,7 @@ def test_promote_asks_once_for_the_champion_of_mlflow(team: Any, forge: Any) -> 
     assert team.git(*signed, "log", "-1", "--format=%G?", pull["head"]["ref"]) == "G"
 
 
-def test_promote_asks_for_nothing_that_nobody_could_approve(team: Any, forge: Any) -> None:
+def test_promote_asks_for_nothing_that_nobody_could_approve(team: Team, forge: State) -> None:
     team.release(1)
     team.stage(2)
     team.mlflow().set_registered_model_alias(MODEL, "champion", "2")
@@ -62,14 +63,14 @@ def test_promote_asks_for_nothing_that_nobody_could_approve(team: Any, forge: An
     assert forge.pulls == []
 
 
-def act(team: Any, word: str, reason: str = "Slow since noon") -> subprocess.CompletedProcess[str]:
+def act(team: Team, word: str, reason: str = "Slow since noon") -> subprocess.CompletedProcess[str]:
     inputs = {"model": MODEL, "act": word, "reason": reason}
     named = {"SLIPWAY_ACTOR": "ada <ada@users.noreply.github.com>"}  # act knows no github.triggering_actor
     here: Here = replace(team.here, overrides=named)
     return here.run("rollout", "production", "workflow_dispatch", {"inputs": inputs})
 
 
-def test_rollout_resumes_aborts_and_rolls_back(team: Any) -> None:
+def test_rollout_resumes_aborts_and_rolls_back(team: Team) -> None:
     team.release(1)
     team.release(2)
     team.stand.rollout("production", f"sha256:{2:064x}", 2, active=f"sha256:{1:064x}")
@@ -97,7 +98,7 @@ def protected() -> Iterator[Forge]:
         yield state
 
 
-def test_nightly_finds_production_as_git_and_mlflow_say_and_whatever_is_not(team: Any, protected: Forge) -> None:
+def test_nightly_finds_production_as_git_and_mlflow_say_and_whatever_is_not(team: Team, protected: Forge) -> None:
     start = team.git("rev-parse", "main")
     team.release(1)
     variables = {**team.here.variables, "SIGNED_SINCE": start}
@@ -105,7 +106,7 @@ def test_nightly_finds_production_as_git_and_mlflow_say_and_whatever_is_not(team
     named = {"GITHUB_API_URL": protected.url, "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_TOKEN": "secret-token"}
     replace(team, settings={**team.settings, **named}).slipway("protect", "--app-id", "77")
     done = here.run("nightly", "production", "schedule", {})
-    assert succeeded(done)[-1] == "History verified, settings as in the repository, Git and cluster agree"
+    assert succeeded(done)[-1] == "Verify the history, the settings, and that Git and cluster agree"
     no_secret_is_said(team, done)
     protected.environments["production"]["protection_rules"] = []
     team.stand.rollout("production", f"sha256:{9:064x}", 9)

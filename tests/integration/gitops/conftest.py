@@ -35,9 +35,9 @@ def gitops(tmp_path: Path) -> Path:
     return folder
 
 
-def release(folder: Path, environment: str, image: Image) -> None:
-    path = folder / "apps/flight-delay" / environment / "release/kustomization.yaml"
-    path.write_text(release_file(image))
+def release(folder: Path, environment: str, image: Image, model: str = "flight-delay") -> None:
+    path = folder / "apps" / model / environment / "release/kustomization.yaml"
+    path.write_text(release_file(image, model=model))
 
 
 Documents = dict[str, dict[str, Any]]

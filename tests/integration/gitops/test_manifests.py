@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 import yaml
 
 from release.kustomize import build
+from release.policy.check import check
 from tests.fixtures.images import ROOT
 from tests.integration.gitops.conftest import FIXTURE, NEXT, release, rendered
+from tools.add_model import add
 
 ENVIRONMENTS = ("staging", "production")
 # Every place where production may differ from staging, and why a person would want it so.
@@ -61,6 +65,68 @@ def explained(path: str) -> bool:
     return path in EXPLAINED or any(path.endswith(end) for end in EXPLAINED if end.startswith("."))
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_object_is_as_it_is_written_down(gitops: Path, environment: str) -> None:
+    """What serves changes by intent alone: `rendered/` changes in the same commit.
+
+    Written before the base was shared: sharing it changed no object, so it rolled nothing out.
+    """
+    text = (Path(__file__).parent / "rendered" / f"{environment}.yaml").read_text()
+    found = {(one["kind"], one["metadata"]["name"]): one for one in build(gitops / "apps/flight-delay" / environment)}
+    assert found == {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
+
+
+@pytest.mark.parametrize("name", ["tides", "no", "null", "model", "model-preview", "settings", "smoke"])
+def test_another_model_is_the_first_under_another_name(gitops: Path, name: str) -> None:
+    add(gitops, name)
+    for environment in ENVIRONMENTS:
+        release(gitops, environment, FIXTURE, name)
+        for ours, theirs in zip(
+            build(gitops / "apps/flight-delay" / environment), build(gitops / "apps" / name / environment), strict=True
+        ):
+            if ours["kind"] != "ConfigMap":  # its name holds a hash of its name
+                assert renamed(ours, name) == renamed(theirs, name)
+
+
+def test_a_folder_with_a_base_of_its_own_keeps_working_and_moves_without_a_rollout(gitops: Path) -> None:
+    own = gitops / "apps/flight-delay"
+    before = {environment: build(own / environment) for environment in ENVIRONMENTS}
+    shutil.move(gitops / "base", own / "base")
+    for environment in ENVIRONMENTS:
+        overlay = own / environment / "kustomization.yaml"
+        overlay.write_text(overlay.read_text().replace("../../../base", "../base"))
+        assert check(own / environment) == []
+        assert build(own / environment) == before[environment]
+
+
+def test_the_pages_overlay_differs_in_what_it_says(gitops: Path) -> None:
+    add(gitops, "tides")
+    release(gitops, "production", FIXTURE, "tides")
+    overlay = gitops / "apps/tides/production"
+    before = {one["kind"]: one for one in build(overlay)}
+    page = (ROOT / "docs/reference/manifests.md").read_text().partition("## A model's folder")[2]
+    (overlay / "kustomization.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert check(overlay) == []
+    after = {one["kind"]: one for one in build(overlay)}
+    assert {kind for kind, one in after.items() if one != before[kind]} == {
+        "ConfigMap",
+        "Rollout",
+        "HorizontalPodAutoscaler",
+    }
+    assert after["ConfigMap"]["data"] == before["ConfigMap"]["data"] | {"SLIPWAY_DRAIN_SECONDS": "10"}
+    assert after["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == 12
+
+
+def renamed(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return {key: renamed(inner, name) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [renamed(inner, name) for inner in value]
+    if not isinstance(value, str) or value.startswith("registry.example/"):  # the image is whatever was packaged
+        return value
+    return re.sub(rf"^(flight-delay|{name})-(?!production)[a-z0-9]{{10}}$", "HASH", value).replace("flight-delay", name)
+
+
 def test_environments_differ_only_where_a_person_would_say_why(gitops: Path) -> None:
     found = differences(rendered(gitops, "staging"), rendered(gitops, "production"))
     assert {path for path in found if not explained(path)} == set()
@@ -105,8 +171,7 @@ def test_an_environment_before_its_first_release_runs_nothing() -> None:
 
 def test_overlays_are_short() -> None:
     for path in (ROOT / "gitops/apps").glob("*/*/kustomization.yaml"):
-        if path.parent.name != "base":
-            assert len(path.read_text().splitlines()) <= 24, path
+        assert len(path.read_text().splitlines()) <= 12, path
 
 
 def test_the_project_allows_what_the_policy_allows() -> None:
@@ -118,6 +183,33 @@ def test_the_project_allows_what_the_policy_allows() -> None:
         assert spec["clusterResourceWhitelist"] == []
         assert {(one["group"], one["kind"]) for one in spec["namespaceResourceWhitelist"]} == KINDS
         assert all(not {"*"} & set(one.values()) for one in spec["destinations"])
+
+
+def test_what_finds_the_models_deletes_nothing_and_stays_in_its_project() -> None:
+    from tests.integration.gitops.argocd import objects
+
+    finders = {one["metadata"]["name"]: one["spec"] for one in objects("ApplicationSet")}
+    assert set(finders) == {f"slipway-{environment}" for environment in ENVIRONMENTS}
+    for environment in ENVIRONMENTS:
+        spec = finders[f"slipway-{environment}"]
+        assert spec["syncPolicy"] == {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True}
+        template = spec["template"]
+        assert "finalizers" not in template["metadata"]
+        assert template["spec"]["project"] == f"slipway-{environment}"
+        assert template["spec"]["syncPolicy"]["automated"]["prune"] is (environment == "staging")
+        assert "CreateNamespace=true" not in template["spec"]["syncPolicy"]["syncOptions"]
+        where = [entry["path"] for one in spec["generators"] for entry in one["git"]["directories"]]
+        assert where == [f"gitops/apps/*/{environment}"]
+
+
+def test_each_model_has_a_folder_and_is_let_in() -> None:
+    from tests.integration.gitops.argocd import objects, projects
+
+    models = {path.name for path in (ROOT / "gitops/apps").iterdir()}
+    wanted = {f"{model}-{environment}" for model in models for environment in ENVIRONMENTS}
+    assert {one["metadata"]["name"] for one in objects("Namespace")} == wanted
+    assert {entry["namespace"] for one in projects() for entry in one["spec"]["destinations"]} == wanted
+    assert {one["metadata"]["namespace"] for one in objects("RoleBinding")} == wanted
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -137,15 +229,12 @@ def conform(path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
     """Ratios, not times: a hundred models rendered and checked, against one."""
-    import shutil
 
     def seconds(models: int) -> float:
         folder = tmp_path / str(models)
+        shutil.copytree(ROOT / "gitops/base", folder / "base")
         for number in range(models):
-            target = folder / f"apps/model-{number}"
-            shutil.copytree(ROOT / "gitops/apps/flight-delay", target)
-            for path in target.rglob("*.yaml"):
-                path.write_text(path.read_text().replace("flight-delay", f"model-{number}"))
+            add(folder, f"model-{number}")
         started = time.perf_counter()
         done = subprocess.run(
             ["python", "-m", "release.policy", str(folder), "--json"], capture_output=True, text=True, check=False
@@ -161,7 +250,8 @@ def test_argo_cds_shared_configmap_gets_keys_of_this_project_alone() -> None:
     data = next(one["data"] for one in objects if one["metadata"]["name"] == "argocd-notifications-cm")
     assert all(key.split(".")[-1].startswith("slipway") for key in data), sorted(data)
     begins = "notifications.argoproj.io/subscribe."
-    applications = [one["metadata"] for one in objects if one["kind"] == "Application"]
+    applications = [one["spec"]["template"]["metadata"] for one in objects if one["kind"] == "ApplicationSet"]
+    assert len(applications) == len(ENVIRONMENTS)
     for meta in applications:
         told = {key.removeprefix(begins) for key in meta["annotations"] if key.startswith(begins)}
         assert told == {f"{key.removeprefix('trigger.')}.slipway" for key in data if key.startswith("trigger.")}

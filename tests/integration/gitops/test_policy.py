@@ -24,7 +24,7 @@ def rules(gitops: Path, environment: str = "production") -> set[str]:
 
 
 def base(gitops: Path) -> Path:
-    return gitops / "apps/flight-delay/base"
+    return gitops / "base"
 
 
 def pod(rollout: dict[str, Any]) -> dict[str, Any]:
@@ -68,8 +68,6 @@ ROLLOUT: list[tuple[str, Change, Change]] = [
     ("host", lambda r: pod(r).update(hostNetwork=True), lambda r: pod(r).update(hostNetwork=False)),
     ("host", lambda r: container(r)["ports"][0].update(hostPort=80), same),
     ("token", lambda r: pod(r).pop("automountServiceAccountToken"), same),
-    ("image", lambda r: container(r).update(image="registry.example/team/other:latest"), same),
-    ("image", lambda r: container(r).update(image="registry.example/other@sha256:" + "a" * 64), same),
     ("image", lambda r: pod(r).update(initContainers=[SIDE]), lambda r: pod(r).update(initContainers=[])),
     ("resources", lambda r: container(r)["resources"]["requests"].pop("cpu"), same),
     ("secret", lambda r: container(r)["env"].append({"name": "API_TOKEN", "value": "abc"}),
@@ -77,7 +75,6 @@ ROLLOUT: list[tuple[str, Change, Change]] = [
          {"name": "API_TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}})),
     ("secret", lambda r: container(r)["env"].append({"name": "DATABASE", "value": "postgresql://a:b@c/d"}),
      lambda r: container(r)["env"].append({"name": "DATABASE", "value": "postgresql://c/d"})),
-    ("analysis", lambda r: r["spec"]["strategy"]["blueGreen"].pop("prePromotionAnalysis"), same),
     ("pause", lambda r: r["spec"]["strategy"]["blueGreen"].update(autoPromotionEnabled=True), same),
     ("strategy", lambda r: r["spec"]["strategy"].update(canary={}), same),
     ("hook", lambda r: r["metadata"]["annotations"].update({"argocd.argoproj.io/hook": "PreSync"}),
@@ -98,6 +95,27 @@ def test_rollout(gitops: Path, rule: str, refused: Change, accepted: Change) -> 
     edit(path, refused)
     # What staging says, production may override: both are looked at.
     assert rule in rules(gitops) | rules(gitops, "staging")
+
+
+OWN = {
+    "moving tag": ("image", "replace", "/template/spec/containers/0/image", "registry.example/team/other:latest"),
+    "another image": (
+        "image", "replace", "/template/spec/containers/0/image", "registry.example/other@sha256:" + "a" * 64,
+    ),
+    "no analysis": ("analysis", "remove", "/strategy/blueGreen/prePromotionAnalysis", None),
+    "no pause": ("pause", "replace", "/strategy/blueGreen/autoPromotionEnabled", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_a_models_own_folder_changes_of_the_base_is_looked_at(gitops: Path, name: str) -> None:
+    rule, verb, path, value = OWN[name]
+    patch = yaml.safe_dump([{"op": verb, "path": f"/spec{path}", "value": value}])
+    edit(
+        gitops / "apps/flight-delay/production/kustomization.yaml",
+        lambda k: k.update(patches=[{"target": {"kind": "Rollout"}, "patch": patch}]),
+    )
+    assert rules(gitops) == {rule}
 
 
 EXTRA: dict[str, tuple[str, dict[str, Any]]] = {
@@ -179,8 +197,42 @@ def test_source(gitops: Path, name: str) -> None:
 
 
 def test_a_link_is_refused(gitops: Path) -> None:
-    (gitops / "apps/flight-delay/base/notes.yaml").symlink_to("/etc/hostname")
+    (gitops / "apps/flight-delay/production/notes.yaml").symlink_to("/etc/hostname")
     assert rules(gitops) == {"link"}
+
+
+def test_a_link_in_the_shared_base_is_refused(gitops: Path) -> None:
+    (base(gitops) / "notes.yaml").symlink_to("/etc/hostname")
+    assert rules(gitops) == rules(gitops, "staging") == {"link"}
+
+
+def test_a_base_that_is_a_link_is_refused(gitops: Path, tmp_path: Path) -> None:
+    (gitops / "base").rename(tmp_path / "elsewhere")
+    (gitops / "base").symlink_to(tmp_path / "elsewhere")
+    assert rules(gitops) == {"outside"}
+
+
+def test_the_shared_base_reaches_no_models_folder(gitops: Path) -> None:
+    edit(base(gitops) / "kustomization.yaml", lambda k: k["resources"].append("../apps/flight-delay/production"))
+    assert rules(gitops) == {"outside"}
+
+
+def test_a_model_tries_the_next_base_and_no_other_folder_beside_it(gitops: Path) -> None:
+    overlay = gitops / "apps/flight-delay/staging/kustomization.yaml"
+    (gitops / "base").rename(gitops / "base-next")
+    overlay.write_text(overlay.read_text().replace("/base", "/base-next"))
+    assert rules(gitops, "staging") == set()
+    (gitops / "base-next").rename(gitops / "argocd-next")
+    overlay.write_text(overlay.read_text().replace("/base-next", "/argocd-next"))
+    assert rules(gitops, "staging") == {"outside"}
+
+
+def test_an_object_of_the_base_that_never_got_the_models_name_is_refused(gitops: Path) -> None:
+    (base(gitops) / "extra.yaml").write_text(yaml.safe_dump(HARMLESS | {"metadata": {"name": "MODEL-extra"}}))
+    edit(base(gitops) / "kustomization.yaml", lambda k: k["resources"].append("extra.yaml"))
+    assert rules(gitops) == {"name"}
+    edit(base(gitops) / "extra.yaml", lambda document: document["metadata"].update(name="extra"))
+    assert rules(gitops) == set()
 
 
 def test_another_namespace_is_refused(gitops: Path) -> None:

@@ -136,7 +136,7 @@ def test_without_a_push_nothing_is_tagged(tracking: Tracking, settings: dict[str
     [
         (("flight-delay", "9"), 3, "has no version 9"),
         (("flight-delay", "1", "--base", "python:3.11-slim"), 3, "not named by digest"),
-        (("flight-delay", "1", "--engine", "kaniko"), 3, "no such image tool"),
+        (("flight-delay", "1", "--engine", "kaniko"), 3, "is not a supported image tool"),
         (("flight-delay", "1", "--registry", "127.0.0.1:9/none"), 5, "cannot push"),
     ],
 )

@@ -72,7 +72,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass
-class Site:
+class PromoterSite:
     """Everything that the release path stands on, with a model of versions 1 to 4; 3 has failed its verdict."""
 
     remote: Path
@@ -175,14 +175,16 @@ def make_versions(store: str, artifacts: Path, port: int) -> None:
 
 
 @contextlib.contextmanager
-def made_site(folder: Path, empty_store: Path) -> Iterator[Site]:
+def made_site(folder: Path, empty_store: Path) -> Iterator[PromoterSite]:
     store = folder / "mlflow.db"
     shutil.copy(empty_store, store)
     with standing(MODEL) as stand:
         make_versions(f"sqlite:///{store}", folder / "artifacts", stand.port)
         stand.images = {digest(number) for number in range(1, 5)}
         audit = open_audit(f"sqlite:///{folder / 'audit.db'}")
-        made = Site(make_remote(folder), f"sqlite:///{store}", stand, stand.kubeconfig(folder / "kubeconfig"), audit)
+        made = PromoterSite(
+            make_remote(folder), f"sqlite:///{store}", stand, stand.kubeconfig(folder / "kubeconfig"), audit
+        )
         made.put("staging", 1)
         made.put("production", 1)
         made.champion(1)
@@ -190,13 +192,13 @@ def made_site(folder: Path, empty_store: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, empty_store: Path) -> Iterator[Site]:
+def site(tmp_path: Path, empty_store: Path) -> Iterator[PromoterSite]:
     with made_site(tmp_path, empty_store) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Site]:
+def still(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[PromoterSite]:
     """One for all tests of a module that leave it as it is."""
     with made_site(tmp_path_factory.mktemp("still"), empty_store) as made:
         yield made

@@ -15,6 +15,7 @@ from registry.image_statement import IMAGE
 from registry.signing import sign
 from registry.statement import VERDICT
 from release.promoter.reconcile import reconcile
+from tests.integration.promoter.conftest import PromoterSite
 
 OTHER = f"sha256:{4:064x}"  # the digest of version 4: the registry has it
 
@@ -32,7 +33,7 @@ def keys(tmp_path: Path) -> dict[str, str]:
     return {name: str(tmp_path / name) for name in ("bot", "old", "eve", "signers")}
 
 
-def signed(site: Any, number: int, key: str, namespace: str = IMAGE.name, **changed: Any) -> None:
+def signed(site: PromoterSite, number: int, key: str, namespace: str = IMAGE.name, **changed: Any) -> None:
     """Sign version `number`'s statement about its image, with facts changed."""
     at = site.folder(number)
     content = (at / IMAGE.file).read_bytes()
@@ -47,14 +48,14 @@ REDIRECTS = {"image_digest": OTHER, "image": "127.0.0.1:1/elsewhere/tiny"}
 
 @pytest.mark.parametrize("tag", REDIRECTS)
 def test_a_tag_that_names_another_image_stages_and_promotes_nothing_and_is_named(
-    site: Any, tmp_path: Path, tag: str
+    site: PromoterSite, tmp_path: Path, tag: str
 ) -> None:
     before = site.commits()
     site.tracking().client.set_model_version_tag("tiny", "2", tag, REDIRECTS[tag])
     done = site.types(tmp_path, "stage", "tiny", "2")
     assert done.code == 4
     assert f"the tag {tag} says {REDIRECTS[tag]}, image.json " in done.err
-    assert "slipway package tiny 2" in done.err
+    assert "slipway package tiny@2" in done.err
     assert site.commits() == before
     site.put("staging", 2)
     done = site.types(tmp_path, "promote", "tiny", "2")
@@ -69,7 +70,7 @@ def test_a_tag_that_names_another_image_stages_and_promotes_nothing_and_is_named
     assert f"the tag {tag} says" in site.tags(2)["promotion_refused"]
 
 
-def test_without_keys_the_output_says_that_the_image_is_unsigned(site: Any, tmp_path: Path) -> None:
+def test_without_keys_the_output_says_that_the_image_is_unsigned(site: PromoterSite, tmp_path: Path) -> None:
     staged = site.types(tmp_path, "stage", "tiny", "2")
     assert staged.code == 0, staged.err
     assert "image: as it was packaged, not signed by any key that is known here" in staged.out
@@ -96,7 +97,7 @@ def the_verdict(at: Path) -> None:
 
 
 BROKEN: dict[Callable[[Path], None], str] = {
-    without_a_statement: "the version has no image.json: slipway package tiny 2",
+    without_a_statement: "the version has no image.json: slipway package tiny@2",
     not_json: "image.json is not JSON",
     without_a_digest: "image.json does not state digest",
     the_verdict: "image.json is not a statement slipway-image/1",
@@ -107,53 +108,53 @@ BROKEN: dict[Callable[[Path], None], str] = {
     "spoil", [pytest.param(one, marks=() if one is without_a_statement else pytest.mark.long) for one in BROKEN]
 )
 def test_a_version_whose_image_nobody_stated_is_refused_with_what_to_type(
-    site: Any, tmp_path: Path, spoil: Callable[[Path], None]
+    site: PromoterSite, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(site.folder(2))
     done = site.types(tmp_path, "stage", "tiny", "2")
     assert done.code == 4
     assert BROKEN[spoil] in done.err
-    assert "slipway package tiny 2" in done.err
+    assert "slipway package tiny@2" in done.err
 
 
-def unsigned(site: Any, keys: dict[str, str]) -> None: ...
+def unsigned(site: PromoterSite, keys: dict[str, str]) -> None: ...
 
 
-def by_eve(site: Any, keys: dict[str, str]) -> None:
+def by_eve(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["eve"])
 
 
-def by_a_retired_key(site: Any, keys: dict[str, str]) -> None:
+def by_a_retired_key(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["old"])
 
 
-def redirected_since(site: Any, keys: dict[str, str]) -> None:
+def redirected_since(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"])
     at = site.folder(2) / IMAGE.file
     at.write_bytes(at.read_bytes().replace(f"sha256:{2:064x}".encode(), OTHER.encode()))
     site.tracking().client.set_model_version_tag("tiny", "2", "image_digest", OTHER)
 
 
-def of_another_version(site: Any, keys: dict[str, str]) -> None:
+def of_another_version(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 4, keys["bot"])
     for file in (IMAGE.file, IMAGE.signature):
         shutil.copy(site.folder(4) / file, site.folder(2) / file)
     site.tracking().client.set_model_version_tag("tiny", "2", "image_digest", OTHER)
 
 
-def of_another_number(site: Any, keys: dict[str, str]) -> None:
+def of_another_number(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"], version=4)
 
 
-def of_other_bytes(site: Any, keys: dict[str, str]) -> None:
+def of_other_bytes(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"], model_sha256="0" * 64)
 
 
-def a_signature_of_a_verdict(site: Any, keys: dict[str, str]) -> None:
+def a_signature_of_a_verdict(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"], VERDICT.name)
 
 
-def a_signature_of_a_commit(site: Any, keys: dict[str, str]) -> None:
+def a_signature_of_a_commit(site: PromoterSite, keys: dict[str, str]) -> None:
     signed(site, 2, keys["bot"], "git")
 
 
@@ -173,7 +174,7 @@ FORGED: dict[Callable[[Any, dict[str, str]], None], str] = {
 @pytest.mark.long  # git signs by ssh-keygen, which the long tier installs
 @pytest.mark.parametrize("forge", FORGED)
 def test_where_keys_are_listed_only_an_image_that_one_of_them_signed_is_staged_and_promoted(
-    site: Any, keys: dict[str, str], tmp_path: Path, forge: Callable[[Any, dict[str, str]], None]
+    site: PromoterSite, keys: dict[str, str], tmp_path: Path, forge: Callable[[Any, dict[str, str]], None]
 ) -> None:
     at = site.folder(2)
     (at / VERDICT.signature).write_bytes(sign((at / VERDICT.file).read_bytes(), keys["bot"], VERDICT.name))
@@ -182,7 +183,7 @@ def test_where_keys_are_listed_only_an_image_that_one_of_them_signed_is_staged_a
     done = site.types(tmp_path, "stage", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
     assert done.code == 4
     assert FORGED[forge] in done.err
-    assert "slipway package tiny 2" in done.err
+    assert "slipway package tiny@2" in done.err
     assert site.commits() == before
     site.put("staging", 2)
     done = site.types(tmp_path, "promote", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
@@ -194,7 +195,7 @@ def test_where_keys_are_listed_only_an_image_that_one_of_them_signed_is_staged_a
 
 @pytest.mark.long
 def test_a_signed_image_goes_its_way_by_the_list_or_by_the_machines_own_key(
-    site: Any, keys: dict[str, str], tmp_path: Path
+    site: PromoterSite, keys: dict[str, str], tmp_path: Path
 ) -> None:
     at = site.folder(2)
     (at / VERDICT.signature).write_bytes(sign((at / VERDICT.file).read_bytes(), keys["bot"], VERDICT.name))

@@ -10,7 +10,7 @@ import pytest
 from release.audit.audit import open_audit
 from tests.fixtures.stand import standing
 from tests.fixtures.typed import Typed, typed
-from tests.integration.promoter.conftest import MODEL, Site, digest, make_remote, make_versions
+from tests.integration.promoter.conftest import MODEL, PromoterSite, digest, make_remote, make_versions
 
 BOB = "Bob <bob@example.org>"
 
@@ -27,7 +27,7 @@ def test_a_release_goes_on_where_the_folder_was_moved_to(tmp_path: Path, empty_s
         audit = open_audit(f"sqlite:///{old / 'var/audit.db'}")
         kubeconfig = stand.kubeconfig(tmp_path / "kubeconfig")
         remote = make_remote(tmp_path / "origin").rename(old / "var/gitops.git")
-        site = Site(remote, f"sqlite:///{store}", stand, kubeconfig, audit)
+        site = PromoterSite(remote, f"sqlite:///{store}", stand, kubeconfig, audit)
         site.put("staging", 1)
         site.put("production", 1)
         site.champion(1)

@@ -15,6 +15,7 @@ from release.actions.approve import approve
 from release.actions.promote import promote
 from release.actions.stage import stage
 from release.audit.audit import Audit, verify
+from release.forges.plain import Plain
 from release.git.commits import actor
 from release.git.git import Done as Said
 from release.git.git import Git
@@ -23,21 +24,22 @@ from release.promoter.reconcile import reconcile
 from release.views.noted import unrecorded
 from release.views.status import status
 from tests.fixtures.registered import uploaded
+from tests.integration.promoter.conftest import PromoterSite
 
 
-def kinds(site: Any) -> list[str]:
+def kinds(site: PromoterSite) -> list[str]:
     with site.context() as context:
         (done,) = reconcile(context, site.cluster)
     assert done.failed is None, done.failed
     return [one.kind for one in done.outcomes]
 
 
-def test_all_is_one_and_nothing_happens(site: Any) -> None:
+def test_all_is_one_and_nothing_happens(site: PromoterSite) -> None:
     assert kinds(site) == []
     assert site.actions() == []
 
 
-def test_a_champion_that_may_goes_on_its_way_once_and_waits_for_its_approval(site: Any) -> None:
+def test_a_champion_that_may_goes_on_its_way_once_and_waits_for_its_approval(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.champion(2)
     assert kinds(site) == ["opened"]
@@ -48,7 +50,7 @@ def test_a_champion_that_may_goes_on_its_way_once_and_waits_for_its_approval(sit
 
 
 @pytest.mark.long
-def test_it_waits_while_the_bake_time_runs_and_while_the_cluster_is_away(site: Any) -> None:
+def test_it_waits_while_the_bake_time_runs_and_while_the_cluster_is_away(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.champion(2)
     site.stand.rollout("staging", site.release(2).digest, 2, seconds=5)
@@ -63,7 +65,7 @@ def test_it_waits_while_the_bake_time_runs_and_while_the_cluster_is_away(site: A
 
 
 @pytest.mark.parametrize(("version", "reason"), [(3, "verdict"), (4, "staged")])
-def test_an_alias_that_may_not_move_is_put_back_with_the_reason(site: Any, version: int, reason: str) -> None:
+def test_an_alias_that_may_not_move_is_put_back_with_the_reason(site: PromoterSite, version: int, reason: str) -> None:
     if version == 3:
         site.put("staging", 3)
     site.champion(version)
@@ -75,7 +77,7 @@ def test_an_alias_that_may_not_move_is_put_back_with_the_reason(site: Any, versi
     assert kinds(site) == []
 
 
-def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site: Any) -> None:
+def test_a_champion_whose_files_are_not_what_was_registered_is_put_back(site: PromoterSite) -> None:
     site.put("staging", 2)
     source = site.tracking().client.get_model_version("tiny", "2").source.removeprefix("file://")
     (Path(source) / "schema.json").write_text("{}")
@@ -91,7 +93,7 @@ def test_f23_a_champion_whose_files_are_not_what_was_registered_is_put_back(site
     assert site.requests() == []
 
 
-def test_f23_a_release_without_files_and_files_without_a_row_are_said(site: Any, tmp_path: Path) -> None:
+def test_a_release_without_files_and_files_without_a_row_are_said(site: PromoterSite, tmp_path: Path) -> None:
     client = site.tracking().client
     client.delete_model_version("tiny", "4")
     run, model_id = uploaded(site.tracking(), "tiny")
@@ -111,7 +113,7 @@ def test_f23_a_release_without_files_and_files_without_a_row_are_said(site: Any,
     ]
 
 
-def test_a_failed_analysis_takes_the_release_back_everywhere(site: Any) -> None:
+def test_a_failed_analysis_takes_the_release_back_everywhere(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.put("production", 2)
     site.champion(2)
@@ -125,7 +127,7 @@ def test_a_failed_analysis_takes_the_release_back_everywhere(site: Any) -> None:
     assert [one for one in site.actions() if one[0] == "revert"] == [("revert", 1)]
 
 
-def test_a_version_that_fails_in_staging_is_rejected_and_staging_goes_back(site: Any) -> None:
+def test_a_version_that_fails_in_staging_is_rejected_and_staging_goes_back(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.champion(2)
     site.stand.rollout("staging", site.release(2).digest, 2, active=site.release(1).digest, failed="too slow")
@@ -136,7 +138,7 @@ def test_a_version_that_fails_in_staging_is_rejected_and_staging_goes_back(site:
 
 
 @pytest.mark.long
-def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: Any) -> None:
+def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.champion(2)
     kinds(site)
@@ -152,7 +154,7 @@ def test_a_merge_is_recorded_with_its_approver_even_if_nobody_did_it_then(site: 
 
 
 @pytest.mark.long
-def test_a_staging_that_was_cut_off_before_its_record_is_recorded_as_its_commit_tells_it(site: Any) -> None:
+def test_a_staging_that_was_cut_off_before_its_record_is_recorded_as_its_commit_tells_it(site: PromoterSite) -> None:
     with site.context() as context:
         stage(replace(context, audit=Forgetful(site.audit.engine)), "tiny", "2", "try it")
         assert unrecorded(context.clone, site.audit.entries()) != []
@@ -167,7 +169,7 @@ def test_a_staging_that_was_cut_off_before_its_record_is_recorded_as_its_commit_
 
 
 @pytest.mark.long
-def test_several_at_once_open_one_request(site: Any) -> None:
+def test_several_at_once_open_one_request(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.champion(2)
 
@@ -185,13 +187,13 @@ def test_several_at_once_open_one_request(site: Any) -> None:
     assert site.aliases()["champion"] == 2
 
 
-def test_a_release_that_mlflow_does_not_know_is_said(site: Any) -> None:
+def test_a_release_that_mlflow_does_not_know_is_said(site: PromoterSite) -> None:
     site.tracking().tag_version("tiny", 1, "image_digest", "sha256:" + "f" * 64)
     site.stand.images = set()
     assert kinds(site) == ["mismatch"] * 4
     with site.context() as context:
         (found,) = status(context, site.cluster)
-    assert any("MLflow says" in one.said for one in found.differences)
+    assert any("MLflow has" in one.said for one in found.differences)
 
 
 class Killed(BaseException):
@@ -229,12 +231,12 @@ class FusedGit(Git):
 
 
 @dataclass(frozen=True)
-class FusedClient:
-    client: Any
+class FusedRecords:
+    records: Any
     fuse: Fuse
 
     def __getattr__(self, name: str) -> Any:
-        call = getattr(self.client, name)
+        call = getattr(self.records, name)
         if not name.startswith(("set_", "delete_")):
             return call
         return lambda *words, **named: self.fuse.around(name, lambda: call(*words, **named))
@@ -253,14 +255,14 @@ class Forgetful(Audit):
         return None
 
 
-def cut_off(site: Any, left: int, after: bool) -> bool:
+def cut_off(site: PromoterSite, left: int, after: bool) -> bool:
     fuse = Fuse(left, after)
     with site.context() as context:
         clone = replace(context.clone, git=FusedGit(context.clone.git.folder, context.clone.git.config, fuse))
         real = site.tracking()
-        tracking = Tracking(real.uri, FusedClient(real.client, fuse))
+        tracking = Tracking(real.uri, FusedRecords(real.records, fuse), real.files_at)
         fused = replace(
-            context, clone=clone, forge=replace(context.forge, clone=clone), open_tracking=lambda: tracking,
+            context, clone=clone, forge=Plain(clone), open_tracking=lambda: tracking,
             audit=FusedAudit(site.audit.engine, fuse),
         )  # fmt: skip
         try:
@@ -270,16 +272,16 @@ def cut_off(site: Any, left: int, after: bool) -> bool:
     return False
 
 
-def wished(site: Any) -> None:
+def wished(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.champion(2)
 
 
-def refused(site: Any) -> None:
+def refused(site: PromoterSite) -> None:
     site.champion(4)
 
 
-def broken(site: Any) -> None:
+def broken(site: PromoterSite) -> None:
     site.put("staging", 2)
     site.put("production", 2)
     site.champion(2)
@@ -297,7 +299,7 @@ def broken(site: Any) -> None:
     ],
 )
 def test_killed_at_every_step_the_next_pass_completes_it(
-    site: Any, begin: Callable[[Any], None], champion: int, requests: list[str], acts: list[str], after: bool
+    site: PromoterSite, begin: Callable[[Any], None], champion: int, requests: list[str], acts: list[str], after: bool
 ) -> None:
     begin(site)
     left = 1
@@ -317,7 +319,7 @@ def test_killed_at_every_step_the_next_pass_completes_it(
     assert verify(site.audit.entries()) == []
 
 
-def test_a_merge_of_ones_own_request_by_plain_git_is_called_that_everywhere(site: Any, tmp_path: Path) -> None:
+def test_a_merge_of_ones_own_request_by_plain_git_is_called_that_everywhere(site: PromoterSite, tmp_path: Path) -> None:
     site.put("staging", 2)
     with site.context() as context:
         promote(context, "tiny", "2")
@@ -329,7 +331,7 @@ def test_a_merge_of_ones_own_request_by_plain_git_is_called_that_everywhere(site
     assert "recorded" in kinds(site)
     entry = site.audit.entries()[-1]
     assert (entry.action, entry.version) == ("unapproved", 2)
-    assert entry.reason == "Bot <bot@example.org> asked for it and merged it; nobody else approved"
+    assert entry.reason == "Bot <bot@example.org> asked for it and merged it; no one else approved"
     assert "recorded" not in kinds(site)
     with site.context() as context:
         (found,) = status(context, site.cluster, "tiny")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from release.actions.steer import steer
 from release.promoter.reconcile import reconcile
+from tests.integration.promoter.conftest import PromoterSite
 
 pytestmark = pytest.mark.long  # seconds each
 
@@ -15,7 +16,7 @@ ABORTED_AT = "2026-11-27T10:00:00Z"
 
 
 @pytest.fixture
-def paused(site: Any) -> Any:
+def paused(site: PromoterSite) -> PromoterSite:
     """A site whose production has version 2 active and waits with version 4."""
     site.put("production", 2)
     site.put("production", 4)
@@ -27,7 +28,7 @@ def paused(site: Any) -> Any:
     return site
 
 
-def passes(site: Any) -> list[tuple[str, str]]:
+def passes(site: PromoterSite) -> list[tuple[str, str]]:
     """Make two passes; return the actions on the Rollout that are on record, oldest first, with their actors."""
     for _ in range(2):
         with site.context() as context:
@@ -36,18 +37,18 @@ def passes(site: Any) -> list[tuple[str, str]]:
     return [(one.action, one.actor) for one in site.audit.entries() if one.action in ("abort", "retry", "resume")]
 
 
-def abort(site: Any) -> None:
+def abort(site: PromoterSite) -> None:
     site.stand.status("production").update(phase="Degraded", message="RolloutAborted", abort=True, abortedAt=ABORTED_AT)
 
 
-def goes_on(site: Any) -> None:
+def goes_on(site: PromoterSite) -> None:
     status = site.stand.status("production")
     for key in ("abort", "abortedAt"):
         status.pop(key)
     site.stand.pause("production")
 
 
-def switch(site: Any) -> None:
+def switch(site: PromoterSite) -> None:
     status = site.stand.status("production")
     status.update(phase="Healthy", message="", pauseConditions=[])
     status["blueGreen"]["activeSelector"] = "b"
@@ -56,11 +57,11 @@ def switch(site: Any) -> None:
 NOBODY = "somebody on the cluster, which keeps no names"
 
 
-def test_a_wait_is_nobodys_act(paused: Any) -> None:
+def test_a_wait_is_nobodys_act(paused: PromoterSite) -> None:
     assert passes(paused) == []
 
 
-def test_an_abort_a_retry_and_a_promotion_by_kubectl_are_recorded_once_each(paused: Any) -> None:
+def test_an_abort_a_retry_and_a_promotion_by_kubectl_are_recorded_once_each(paused: PromoterSite) -> None:
     abort(paused)
     assert passes(paused) == [("abort", NOBODY)]
     entry = next(one for one in paused.audit.entries() if one.action == "abort")
@@ -77,7 +78,9 @@ def test_an_abort_a_retry_and_a_promotion_by_kubectl_are_recorded_once_each(paus
 
 
 @pytest.mark.parametrize(("word", "act"), [("abort", abort), ("resume", switch)])
-def test_what_slipway_did_is_not_recorded_again(paused: Any, word: str, act: Any) -> None:
+def test_what_slipway_did_is_not_recorded_again(
+    paused: PromoterSite, word: str, act: Callable[[PromoterSite], None]
+) -> None:
     with paused.context() as context:
         steer(context, paused.cluster, word, "tiny", "production")
         mine = str(context.actor)
@@ -85,19 +88,19 @@ def test_what_slipway_did_is_not_recorded_again(paused: Any, word: str, act: Any
     assert passes(paused) == [(word, mine)]
 
 
-def test_an_analysis_that_failed_is_no_persons_abort(paused: Any) -> None:
+def test_an_analysis_that_failed_is_no_persons_abort(paused: PromoterSite) -> None:
     new, old = (paused.release(number).digest for number in (4, 2))
     paused.stand.rollout("production", new, 4, active=old, failed="latency")
     assert passes(paused) == []
 
 
-def test_a_switch_that_waits_for_nobody_is_no_act(paused: Any) -> None:
+def test_a_switch_that_waits_for_nobody_is_no_act(paused: PromoterSite) -> None:
     del paused.stand.objects["rollouts/tiny-production"]["spec"]["strategy"]
     switch(paused)
     assert passes(paused) == []
 
 
-def test_a_way_back_waits_for_nobody(site: Any) -> None:
+def test_a_way_back_waits_for_nobody(site: PromoterSite) -> None:
     site.put("production", 4)
     assert passes(site) == []
     site.put("production", 2)

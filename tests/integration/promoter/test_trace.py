@@ -15,12 +15,13 @@ from registry import logged_model
 from serving.access import token
 from tests.fixtures.servers import Postgres, Server, wait_until
 from tests.fixtures.typed import Typed, typed
+from tests.integration.promoter.conftest import PromoterSite
 
 MODEL = Path(__file__).parents[2] / "fixtures/flight-delay"
 pytestmark = pytest.mark.long
 
 
-def registered(site: Any) -> dict[str, Any]:
+def registered(site: PromoterSite) -> dict[str, Any]:
     """Register the model of the fixture under the number that its manifest says; return the manifest."""
     manifest: dict[str, Any] = json.loads((MODEL / "manifest.json").read_text())
     name, number = manifest["model"]["name"], int(manifest["model"]["version"])
@@ -39,7 +40,7 @@ def ask(server: Server, bearer: str, name: str) -> None:
     httpx.post(f"{server.url}/predict", json={"rows": rows}, headers=headers, timeout=10).raise_for_status()
 
 
-def traced(site: Any, folder: Path, database: str, *words: str) -> Typed:
+def traced(site: PromoterSite, folder: Path, database: str, *words: str) -> Typed:
     settings = {
         "SLIPWAY_GITOPS_REMOTE": str(site.remote), "SLIPWAY_AUDIT_URL": str(site.audit.engine.url),
         "SLIPWAY_ACTOR": "Ada <ada@example.org>", "MLFLOW_TRACKING_URI": site.store,
@@ -48,7 +49,9 @@ def traced(site: Any, folder: Path, database: str, *words: str) -> Typed:
     return typed(["trace", *words], settings, folder)
 
 
-def test_a_request_is_walked_to_version_run_commit_and_data(site: Any, postgres: Postgres, tmp_path: Path) -> None:
+def test_a_request_is_walked_to_version_run_commit_and_data(
+    site: PromoterSite, postgres: Postgres, tmp_path: Path
+) -> None:
     database = postgres.new_database()
     upkeep.migrate(database)
     with psycopg.connect(database, autocommit=True) as connection:  # as on a machine that is not on UTC
@@ -90,7 +93,7 @@ def test_a_request_is_walked_to_version_run_commit_and_data(site: Any, postgres:
 
     done = traced(site, tmp_path, database, "'; DROP TABLE predictions; --", "--json")
     assert done.code == 3
-    assert "nobody knows" in done.said()["thing"]
+    assert "is unknown to" in done.said()["thing"]
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (3,)
         connection.execute("UPDATE predictions SET model_version = 'dev' WHERE request_id = 'flight-0000000000001'")

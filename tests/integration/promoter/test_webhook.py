@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -23,6 +22,7 @@ from tests.fixtures.browser import browsing
 from tests.fixtures.mlflow_server import WEBHOOK_SECRET, serving_mlflow
 from tests.fixtures.processes import answers, started
 from tests.fixtures.servers import free_port, wait_until
+from tests.integration.promoter.conftest import PromoterSite
 
 DEADLINE_SECONDS = 60
 
@@ -43,12 +43,12 @@ class Running:
 
 
 @pytest.fixture
-def mlflow(site: Any, tmp_path: Path) -> Iterator[str]:
+def mlflow(site: PromoterSite, tmp_path: Path) -> Iterator[str]:
     with serving_mlflow(site.store, str(tmp_path / "artifacts"), tmp_path / "mlflow.log") as url:
         yield url
 
 
-def settings(site: Any, mlflow: str) -> dict[str, str]:
+def settings(site: PromoterSite, mlflow: str) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": mlflow,
         "SLIPWAY_GITOPS_REMOTE": str(site.remote),
@@ -61,7 +61,7 @@ def settings(site: Any, mlflow: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def promoting(site: Any, mlflow: str, folder: Path, every: float, port: int = 0) -> Iterator[Running]:
+def promoting(site: PromoterSite, mlflow: str, folder: Path, every: float, port: int = 0) -> Iterator[Running]:
     port, log = port or free_port(), folder / "promoter.log"
     url, slipway = f"http://127.0.0.1:{port}", str(Path(sys.executable).with_name("slipway"))
     command = [slipway, "webhook", "--port", str(port), "--every", str(every), "-C", str(folder)]
@@ -70,7 +70,7 @@ def promoting(site: Any, mlflow: str, folder: Path, every: float, port: int = 0)
 
 
 @pytest.fixture
-def promoter(site: Any, mlflow: str, tmp_path: Path) -> Iterator[Running]:
+def promoter(site: PromoterSite, mlflow: str, tmp_path: Path) -> Iterator[Running]:
     # So long between passes that only a delivery can have been what woke it.
     with promoting(site, mlflow, tmp_path, every=3600) as running:
         command = [str(Path(sys.executable).with_name("slipway")), "webhook", "--register", f"{running.url}/mlflow"]
@@ -91,7 +91,7 @@ def event(name: str = "tiny", alias: str = "champion") -> bytes:
 
 
 @pytest.mark.long
-def test_what_is_not_signed_recent_and_new_changes_nothing(site: Any, tmp_path: Path) -> None:
+def test_what_is_not_signed_recent_and_new_changes_nothing(site: PromoterSite, tmp_path: Path) -> None:
     with promoting(site, site.store, tmp_path, every=3600) as promoter:
         site.put("staging", 2)
         site.champion(2)
@@ -117,7 +117,7 @@ def test_what_is_not_signed_recent_and_new_changes_nothing(site: Any, tmp_path: 
 
 @pytest.mark.long
 def test_an_alias_that_a_client_moves_becomes_a_request_and_a_lost_call_only_costs_time(
-    site: Any, mlflow: str, promoter: Running, tmp_path: Path
+    site: PromoterSite, mlflow: str, promoter: Running, tmp_path: Path
 ) -> None:
     site.put("staging", 2)
     replace(site, store=mlflow).champion(2)
@@ -133,7 +133,7 @@ def test_an_alias_that_a_client_moves_becomes_a_request_and_a_lost_call_only_cos
 
 @pytest.mark.long
 def test_an_alias_that_is_moved_in_the_web_page_becomes_a_request(
-    site: Any, mlflow: str, promoter: Running, tmp_path: Path
+    site: PromoterSite, mlflow: str, promoter: Running, tmp_path: Path
 ) -> None:
     site.put("staging", 2)
     with browsing(tmp_path / "profile", f"{mlflow}/#/models/tiny/versions/2") as page:

@@ -7,14 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from registry.options import PATIENCE
 from tests.fixtures.mlflow_server import serving_mlflow
 from tests.integration.registry import project
-from tests.integration.registry.proxy import proxying
+from tests.integration.registry.proxy import Proxy, proxying
+from tests.integration.s3 import S3
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from registry.register import Registration
+    from registry.tracking import Tracking, Version
 
 DEADLINE_SECONDS = 90
 for variable, value in PATIENCE.items():
@@ -73,17 +80,17 @@ class Store:
         allow_dirty: bool = False,
         say: Callable[[str], None] = lambda _: None,
         key: str | None = None,
-    ) -> Any:
+    ) -> Registration:
         from registry.register import register
 
         return register(root, self.open, self.artifacts, allow_dirty, say, key)
 
-    def open(self) -> Any:
+    def open(self) -> Tracking:
         from registry.tracking import open_store
 
         return open_store(self.uri)
 
-    def everything(self, name: str) -> tuple[list[Any], list[Any]]:
+    def everything(self, name: str) -> tuple[list[Version], list[Run]]:
         tracking = self.open()
         experiment = tracking.client.get_experiment_by_name(name)
         runs = tracking.client.search_runs([experiment.experiment_id]) if experiment else []
@@ -110,7 +117,7 @@ def postgres() -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Server:
+class MLflowServer:
     """An MLflow server on PostgreSQL and S3."""
 
     host: str
@@ -123,14 +130,14 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(postgres: str, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(postgres: str, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
     log = tmp_path_factory.mktemp("mlflow") / "server.log"
     with serving_mlflow(postgres, f"s3://{s3.bucket}/proxied", log, environment=s3.environment()) as url:
-        yield Server("127.0.0.1", int(url.rpartition(":")[2]), postgres)
+        yield MLflowServer("127.0.0.1", int(url.rpartition(":")[2]), postgres)
 
 
 @pytest.fixture
-def proxy(server: Server) -> Iterator[Any]:
+def proxy(server: MLflowServer) -> Iterator[Proxy]:
     with proxying((server.host, server.port)) as running:
         yield running
 

@@ -7,13 +7,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from registry import logged_model, stored
 from slipway.errors import BadInput, SlipwayError
 from tests.fixtures.registered import uploaded
+from tests.integration.registry.conftest import Store
 
 pytestmark = [
     pytest.mark.long,
@@ -31,7 +31,7 @@ def type_it(hint: str | None) -> None:
     subprocess.run(rest, env=os.environ | settings | {"PATH": path}, check=True, capture_output=True, timeout=90)
 
 
-def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(root: Path, store: Any) -> None:
+def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(root: Path, store: Store) -> None:
     tracking = store.open()
     experiment = logged_model.prepare(tracking, "tiny", store.artifacts)
     tracking.client.delete_experiment(experiment)
@@ -43,7 +43,7 @@ def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(root: P
 
 
 @pytest.mark.long
-def test_one_deleted_while_a_version_is_registered_is_named_too(root: Path, store: Any) -> None:
+def test_one_deleted_while_a_version_is_registered_is_named_too(root: Path, store: Store) -> None:
     tracking = store.open()
     experiment = logged_model.prepare(tracking, "tiny", store.artifacts)
 
@@ -60,7 +60,7 @@ def test_one_deleted_while_a_version_is_registered_is_named_too(root: Path, stor
     assert done.created
 
 
-def test_a_version_whose_run_was_deleted_may_lose_its_files_and_says_so(root: Path, store: Any) -> None:
+def test_a_version_whose_run_was_deleted_may_lose_its_files_and_says_so(root: Path, store: Store) -> None:
     tracking = store.open()
     run, model_id = uploaded(tracking, "tiny", artifacts=store.artifacts)
     from tests.fixtures.registered import digests
@@ -77,7 +77,7 @@ def test_a_version_whose_run_was_deleted_may_lose_its_files_and_says_so(root: Pa
 
 
 @pytest.mark.long
-def test_a_renamed_experiment_gets_a_successor_and_the_versions_stay(root: Path, store: Any) -> None:
+def test_a_renamed_experiment_gets_a_successor_and_the_versions_stay(root: Path, store: Store) -> None:
     first = store.register(root)
     tracking = store.open()
     tracking.client.rename_experiment(tracking.client.get_experiment_by_name("tiny").experiment_id, "of-old")
@@ -88,7 +88,7 @@ def test_a_renamed_experiment_gets_a_successor_and_the_versions_stay(root: Path,
 
 
 @pytest.mark.long
-def test_a_deleted_model_is_registered_again(root: Path, store: Any) -> None:
+def test_a_deleted_model_is_registered_again(root: Path, store: Store) -> None:
     first = store.register(root)
     store.open().client.delete_registered_model("tiny")
     again = store.register(root)
@@ -96,7 +96,7 @@ def test_a_deleted_model_is_registered_again(root: Path, store: Any) -> None:
     assert again.version.run_id != first.version.run_id
 
 
-def test_what_was_deleted_between_two_looks_is_not_a_store_that_is_down(store: Any) -> None:
+def test_what_was_deleted_between_two_looks_is_not_a_store_that_is_down(store: Store) -> None:
     tracking = store.open()
     logged_model.prepare(tracking, "tiny", store.artifacts)
     for write, words in ((tracking.tag_version, ("tiny", 4, "a", "b")), (tracking.delete_alias, ("gone", "champion"))):

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from slipway.errors import Unavailable
+from tests.integration.registry.conftest import Store
+from tests.integration.registry.proxy import Proxy
+from tests.integration.s3 import S3
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
 FORK = multiprocessing.get_context("fork")
@@ -31,12 +34,12 @@ STEPS = (
 
 
 @pytest.fixture
-def remote(proxy: Any, store: Any) -> Any:
+def remote(proxy: Proxy, store: Store) -> Store:
     """The MLflow server on PostgreSQL and S3, through the proxy."""
     return type(store)(proxy.url, None)
 
 
-def state(store: Any, name: str) -> tuple[list[int], list[str], list[str]]:
+def state(store: Store, name: str) -> tuple[list[int], list[str], list[str]]:
     """Return the versions, the status of every active run, and who is challenger."""
     tracking = store.open()
     experiment = tracking.client.get_experiment_by_name(name)
@@ -46,7 +49,7 @@ def state(store: Any, name: str) -> tuple[list[int], list[str], list[str]]:
     return [one.number for one in versions], [run.info.status for run in runs], challengers
 
 
-def _register(store: Any, root: Path, kill_at: str = "") -> None:
+def _register(store: Store, root: Path, kill_at: str = "") -> None:
     def say(step: str) -> None:
         if step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -58,7 +61,7 @@ def _register(store: Any, root: Path, kill_at: str = "") -> None:
     os._exit(0)
 
 
-def _killed_at(proxy: Any, when: str, step: str, store: Any, root: Path) -> None:
+def _killed_at(proxy: Proxy, when: str, step: str, store: Store, root: Path) -> None:
     child = FORK.Process(target=_register, args=(store, root))
 
     def kill(_method: str, path: str) -> None:
@@ -74,7 +77,7 @@ def _killed_at(proxy: Any, when: str, step: str, store: Any, root: Path) -> None
 
 @pytest.mark.parametrize("step", ["logging the run", "storing the model", "creating the version"])
 @pytest.mark.long
-def test_killed_at_any_step_the_rerun_leaves_exactly_one(store: Any, root: Path, step: str) -> None:
+def test_killed_at_any_step_the_rerun_leaves_exactly_one(store: Store, root: Path, step: str) -> None:
     store.open()  # imports and looks up in this process, so that the fork is quick
     child = FORK.Process(target=_register, args=(store, root, step))
     child.start()
@@ -85,7 +88,7 @@ def test_killed_at_any_step_the_rerun_leaves_exactly_one(store: Any, root: Path,
 
 
 @pytest.mark.long
-def test_two_commands_at_once_converge_on_one_version(store: Any, root: Path) -> None:
+def test_two_commands_at_once_converge_on_one_version(store: Store, root: Path) -> None:
     command = [str(Path(sys.executable).with_name("slipway")), "register", "-C", str(root), "--json"]
     # MLflow leaves the address of the store it opened last in this process's environment.
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
@@ -104,7 +107,7 @@ def test_two_commands_at_once_converge_on_one_version(store: Any, root: Path) ->
 )
 @pytest.mark.long
 def test_killed_at_any_request_the_rerun_leaves_exactly_one(
-    proxy: Any, remote: Any, named: Callable[[str], Path], when: str, step: str
+    proxy: Proxy, remote: Store, named: Callable[[str], Path], when: str, step: str
 ) -> None:
     name = f"killed-{when}-{step.replace('/', '-')}"
     root = named(name)
@@ -115,7 +118,7 @@ def test_killed_at_any_request_the_rerun_leaves_exactly_one(
 
 
 @pytest.mark.long
-def test_three_at_once_through_a_server_converge_on_one_version(remote: Any, named: Callable[[str], Path]) -> None:
+def test_three_at_once_through_a_server_converge_on_one_version(remote: Store, named: Callable[[str], Path]) -> None:
     root = named("at-once")
     remote.open()
     children = [FORK.Process(target=_register, args=(remote, root)) for _ in range(3)]
@@ -133,7 +136,7 @@ def test_three_at_once_through_a_server_converge_on_one_version(remote: Any, nam
 
 @pytest.mark.long
 def test_a_server_that_answers_500_half_way_is_reported_and_the_rerun_completes(
-    proxy: Any, remote: Any, named: Callable[[str], Path]
+    proxy: Proxy, remote: Store, named: Callable[[str], Path]
 ) -> None:
     root = named("five-hundred")
     proxy.before = lambda _method, path: 500 if "log-batch" in path else None
@@ -147,7 +150,7 @@ def test_a_server_that_answers_500_half_way_is_reported_and_the_rerun_completes(
 
 @pytest.mark.long
 def test_a_version_that_was_created_but_answered_500_is_not_created_twice(
-    proxy: Any, remote: Any, named: Callable[[str], Path]
+    proxy: Proxy, remote: Store, named: Callable[[str], Path]
 ) -> None:
     root = named("answer-lost")
     seen: list[str] = []
@@ -165,13 +168,13 @@ def test_a_version_that_was_created_but_answered_500_is_not_created_twice(
 
 
 @pytest.mark.long
-def test_a_slow_server_is_waited_for(proxy: Any, remote: Any, named: Callable[[str], Path]) -> None:
+def test_a_slow_server_is_waited_for(proxy: Proxy, remote: Store, named: Callable[[str], Path]) -> None:
     proxy.delay = 0.1
     assert remote.register(named("slow")).created
 
 
 @pytest.mark.long
-def test_a_server_that_never_answers_is_given_up(proxy: Any, remote: Any, root: Path) -> None:
+def test_a_server_that_never_answers_is_given_up(proxy: Proxy, remote: Store, root: Path) -> None:
     proxy.delay = 30
     started = time.monotonic()
     with pytest.raises(Unavailable, match="could not"):
@@ -180,10 +183,10 @@ def test_a_server_that_never_answers_is_given_up(proxy: Any, remote: Any, root: 
 
 
 @pytest.fixture
-def direct(postgres: str, s3: Any, store: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def direct(postgres: str, s3: S3, store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
     """PostgreSQL and S3 without a server between."""
 
-    def connect(secret: str | None = None) -> Any:
+    def connect(secret: str | None = None) -> Store:
         for variable, value in s3.environment(secret).items():
             monkeypatch.setenv(variable, value)
         return type(store)(postgres, f"s3://{s3.bucket}/direct")
@@ -192,7 +195,7 @@ def direct(postgres: str, s3: Any, store: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.long
-def test_postgresql_and_s3_directly(direct: Any, named: Callable[[str], Path], tmp_path: Path) -> None:
+def test_postgresql_and_s3_directly(direct: Callable[..., Store], named: Callable[[str], Path], tmp_path: Path) -> None:
     from registry.export import export
 
     store, root = direct(), named("direct")
@@ -204,7 +207,7 @@ def test_postgresql_and_s3_directly(direct: Any, named: Callable[[str], Path], t
 
 @pytest.mark.long
 def test_s3_that_refuses_the_credentials_leaves_no_version(
-    postgres: str, s3: Any, direct: Any, named: Callable[[str], Path]
+    postgres: str, s3: S3, direct: Callable[..., Store], named: Callable[[str], Path]
 ) -> None:
     root = named("refused")
     ran = subprocess.run(  # a process of its own: MLflow keeps the client of the last credentials

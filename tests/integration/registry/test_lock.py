@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -83,7 +82,7 @@ def write(path: Path) -> None:
         (write, "src/new"),
     ],
 )
-def test_what_changes_in_a_source_folder_is_seen(odd: Path, change: Callable[[Path], Any], path: str) -> None:
+def test_what_changes_in_a_source_folder_is_seen(odd: Path, change: Callable[[Path], object], path: str) -> None:
     before = (odd / path).read_bytes() if (odd / path).exists() else None
     change(odd / path)
     try:

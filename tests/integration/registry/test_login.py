@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from mlflow.server import get_app_client
 from tests.fixtures.pages import ROOT, Block, agrees, blocks
 from tests.fixtures.servers import free_port
 from tests.fixtures.shell import Shell
+from tests.integration.s3 import S3
 
 pytestmark = [
     pytest.mark.long,
@@ -51,7 +51,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def shell(named: Callable[[str], Path], database: str, s3: Any, folder: Path) -> Iterator[Shell]:
+def shell(named: Callable[[str], Path], database: str, s3: S3, folder: Path) -> Iterator[Shell]:
     settings = {name: value for name, value in os.environ.items() if name not in LOGIN}
     settings |= s3.environment() | {
         "HOME": str(folder),

@@ -6,27 +6,34 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from registry import statement
+from registry.register import Registration
 from registry.signing import Trust
+from registry.verdict import Verdict
 from slipway.errors import BadInput, Refused, Unavailable
 from tests.integration.registry import project
+from tests.integration.registry.conftest import Store
 
 # MLflow's own: it warns of what its next release will change.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
 
 
-def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(root: Path, store: Any) -> None:
+def verdict_of(registration: Registration) -> Verdict:
+    assert registration.verdict is not None
+    return registration.verdict
+
+
+def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(root: Path, store: Store) -> None:
     import mlflow
     import numpy as np
     import pandas as pd
 
     done = store.register(root)
     assert done.created
-    assert done.verdict.passed, done.verdict.failures
+    assert verdict_of(done).passed, verdict_of(done).failures
     assert done.version.aliases == ("challenger",)
     head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     onnx = (root / "model/model.onnx").read_bytes()
@@ -62,7 +69,7 @@ def test_a_version_holds_the_bytes_the_origin_and_what_mlflow_needs_to_load_it(r
 
 @pytest.mark.long
 def test_the_verdict_is_kept_with_the_versions_files_signed_by_the_key_of_releases(
-    root: Path, store: Any, tmp_path: Path
+    root: Path, store: Store, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
@@ -73,10 +80,10 @@ def test_the_verdict_is_kept_with_the_versions_files_signed_by_the_key_of_releas
     version = store.register(root, key=str(key)).version
     opinion = statement.read(store.open(), version, Trust(tmp_path / "signers"))
     assert opinion.verdict == "passed"
-    assert opinion.reason.startswith("the gate said passed, signed by bot@example.org, key SHA256:")
+    assert opinion.reason.startswith("the gate's verdict is passed, signed by bot@example.org, key SHA256:")
 
 
-def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
+def test_the_same_again_makes_nothing(root: Path, store: Store) -> None:
     first = store.register(root)
     again = store.register(root)
     assert (first.created, again.created) == (True, False)
@@ -85,13 +92,13 @@ def test_the_same_again_makes_nothing(root: Path, store: Any) -> None:
 
 
 @pytest.mark.long
-def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Path, store: Any) -> None:
+def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Path, store: Store) -> None:
     first = store.register(root)
     store.open().set_alias("tiny", "champion", first.version.number)
     project.make(root, strength=-0.2)
     project.commit(root, "Train worse")
     done = store.register(root)
-    failed = {rule.name for rule in done.verdict.failures}
+    failed = {rule.name for rule in verdict_of(done).failures}
     assert {"non_inferiority.log_loss", "non_inferiority.roc_auc", "floors.roc_auc"} <= failed
     assert done.version.tags["verdict"] == "failed"
     assert "non_inferiority.roc_auc" in done.version.tags["verdict_reasons"]
@@ -100,19 +107,19 @@ def test_a_worse_model_is_registered_with_its_verdict_and_does_not_pass(root: Pa
 
 
 @pytest.mark.long
-def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: Any) -> None:
+def test_a_champion_whose_bytes_changed_is_no_ground_to_pass(root: Path, store: Store) -> None:
     first = store.register(root)
     store.open().set_alias("tiny", "champion", first.version.number)
     stored = next((root / "var/mlflow/artifacts").rglob("model.onnx"))
     stored.write_bytes(stored.read_bytes()[:-1] + b"x")
     project.git(root, "commit", "-q", "--allow-empty", "-m", "Next")
     done = store.register(root)
-    assert {rule.name for rule in done.verdict.failures} == {"non_inferiority.log_loss", "non_inferiority.roc_auc"}
-    assert "not what was registered" in done.verdict.failures[0].reason
+    assert {rule.name for rule in verdict_of(done).failures} == {"non_inferiority.log_loss", "non_inferiority.roc_auc"}
+    assert "not what was registered" in verdict_of(done).failures[0].reason
 
 
 @pytest.mark.long
-def test_two_models_live_side_by_side(root: Path, store: Any) -> None:
+def test_two_models_live_side_by_side(root: Path, store: Store) -> None:
     store.register(root)
     project.make(root / "second", name="other", seed=2)
     (root / "second/.gitignore").write_text("/model/\n")
@@ -123,7 +130,7 @@ def test_two_models_live_side_by_side(root: Path, store: Any) -> None:
 
 
 @pytest.mark.long
-def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, store: Any) -> None:
+def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, store: Store) -> None:
     (root / "note.txt").write_text("one")
     with pytest.raises(Refused, match=r"uncommitted changes(.|\n)*note\.txt"):
         store.register(root)
@@ -136,7 +143,7 @@ def test_a_dirty_tree_is_refused_unless_allowed_and_then_marked(root: Path, stor
 
 
 @pytest.mark.long
-def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store: Any) -> None:
+def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store: Store) -> None:
     script = (
         "import resource, signal, sys; from pathlib import Path\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -146,7 +153,7 @@ def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store
         "register(Path(sys.argv[1]), lambda: open_store(sys.argv[2]), sys.argv[3], False, say)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", script, str(root), store.uri, store.artifacts],
+        [sys.executable, "-c", script, str(root), store.uri, str(store.artifacts)],
         capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     assert "slipway.errors.Unavailable" in ran.stderr, ran.stderr
@@ -156,7 +163,7 @@ def test_a_full_disk_leaves_no_version_and_the_rerun_completes(root: Path, store
 
 
 @pytest.mark.long
-def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store: Any, tmp_path: Path) -> None:
+def test_an_export_is_the_registered_bytes_and_refuses_others(root: Path, store: Store, tmp_path: Path) -> None:
     from registry.export import export
 
     store.register(root)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from slipway.errors import BadInput, Refused
 from tests.integration.registry import project
+from tests.integration.registry.conftest import Store
 
 # MLflow's own: it warns of what its next release will change.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
@@ -90,7 +91,7 @@ def _other_contract(root: Path) -> None:
     ],
 )
 def test_a_hostile_or_broken_artifact_is_refused_and_nothing_registered(
-    root: Path, store: Any, spoil: Any, message: str
+    root: Path, store: Store, spoil: Callable[[Path], object], message: str
 ) -> None:
     spoil(root)
     project.lock(root)
@@ -101,13 +102,13 @@ def test_a_hostile_or_broken_artifact_is_refused_and_nothing_registered(
 
 
 @pytest.mark.parametrize("file", ["model/model.onnx", "reports/metrics.json", "data/prepared/test.parquet", "dvc.lock"])
-def test_a_missing_output_is_named(root: Path, store: Any, file: str) -> None:
+def test_a_missing_output_is_named(root: Path, store: Store, file: str) -> None:
     (root / file).unlink()
     with pytest.raises(BadInput, match=file):
         store.register(root, allow_dirty=True)
 
 
-def test_what_to_type_after_a_killed_experiment_is_said(root: Path, store: Any) -> None:
+def test_what_to_type_after_a_killed_experiment_is_said(root: Path, store: Store) -> None:
     for path in (root / "reports").iterdir():
         path.unlink()
     with pytest.raises(BadInput) as caught:
@@ -115,7 +116,7 @@ def test_what_to_type_after_a_killed_experiment_is_said(root: Path, store: Any) 
     assert "git checkout -- reports" in str(caught.value.hint)
 
 
-def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root: Path, store: Any) -> None:
+def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root: Path, store: Store) -> None:
     model = root / "model/model.onnx"
     content = model.read_bytes()
     model.write_bytes(content + b"x")
@@ -129,14 +130,14 @@ def test_outputs_and_parameters_that_are_not_of_the_last_repro_are_refused(root:
         store.register(root)
 
 
-def test_a_tree_that_git_cannot_read_is_not_taken_for_clean(root: Path, store: Any) -> None:
+def test_a_tree_that_git_cannot_read_is_not_taken_for_clean(root: Path, store: Store) -> None:
     (root / ".git/index").write_bytes(b"DIRC" + bytes(40))
     with pytest.raises(BadInput, match="git status failed"):
         store.register(root)
     assert store.everything("tiny") == ([], [])
 
 
-def test_outside_git_there_is_nothing_to_lead_back_to(root: Path, store: Any) -> None:
+def test_outside_git_there_is_nothing_to_lead_back_to(root: Path, store: Store) -> None:
     import shutil
 
     shutil.rmtree(root / ".git")

@@ -20,6 +20,8 @@ import yaml
 from registry import lock, provenance, remote
 from registry.provenance import Datum
 from registry.remote import Held, Project, State
+from tests.integration.registry.conftest import Store
+from tests.integration.s3 import S3
 
 pytestmark = pytest.mark.long  # seconds each
 
@@ -207,7 +209,7 @@ def test_a_version_that_lists_no_data_goes_by_its_tags(project: Path, tmp_path: 
     "ignore:Unclosed:ResourceWarning", "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
 )
 def test_a_bucket_is_asked_by_dvcs_own_settings(
-    project: Path, s3: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    project: Path, s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in s3.environment().items():
         monkeypatch.setenv(name, value)
@@ -223,7 +225,7 @@ def test_a_bucket_is_asked_by_dvcs_own_settings(
     assert "wrong" not in found.reason
 
 
-def test_a_registration_lists_the_data_in_what_it_signs(root: Path, store: Any) -> None:
+def test_a_registration_lists_the_data_in_what_it_signs(root: Path, store: Store) -> None:
     from registry.signing import Trust
     from registry.statement import read
     from release.settings import read as settings

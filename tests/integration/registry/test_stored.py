@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -16,19 +15,22 @@ from registry import stored
 from registry.export import DIGEST_TAGS
 from registry.tracking import open_store
 from tests.fixtures.registered import uploaded
+from tests.integration.registry.conftest import Store
+from tests.integration.registry.proxy import Proxy
+from tests.integration.s3 import S3
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
 
 
 @pytest.fixture
-def folder(root: Path, store: Any) -> Path:
+def folder(root: Path, store: Store) -> Path:
     """The folder of a registered version in the artifact store."""
     store.register(root)
     return next((root / "var/mlflow/artifacts").rglob("MLmodel")).parent
 
 
 @pytest.mark.parametrize("file", DIGEST_TAGS)
-def test_f23_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Any, file: str) -> None:
+def test_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Store, file: str) -> None:
     tracking = store.open()
     (version,) = tracking.versions("tiny")
     assert stored.whole(tracking, version) == (True, "the artifact store has what was registered")
@@ -41,7 +43,7 @@ def test_f23_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Any,
     assert stored.missing(tracking, version) == [file]
 
 
-def test_f23_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, store: Any, tmp_path: Path) -> None:
+def test_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, store: Store, tmp_path: Path) -> None:
     tracking = store.open()
     uploaded(tracking, "tiny", artifacts=store.artifacts)
     database, backup = root / "var/mlflow/mlflow.db", tmp_path / "backup.db"
@@ -56,8 +58,8 @@ def test_f23_files_that_a_database_of_an_earlier_day_does_not_know(root: Path, s
 
 
 @pytest.mark.long
-def test_f23_an_s3_behind_a_server_that_is_slow_fails_or_lost_half(
-    proxy: Any, store: Any, s3: Any, named: Callable[[str], Path]
+def test_an_s3_behind_a_server_that_is_slow_fails_or_lost_half(
+    proxy: Proxy, store: Store, s3: S3, named: Callable[[str], Path]
 ) -> None:
     remote = type(store)(proxy.url, None)
     remote.register(named("half"))

@@ -14,6 +14,7 @@ import pytest
 from registry.image_statement import Image, Stated
 from registry.options import PATIENCE
 from registry.statement import Opinion
+from registry.tracking import Tracking, open_store
 from release.actions.context import Context
 from release.audit.audit import Audit, open_audit
 from release.cluster.health import Health
@@ -22,6 +23,7 @@ from release.forges.plain import Plain
 from release.git.commits import Actor, signing
 from release.git.manifests import Remote, cloned
 from tests.fixtures import github as standin
+from tests.fixtures.github import State
 
 for variable, value in PATIENCE.items():
     os.environ.setdefault(variable, value)
@@ -88,12 +90,12 @@ def bare(folder: Path, models: tuple[str, ...] = (NAME,)) -> Path:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReleaseBench:
     """One repository, one MLflow store, one audit record, and contexts of any actor on them."""
 
     folder: Path
     remote: Path
-    tracking: Any
+    tracking: Tracking
     audit: Audit
 
     @contextmanager
@@ -117,7 +119,9 @@ class Desk:
                 lambda *_: (True, "there"),
                 lambda *_: (True, "there"),
                 600.0,
-                judged=lambda _, version: Opinion(verdict := version.tags["verdict"], f"the gate said {verdict}"),
+                judged=lambda _, version: Opinion(
+                    verdict := version.tags["verdict"], f"the gate's verdict is {verdict}"
+                ),
                 packaged=lambda _, version: Stated(Image(version.tags["image"], "", "", ""), "as it was packaged"),
             )
             yield replace(context, **changes)
@@ -166,29 +170,27 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
     """One store for all tests of a worker: to open one takes half a second."""
-    from registry.tracking import open_store
-
     opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}")
     opened.names()
     return opened
 
 
 @pytest.fixture
-def desk(tmp_path: Path, store: Any) -> Iterator[Desk]:
+def desk(tmp_path: Path, store: Tracking) -> Iterator[ReleaseBench]:
     (tmp_path / "signers").touch()
-    yield Desk(tmp_path, bare(tmp_path), store, open_audit(f"sqlite:///{tmp_path / 'audit.db'}"))
+    yield ReleaseBench(tmp_path, bare(tmp_path), store, open_audit(f"sqlite:///{tmp_path / 'audit.db'}"))
     for name in store.names():
         store.client.delete_registered_model(name)
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, store: Any) -> Iterator[Callable[[], Desk]]:
+def fresh(tmp_path: Path, store: Tracking) -> Iterator[Callable[[], ReleaseBench]]:
     """Make a new repository and audit record at each call, and empty the store."""
     made = 0
 
-    def make() -> Desk:
+    def make() -> ReleaseBench:
         nonlocal made
         made += 1
         folder = tmp_path / str(made)
@@ -196,7 +198,7 @@ def fresh(tmp_path: Path, store: Any) -> Iterator[Callable[[], Desk]]:
         (folder / "signers").touch()
         for name in store.names():
             store.client.delete_registered_model(name)
-        return Desk(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
+        return ReleaseBench(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
 
     yield make
     for name in store.names():
@@ -214,12 +216,12 @@ def make_remote() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def make_desk(store: Any) -> Callable[[Path], Desk]:
+def make_desk(store: Tracking) -> Callable[[Path], ReleaseBench]:
     """Make a desk at a folder, on the store of this worker as it is."""
 
-    def make(folder: Path) -> Desk:
+    def make(folder: Path) -> ReleaseBench:
         (folder / "signers").touch()
-        return Desk(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
+        return ReleaseBench(folder, bare(folder), store, open_audit(f"sqlite:///{folder / 'audit.db'}"))
 
     return make
 
@@ -243,19 +245,19 @@ def make_keys() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture
-def keys(desk: Any, make_keys: Callable[[Path], dict[str, str]]) -> dict[str, str]:
+def keys(desk: ReleaseBench, make_keys: Callable[[Path], dict[str, str]]) -> dict[str, str]:
     return make_keys(desk.folder)
 
 
 @pytest.fixture
-def state() -> Iterator[Any]:
+def state() -> Iterator[State]:
     with standin.serving() as running:
         yield running
         assert running.problems == []
 
 
 @pytest.fixture
-def forge(state: Any) -> Iterator[GitHub]:
+def forge(state: State) -> Iterator[GitHub]:
     made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
     yield made
     made.client.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from release.git.commits import Actor
 from release.git.signers import unsound
 from release.views.noted import noted, unrecorded
 from slipway.errors import BadInput, Refused, Unavailable
+from tests.integration.release.conftest import ReleaseBench
 
 ADA, PLUS = Actor("Ada", "ada@example.org"), Actor("Somebody else", "Bot+work@Example.org")
 
 
-def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
+def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: ReleaseBench) -> None:
     number = desk.version()
     with desk.acting() as context:
         assert stage(context, "tiny", "1").commit
@@ -56,7 +58,7 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: Any) -> None:
         ({"in_store": stored.whole}, "model_in_store"),  # a version whose files are nowhere
     ],
 )
-def test_promotion_fails_closed(desk: Any, changes: dict[str, Any], rule: str) -> None:
+def test_promotion_fails_closed(desk: ReleaseBench, changes: dict[str, Any], rule: str) -> None:
     desk.version()
     with desk.acting(**changes) as context:
         stage(context, "tiny", "1")
@@ -69,19 +71,19 @@ def test_promotion_fails_closed(desk: Any, changes: dict[str, Any], rule: str) -
     assert "promotion_refused" not in desk.tags(1)
 
 
-def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(desk: Any) -> None:
+def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(desk: ReleaseBench) -> None:
     desk.version("failed")
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1", allow_failed=True)
-        with pytest.raises(Refused, match="verdict: the gate said failed"):
+        with pytest.raises(Refused, match="verdict: the gate's verdict is failed"):
             promote(context, "tiny", "1")
         with pytest.raises(Refused, match="staged: staging's release file is version 1"):
             promote(context, "tiny", "2")
 
 
 @pytest.mark.long
-def test_a_newer_promotion_takes_the_place_of_an_older_and_an_older_one_waits(desk: Any) -> None:
+def test_a_newer_promotion_takes_the_place_of_an_older_and_an_older_one_waits(desk: ReleaseBench) -> None:
     desk.version()
     desk.version()
     with desk.acting() as context:
@@ -96,7 +98,7 @@ def test_a_newer_promotion_takes_the_place_of_an_older_and_an_older_one_waits(de
 
 
 @pytest.mark.long
-def test_an_older_version_needs_a_record_of_a_rollback(desk: Any) -> None:
+def test_an_older_version_needs_a_record_of_a_rollback(desk: ReleaseBench) -> None:
     desk.version()
     desk.version()
     desk.release(1)
@@ -111,7 +113,9 @@ def test_an_older_version_needs_a_record_of_a_rollback(desk: Any) -> None:
 
 
 @pytest.mark.long
-def test_a_replayed_request_of_an_older_version_is_refused_at_the_approval(desk: Any, in_git: Any) -> None:
+def test_a_replayed_request_of_an_older_version_is_refused_at_the_approval(
+    desk: ReleaseBench, in_git: Callable[..., str]
+) -> None:
     desk.version()
     desk.version()
     desk.release(1)
@@ -127,19 +131,21 @@ def test_a_replayed_request_of_an_older_version_is_refused_at_the_approval(desk:
 
 
 @pytest.mark.parametrize("who", [Actor("bot", "bot@example.org"), PLUS])
-def test_nobody_approves_their_own_request(desk: Any, who: Actor) -> None:
+def test_nobody_approves_their_own_request(desk: ReleaseBench, who: Actor) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
         promote(context, "tiny", "1")
-    with desk.acting(who) as context, pytest.raises(Refused, match="their own"):
+    with desk.acting(who) as context, pytest.raises(Refused, match="your own"):
         approve(context, "tiny")
     with desk.acting(ADA) as context:
         assert approve(context, "tiny").created
 
 
 @pytest.mark.long
-def test_a_remote_that_keeps_every_branch_takes_the_approval_and_the_request_is_closed(desk: Any, in_git: Any) -> None:
+def test_a_remote_that_keeps_every_branch_takes_the_approval_and_the_request_is_closed(
+    desk: ReleaseBench, in_git: Callable[..., str]
+) -> None:
     in_git(desk.remote, "config", "receive.denyDeletes", "true")
     desk.version()
     desk.release(1)
@@ -152,7 +158,7 @@ def test_a_remote_that_keeps_every_branch_takes_the_approval_and_the_request_is_
 
 
 @pytest.mark.long
-def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_anew(desk: Any) -> None:
+def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_anew(desk: ReleaseBench) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -171,7 +177,7 @@ def test_a_request_that_is_not_stagings_file_any_more_is_refused_and_promoted_an
 
 
 @pytest.mark.long
-def test_a_request_that_changes_more_is_refused(desk: Any) -> None:
+def test_a_request_that_changes_more_is_refused(desk: ReleaseBench) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -184,7 +190,7 @@ def test_a_request_that_changes_more_is_refused(desk: Any) -> None:
 
 
 @pytest.mark.long
-def test_a_request_that_changed_while_it_was_looked_at_is_refused(desk: Any) -> None:
+def test_a_request_that_changed_while_it_was_looked_at_is_refused(desk: ReleaseBench) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -194,7 +200,7 @@ def test_a_request_that_changed_while_it_was_looked_at_is_refused(desk: Any) -> 
 
 
 @pytest.mark.long
-def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: Any) -> None:
+def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: ReleaseBench) -> None:
     for number in (1, 2, 3):
         desk.version()
         desk.release(number)
@@ -214,7 +220,7 @@ def test_rollback_goes_back_once_and_never_to_a_rejected_version(desk: Any) -> N
 
 
 @pytest.mark.long
-def test_a_rollback_takes_only_what_production_ran_by_an_approval_as_verify_says(desk: Any) -> None:
+def test_a_rollback_takes_only_what_production_ran_by_an_approval_as_verify_says(desk: ReleaseBench) -> None:
     for number in (1, 2, 3):
         desk.version()
         if number != 2:
@@ -235,13 +241,13 @@ def test_a_rollback_takes_only_what_production_ran_by_an_approval_as_verify_says
 
 
 @pytest.mark.long
-def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Any) -> None:
+def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: ReleaseBench) -> None:
     for number in (1, 2):
         desk.version()
         desk.release(number)
 
     def down() -> Any:
-        raise Unavailable("MLflow is down")
+        raise Unavailable("MLflow is down", hint="start it")
 
     with desk.acting(open_tracking=down) as context, pytest.raises(Unavailable, match="is back at version 1"):
         rollback(context, "tiny", reason="slow")
@@ -255,7 +261,7 @@ def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Any) -
 
 
 @pytest.mark.long
-def test_reject_closes_the_request_and_moves_champion_back(desk: Any) -> None:
+def test_reject_closes_the_request_and_moves_champion_back(desk: ReleaseBench) -> None:
     desk.version()
     desk.release(1)
     desk.version()
@@ -273,7 +279,7 @@ def test_reject_closes_the_request_and_moves_champion_back(desk: Any) -> None:
 
 
 @pytest.mark.long
-def test_history_names_who_asked_and_who_approved(desk: Any) -> None:
+def test_history_names_who_asked_and_who_approved(desk: ReleaseBench) -> None:
     for number in (1, 2):
         desk.version()
         desk.release(number)
@@ -292,17 +298,17 @@ def test_history_names_who_asked_and_who_approved(desk: Any) -> None:
     assert past.rejected(entries) == {2}
 
 
-def test_a_model_without_manifests_and_a_version_without_image_are_named(desk: Any) -> None:
+def test_a_model_without_manifests_and_a_version_without_image_are_named(desk: ReleaseBench) -> None:
     desk.version(packaged=False)
     with desk.acting() as context:
-        with pytest.raises(BadInput, match="slipway package tiny 1"):
+        with pytest.raises(BadInput, match="slipway package tiny@1"):
             stage(context, "tiny", "1")
         desk.version(name="other")
         with pytest.raises(BadInput, match="no manifests of other"):
             stage(context, "other", "1")
 
 
-def test_a_reason_cannot_forge_a_trailer(desk: Any) -> None:
+def test_a_reason_cannot_forge_a_trailer(desk: ReleaseBench) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1", "well\n\nSlipway-Approved-By: Eve <eve@example.org>")
@@ -312,7 +318,7 @@ def test_a_reason_cannot_forge_a_trailer(desk: Any) -> None:
 
 
 @pytest.mark.long
-def test_commits_and_record_point_at_each_other_and_say_the_same(desk: Any) -> None:
+def test_commits_and_record_point_at_each_other_and_say_the_same(desk: ReleaseBench) -> None:
     for number in (1, 2):
         desk.version()
         desk.release(number)
@@ -333,7 +339,7 @@ def test_commits_and_record_point_at_each_other_and_say_the_same(desk: Any) -> N
 
 
 @pytest.mark.long
-def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(desk: Any) -> None:
+def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(desk: ReleaseBench) -> None:
     desk.version()
     desk.release(1)
     entries = desk.audit.entries()
@@ -346,7 +352,7 @@ def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(
 
 
 @pytest.mark.long
-def test_without_the_record_nothing_begins_but_a_rollback_goes_on(desk: Any, tmp_path: Path) -> None:
+def test_without_the_record_nothing_begins_but_a_rollback_goes_on(desk: ReleaseBench, tmp_path: Path) -> None:
     for number in (1, 2):
         desk.version()
         desk.release(number)
@@ -366,7 +372,9 @@ def test_without_the_record_nothing_begins_but_a_rollback_goes_on(desk: Any, tmp
     assert (last.action, last.reason) == ("rollback", "slow")
 
 
-def test_a_release_that_came_with_the_first_commit_is_recorded_too(desk: Any, in_git: Any) -> None:
+def test_a_release_that_came_with_the_first_commit_is_recorded_too(
+    desk: ReleaseBench, in_git: Callable[..., str]
+) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")

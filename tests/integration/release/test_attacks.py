@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from registry.tracking import Tracking
 from release.actions.approve import approve
 from release.git.commits import Actor
 from release.release_file import of_version, parse, render
 from tests.fixtures.typed import typed
+from tests.integration.release.conftest import ReleaseBench
 
 pytestmark = pytest.mark.long  # git signs by ssh-keygen, which the long tier installs
 BOT, ADA = Actor("bot", "bot@example.org"), Actor("Ada", "ada@example.org")
@@ -108,10 +110,17 @@ class Insider:
         return problems  # type: ignore[no-any-return]
 
 
+Honest = tuple[ReleaseBench, dict[str, str], str, str]  # with its keys, its first commit, the text of version 4
+
+
 @pytest.fixture(scope="module")
 def honest(
-    make_desk: Any, make_keys: Any, in_git: Any, tmp_path_factory: pytest.TempPathFactory, store: Any
-) -> Iterator[tuple[Any, dict[str, str], str, str]]:
+    make_desk: Callable[[Path], ReleaseBench],
+    make_keys: Callable[[Path], dict[str, str]],
+    in_git: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
+    store: Tracking,
+) -> Iterator[Honest]:
     """A branch on which versions 1 and 2 went the honest way, and version 3 was only staged; with version 4's file."""
     from release.actions.promote import promote
     from release.actions.stage import stage
@@ -135,7 +144,7 @@ def honest(
 
 
 @pytest.fixture
-def insider(honest: Any, in_git: Any, tmp_path: Path) -> Insider:
+def insider(honest: Honest, in_git: Callable[..., str], tmp_path: Path) -> Insider:
     desk, keys, root, unstaged = honest
     remote, work, home = tmp_path / "remote.git", tmp_path / "work", tmp_path / "home"
     shutil.copytree(desk.remote, remote)
@@ -325,6 +334,20 @@ def unsigned_components(at: Insider) -> str:
     return at.commit({"gitops/components/spool/kustomization.yaml": "kind: Component\n"}, "Tune", "eve", None)
 
 
+def unsigned_shared_base(at: Insider) -> str:
+    return at.commit({"gitops/base/rollout.yaml": "kind: Rollout\n"}, "Tune", "eve", None)
+
+
+def image_of_the_shared_base(at: Insider) -> str:
+    return at.commit({"gitops/base/rollout.yaml": "spec: {containers: [{image: evil.example/tiny}]}\n"}, "Tune")
+
+
+def another_name_for_the_image(at: Insider) -> str:
+    overlay = at.at("HEAD", "gitops/apps/tiny/production/kustomization.yaml")
+    more = "configMapGenerator: [{name: MODEL, behavior: merge, literals: [name=evil]}]\n"
+    return at.commit({"gitops/apps/tiny/production/kustomization.yaml": overlay + more}, "Tune")
+
+
 def unsigned_and_taken_back(at: Insider) -> str:
     made = at.commit({"gitops/apps/tiny/base/rollout.yaml": "kind: Rollout\n"}, "Tune", "eve", None)
     (at.work / "gitops/apps/tiny/base/rollout.yaml").unlink()
@@ -421,7 +444,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (rollback_to_what_never_ran, "which production never ran"),
     (rollback_to_what_was_only_staged, "which production never ran"),
     (rollback_to_another_image_of_a_version_that_ran, "which production never ran"),
-    (rollback_that_says_another_version, "says version 2; its release file says 1"),
+    (rollback_that_says_another_version, "has version 2; its release file has 1"),
     (rollback_that_rejects_another_version, "rejects version 3; production ran 2"),
     (rollback_with_more_in_it, "beside the release file"),
     (two_actions, "says Slipway-Action twice"),
@@ -438,7 +461,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (swapped_parents, "released without an approval"),
     (request_that_asks_nothing, "does not say that it asks for production"),
     (request_for_what_was_never_staged, "was never staged"),
-    (approval_in_anothers_name, "says that Bob <bob@example.org> approved it, and Ada"),
+    (approval_in_anothers_name, "names Bob <bob@example.org> as its approver, but Ada"),
     (own_request_under_another_name, "approved with the key that asked for it"),
     (own_request_by_another_key, "asked for and approved by the same person, Ada <ada@example.org>"),
     (trailers_in_a_name, "released without an approval"),
@@ -447,6 +470,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (unsigned_rollout, "not signed"),
     (unsigned_argocd, "not signed"),
     (unsigned_components, "not signed"),
+    (unsigned_shared_base, "not signed"),
     (unsigned_and_taken_back, "not signed"),
     (unsigned_below_a_merge, "not signed"),
     (images_of_the_overlay, "changes which program runs"),
@@ -455,9 +479,11 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
         "not signed; gitops/apps/tiny/production/kustomization.yaml changes which program",
     ),
     (image_in_a_patch, "changes which program runs"),
+    (image_of_the_shared_base, "changes which program runs"),
+    (another_name_for_the_image, "changes which program runs"),
     (release_of_another_name, "changes which program runs"),
-    (staging_rendered_in_production, "which nobody looks at"),
-    (folder_outside, "which nobody looks at"),
+    (staging_rendered_in_production, "which no review covers"),
+    (folder_outside, "which no review covers"),
     (another_repository_for_argocd, "changes which program runs"),
     (attributes_that_convert, "lets a checkout differ"),
     (link_for_a_release_file, "it is a link"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 from dataclasses import replace
-from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +12,7 @@ from release.actions.stage import stage
 from release.audit.audit import Audit, Entry, open_audit, verify
 from slipway.errors import Unavailable
 from tests.fixtures.servers import Postgres
+from tests.integration.release.conftest import ReleaseBench
 
 OWN_ROWS = "UPDATE slipway_audit SET reason = 'other' WHERE sequence = 2"
 
@@ -117,7 +117,7 @@ def test_text_that_postgresql_does_not_take_is_recorded_without_it(audit: Audit)
 
 @pytest.mark.long
 def test_without_a_connection_a_step_does_nothing_and_a_lost_one_is_completed_once(
-    desk: Any, own_postgres: Postgres
+    desk: ReleaseBench, own_postgres: Postgres
 ) -> None:
     stand = replace(desk, audit=open_audit(own_postgres.new_database()))
     stand.version()

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +13,13 @@ from release.git.commits import Actor
 from release.git.signatures import signature
 from release.git.signers import verify
 from slipway.errors import Refused
+from tests.integration.release.conftest import ReleaseBench
 
 ADA, BOB, BOT = (Actor(name, f"{name.lower()}@example.org") for name in ("Ada", "Bob", "bot"))
 
 
 @pytest.mark.long
-def test_twenty_stagings_at_once_give_a_linear_history(desk: Any) -> None:
+def test_twenty_stagings_at_once_give_a_linear_history(desk: ReleaseBench) -> None:
     numbers = [desk.version() for _ in range(20)]
 
     def one(number: int) -> str | None:
@@ -33,7 +34,7 @@ def test_twenty_stagings_at_once_give_a_linear_history(desk: Any) -> None:
 
 
 @pytest.mark.long
-def test_promotions_at_once_leave_one_request(desk: Any) -> None:
+def test_promotions_at_once_leave_one_request(desk: ReleaseBench) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -51,7 +52,9 @@ def test_promotions_at_once_leave_one_request(desk: Any) -> None:
     assert len(said - {"the branch release/tiny/1 cannot be made in " + f"file://{desk.remote} (main)"}) == 1
 
 
-def test_a_rewritten_history_is_refused_until_somebody_accepts_it(desk: Any, in_git: Any) -> None:
+def test_a_rewritten_history_is_refused_until_somebody_accepts_it(
+    desk: ReleaseBench, in_git: Callable[..., str]
+) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -64,7 +67,9 @@ def test_a_rewritten_history_is_refused_until_somebody_accepts_it(desk: Any, in_
         assert context.clone.head == first
 
 
-def test_links_and_hooks_of_the_content_do_nothing(desk: Any, in_git: Any, tmp_path: Path) -> None:
+def test_links_and_hooks_of_the_content_do_nothing(
+    desk: ReleaseBench, in_git: Callable[..., str], tmp_path: Path
+) -> None:
     work = tmp_path / "work"
     in_git(tmp_path, "clone", "-q", str(desk.remote), str(work))
     (work / "gitops/apps/tiny/staging/release/kustomization.yaml").unlink()
@@ -76,7 +81,7 @@ def test_links_and_hooks_of_the_content_do_nothing(desk: Any, in_git: Any, tmp_p
         pass
 
 
-def test_a_push_that_the_server_refuses_is_reported_once(desk: Any) -> None:
+def test_a_push_that_the_server_refuses_is_reported_once(desk: ReleaseBench) -> None:
     desk.version()
     hook = desk.remote / "hooks/pre-receive"
     hook.write_text(f"#!/bin/sh\necho x >> {desk.folder}/pushes\necho protected >&2\nexit 1\n")
@@ -90,7 +95,9 @@ def test_a_push_that_the_server_refuses_is_reported_once(desk: Any) -> None:
 
 
 @pytest.mark.long  # needs ssh-keygen
-def test_every_step_is_signed_and_the_history_verifies(desk: Any, keys: dict[str, str], in_git: Any) -> None:
+def test_every_step_is_signed_and_the_history_verifies(
+    desk: ReleaseBench, keys: dict[str, str], in_git: Callable[..., str]
+) -> None:
     desk.version()
     root = in_git(desk.remote, "rev-parse", "main")
     with desk.acting(BOT, keys["bot"]) as context:
@@ -106,7 +113,7 @@ def test_every_step_is_signed_and_the_history_verifies(desk: Any, keys: dict[str
 @pytest.mark.long
 @pytest.mark.parametrize("key", [None, "eve"])
 def test_an_unsigned_or_foreign_commit_under_a_signed_head_is_named(
-    desk: Any, keys: dict[str, str], in_git: Any, key: str | None
+    desk: ReleaseBench, keys: dict[str, str], in_git: Callable[..., str], key: str | None
 ) -> None:
     desk.version()
     root = in_git(desk.remote, "rev-parse", "main")
@@ -125,19 +132,21 @@ def test_an_unsigned_or_foreign_commit_under_a_signed_head_is_named(
 
 
 @pytest.mark.long
-def test_the_same_key_under_another_name_approves_nothing(desk: Any, keys: dict[str, str]) -> None:
+def test_the_same_key_under_another_name_approves_nothing(desk: ReleaseBench, keys: dict[str, str]) -> None:
     desk.version()
     with desk.acting(BOT, keys["bot"]) as context:
         stage(context, "tiny", "1")
         promote(context, "tiny", "1")
-    with desk.acting(BOB, keys["bot"]) as context, pytest.raises(Refused, match="their own"):
+    with desk.acting(BOB, keys["bot"]) as context, pytest.raises(Refused, match="your own"):
         approve(context, "tiny")
     with desk.acting(ADA, keys["ada"]) as context:
         assert approve(context, "tiny").created
 
 
 @pytest.mark.long  # needs ssh-keygen
-def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(desk: Any, keys: dict[str, str]) -> None:
+def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(
+    desk: ReleaseBench, keys: dict[str, str]
+) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -148,7 +157,7 @@ def test_an_unsigned_request_is_not_approved_where_approvals_are_signed(desk: An
 
 @pytest.mark.long
 def test_where_keys_are_listed_a_request_by_another_key_is_not_approved_nor_by_another_approver(
-    desk: Any, keys: dict[str, str]
+    desk: ReleaseBench, keys: dict[str, str]
 ) -> None:
     desk.version()
     with desk.acting(BOT, keys["eve"]) as context:
@@ -168,7 +177,7 @@ def test_where_keys_are_listed_a_request_by_another_key_is_not_approved_nor_by_a
 
 @pytest.mark.long  # needs ssh-keygen
 def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_signed(
-    desk: Any, keys: dict[str, str], in_git: Any
+    desk: ReleaseBench, keys: dict[str, str], in_git: Callable[..., str]
 ) -> None:
     desk.version()
     desk.version()
@@ -188,9 +197,9 @@ def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_sig
 
 
 @pytest.mark.long  # needs ssh-keygen
-@pytest.mark.parametrize(("key", "said"), [(None, "not signed"), ("ada", "their own")])
+@pytest.mark.parametrize(("key", "said"), [(None, "not signed"), ("ada", "your own")])
 def test_every_commit_of_a_request_is_looked_at_not_its_tip_alone(
-    desk: Any, keys: dict[str, str], key: str | None, said: str
+    desk: ReleaseBench, keys: dict[str, str], key: str | None, said: str
 ) -> None:
     desk.version()
     with desk.acting(BOT, keys["bot"]) as context:

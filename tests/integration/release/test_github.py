@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,17 +13,19 @@ from release.forges.forge import branch_of
 from release.forges.github import GitHub, connect
 from slipway.errors import BadInput, Refused, Unavailable
 from tests.fixtures import github as standin
+from tests.fixtures.github import State
+from tests.integration.release.conftest import ReleaseBench
 
 BRANCH, TIP = branch_of("tiny", 7), "a" * 40
 
 
 @pytest.fixture
-def state(state: Any) -> Any:
+def state(state: State) -> State:
     state.branches[BRANCH] = TIP
     return state
 
 
-def test_a_request_is_opened_once(forge: GitHub, state: Any) -> None:
+def test_a_request_is_opened_once(forge: GitHub, state: State) -> None:
     first = forge.request(BRANCH, TIP, "Release", "one")
     again = forge.request(BRANCH, TIP, "Release", "one, later")
     assert first.number == again.number == state.created == 1
@@ -34,26 +35,26 @@ def test_a_request_is_opened_once(forge: GitHub, state: Any) -> None:
     assert forge.open_requests("other") == []
 
 
-def test_a_request_that_somebody_else_has_just_opened_is_found(forge: GitHub, state: Any) -> None:
+def test_a_request_that_somebody_else_has_just_opened_is_found(forge: GitHub, state: State) -> None:
     forge.request(BRANCH, TIP, "Release", "one")
     state.hidden = 1
     assert forge.request(BRANCH, TIP, "Release", "one").number == 1
     assert state.created == 1
 
 
-def test_a_request_of_another_commit_is_refused(forge: GitHub, state: Any) -> None:
+def test_a_request_of_another_commit_is_refused(forge: GitHub, state: State) -> None:
     forge.request(BRANCH, TIP, "Release", "one")
     with pytest.raises(Refused, match="changed meanwhile"):
         forge.request(BRANCH, "b" * 40, "Release", "one")
 
 
-def test_a_fork_cannot_pose_as_a_request(forge: GitHub, state: Any) -> None:
+def test_a_fork_cannot_pose_as_a_request(forge: GitHub, state: State) -> None:
     forge.request(BRANCH, TIP, "Release", "one")
     state.pulls[0]["head"]["repo"]["full_name"] = "mallory/manifests"
     assert forge.open_requests("tiny") == []
 
 
-def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: Any) -> None:
+def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: State) -> None:
     forge.request(BRANCH, TIP, "Release", "one")
     review = standin.example("pull-request-review-items") | {"state": "APPROVED", "commit_id": "b" * 40}
     state.reviews = [review]
@@ -64,7 +65,7 @@ def test_only_an_approval_of_this_commit_counts(forge: GitHub, state: Any) -> No
     assert forge.open_requests("tiny")[0].approvals == ()
 
 
-def test_the_verdict_stands_on_the_commit(forge: GitHub, state: Any) -> None:
+def test_the_verdict_stands_on_the_commit(forge: GitHub, state: State) -> None:
     request = forge.request(BRANCH, TIP, "Release", "one")
     forge.report(request.tip, False, "x" * 500)
     forge.report(request.tip, False, "x" * 500)
@@ -74,7 +75,7 @@ def test_the_verdict_stands_on_the_commit(forge: GitHub, state: Any) -> None:
     assert len(state.statuses[0]["description"]) == 140
 
 
-def test_closing_says_why_once_and_deletes_the_branch(forge: GitHub, state: Any) -> None:
+def test_closing_says_why_once_and_deletes_the_branch(forge: GitHub, state: State) -> None:
     request = forge.request(BRANCH, TIP, "Release", "one")
     forge.close(request, "wrong on Mondays")
     forge.close(request, "wrong on Mondays")
@@ -96,7 +97,7 @@ def test_closing_says_why_once_and_deletes_the_branch(forge: GitHub, state: Any)
     ],
 )
 def test_githubs_errors_say_what_to_do(
-    forge: GitHub, state: Any, status: int, headers: dict[str, str], kind: type[Exception], text: str
+    forge: GitHub, state: State, status: int, headers: dict[str, str], kind: type[Exception], text: str
 ) -> None:
     state.fail.append(("POST", "pulls", status, headers))
     began = time.monotonic()
@@ -109,7 +110,9 @@ def test_githubs_errors_say_what_to_do(
 
 
 @pytest.mark.long
-def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(desk: Any, forge: GitHub, state: Any) -> None:
+def test_a_promotion_twice_and_after_a_cut_leaves_one_pull_request(
+    desk: ReleaseBench, forge: GitHub, state: State
+) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1")
@@ -141,9 +144,10 @@ def test_github_without_a_token_is_named() -> None:
         connect("octocat/manifests", "main", "", "https://api.github.com")
 
 
-def test_who_closed_a_request_and_when_is_githubs_to_say(forge: GitHub, state: Any) -> None:
+def test_who_closed_a_request_and_when_is_githubs_to_say(forge: GitHub, state: State) -> None:
     number = forge.request(BRANCH, TIP, "Release", "one").number
     assert forge.closed(BRANCH, TIP) is None
+    assert number is not None
     state.close(number, "ada")
     found = forge.closed(BRANCH, TIP)
     assert found is not None
@@ -153,7 +157,8 @@ def test_who_closed_a_request_and_when_is_githubs_to_say(forge: GitHub, state: A
     assert forge.closed(BRANCH, TIP) is None
 
 
-def test_a_merged_request_was_not_closed(forge: GitHub, state: Any) -> None:
+def test_a_merged_request_was_not_closed(forge: GitHub, state: State) -> None:
     number = forge.request(BRANCH, TIP, "Release", "one").number
+    assert number is not None
     state.merge(number)
     assert forge.closed(BRANCH, TIP) is None

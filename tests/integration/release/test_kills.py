@@ -20,12 +20,13 @@ from release.actions.promote import promote
 from release.actions.rollback import rollback
 from release.actions.stage import stage
 from release.git.commits import Actor
+from tests.integration.release.conftest import ReleaseBench
 
 ADA = Actor("Ada", "ada@example.org")
 EVENTS = ("subprocess.Popen", "sqlite3.connect")
 
 
-def run_act(desk: Any, act: str) -> None:
+def run_act(desk: ReleaseBench, act: str) -> None:
     with desk.acting(ADA if act == "approve" else Actor("bot", "bot@example.org")) as context:
         if act == "stage":
             stage(context, "tiny", "2")
@@ -37,7 +38,7 @@ def run_act(desk: Any, act: str) -> None:
             rollback(context, "tiny", reason="slow")
 
 
-def prepare(desk: Any, act: str) -> None:
+def prepare(desk: ReleaseBench, act: str) -> None:
     desk.version()
     desk.version()
     desk.release(1)
@@ -45,7 +46,7 @@ def prepare(desk: Any, act: str) -> None:
         run_act(desk, step)
 
 
-def killed_at(desk: Any, act: str, number: int) -> bool:
+def killed_at(desk: ReleaseBench, act: str, number: int) -> bool:
     """Say whether the act was killed; False where it ended before its event of this number."""
 
     def child() -> None:
@@ -69,7 +70,7 @@ def killed_at(desk: Any, act: str, number: int) -> bool:
     return process.exitcode != 0
 
 
-def outcome(desk: Any) -> dict[str, Any]:
+def outcome(desk: ReleaseBench) -> dict[str, Any]:
     return {
         "commits": desk.commits(),
         "branches": desk.branches(),
@@ -94,7 +95,7 @@ ACTS = ("stage", "promote", "approve", "rollback")
     ],
 )
 @pytest.mark.timeout(1200)
-def test_killed_at_every_step(fresh: Callable[[], Any], act: str, stride: int) -> None:
+def test_killed_at_every_step(fresh: Callable[[], ReleaseBench], act: str, stride: int) -> None:
     desk = fresh()
     prepare(desk, act)
     run_act(desk, act)

@@ -13,6 +13,7 @@ from release.forges.forge import branch_of
 from release.forges.github import LISTED_FILES, GitHub
 from release.promoter.proposals import report
 from slipway.errors import BadInput, Refused, SlipwayError
+from tests.fixtures.github import State
 
 TIP = "c" * 40
 CODE = {"filename": "training/train.py", "status": "modified"}
@@ -21,7 +22,7 @@ EMPTY = "@@ -0,0 +1 @@\n+# Nothing is released here yet."
 NAMES = "@@ -0,0 +1 @@\n+  slipway/image-digest: sha256:0"
 
 
-def said(state: Any) -> list[tuple[str, str, str]]:
+def said(state: State) -> list[tuple[str, str, str]]:
     return [(one["sha"], one["state"], one["context"]) for one in state.statuses]
 
 
@@ -44,7 +45,7 @@ def said(state: Any) -> list[tuple[str, str, str]]:
     ],
 )
 def test_the_verdict_is_about_what_production_runs(
-    forge: GitHub, state: Any, files: list[dict[str, Any]], verdict: str
+    forge: GitHub, state: State, files: list[dict[str, Any]], verdict: str
 ) -> None:
     state.propose("change", TIP, *files, by="a-fork")
     (outcome,) = report(forge, "gitops")
@@ -52,20 +53,20 @@ def test_the_verdict_is_about_what_production_runs(
     assert outcome.kind == {"success": "passed", "failure": "refused"}[verdict]
 
 
-def test_an_added_release_without_its_lines_is_not_taken_for_an_empty_one(forge: GitHub, state: Any) -> None:
+def test_an_added_release_without_its_lines_is_not_taken_for_an_empty_one(forge: GitHub, state: State) -> None:
     state.propose("change", TIP, RELEASE | {"status": "added"})
     del state.files[1][0]["patch"]
     report(forge, "gitops")
     assert said(state) == [(TIP, "failure", "slipway/promotion")]
 
 
-def test_manifests_at_the_top_of_their_own_repository(forge: GitHub, state: Any) -> None:
+def test_manifests_at_the_top_of_their_own_repository(forge: GitHub, state: State) -> None:
     state.propose("change", TIP, RELEASE | {"filename": "apps/tiny/production/release/kustomization.yaml"})
     report(forge, ".")
     assert said(state) == [(TIP, "failure", "slipway/promotion")]
 
 
-def test_a_verdict_is_given_once_and_again_for_what_was_pushed_since(forge: GitHub, state: Any) -> None:
+def test_a_verdict_is_given_once_and_again_for_what_was_pushed_since(forge: GitHub, state: State) -> None:
     state.propose("change", TIP, CODE)
     report(forge, "gitops")
     assert report(forge, "gitops") == []
@@ -79,7 +80,7 @@ def test_a_verdict_is_given_once_and_again_for_what_was_pushed_since(forge: GitH
 
 
 def test_what_is_pushed_while_files_are_listed_waits_for_the_next_pass(
-    forge: GitHub, state: Any, monkeypatch: pytest.MonkeyPatch
+    forge: GitHub, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state.propose("change", TIP, CODE)
     listed = GitHub._files
@@ -94,7 +95,7 @@ def test_what_is_pushed_while_files_are_listed_waits_for_the_next_pass(
     assert state.statuses == []
 
 
-def test_a_request_keeps_the_verdict_of_the_rules(forge: GitHub, state: Any) -> None:
+def test_a_request_keeps_the_verdict_of_the_rules(forge: GitHub, state: State) -> None:
     branch = branch_of("tiny", 7)
     state.propose(branch, TIP, RELEASE)
     assert report(forge, "gitops") == []
@@ -103,7 +104,7 @@ def test_a_request_keeps_the_verdict_of_the_rules(forge: GitHub, state: Any) -> 
     assert said(state) == [(TIP, "failure", "slipway/promotion")], "a fork's branch is no request, whatever its name"
 
 
-def test_other_branches_and_closed_ones_are_left_alone(forge: GitHub, state: Any) -> None:
+def test_other_branches_and_closed_ones_are_left_alone(forge: GitHub, state: State) -> None:
     number = state.propose("change", TIP, CODE)
     state.pulls[0]["base"]["ref"] = "next"
     assert report(forge, "gitops", number) == []
@@ -113,7 +114,7 @@ def test_other_branches_and_closed_ones_are_left_alone(forge: GitHub, state: Any
     assert state.statuses == []
 
 
-def run(state: Any, *words: str) -> tuple[str, BaseException | None]:
+def run(state: State, *words: str) -> tuple[str, BaseException | None]:
     environment = {"GITHUB_REPOSITORY": "octocat/manifests", "GITHUB_TOKEN": "secret-token"}
     environment |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "SLIPWAY_ACTOR": ""}
     done = CliRunner().invoke(proposal, list(words), env=environment | {"GITHUB_API_URL": state.url})
@@ -121,7 +122,7 @@ def run(state: Any, *words: str) -> tuple[str, BaseException | None]:
     return done.output, done.exception if isinstance(done.exception, SlipwayError) else None
 
 
-def test_the_command_says_it_of_one(state: Any) -> None:
+def test_the_command_says_it_of_one(state: State) -> None:
     state.propose("change", TIP, CODE)
     state.propose("other", "d" * 40, RELEASE)
     output, error = run(state, "1")
@@ -135,11 +136,11 @@ def test_the_command_says_it_of_one(state: Any) -> None:
     assert run(state, "2") == ("has its verdict already\n", None)
 
 
-def test_the_command_lets_a_queue_s_commit_pass(state: Any) -> None:
+def test_the_command_lets_a_queue_s_commit_pass(state: State) -> None:
     assert run(state, "--queued", TIP) == (f"{TIP} may merge\n", None)
     assert said(state) == [(TIP, "success", "slipway/promotion")]
 
 
 @pytest.mark.parametrize("words", [(), ("1", "--queued", TIP)])
-def test_the_command_asks_for_one_of_both(state: Any, words: tuple[str, ...]) -> None:
+def test_the_command_asks_for_one_of_both(state: State, words: tuple[str, ...]) -> None:
     assert isinstance(run(state, *words)[1], BadInput)

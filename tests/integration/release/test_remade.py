@@ -13,28 +13,28 @@ from release.actions.stage import stage
 from release.views.status import Place, compare
 from release.views.trace import Sides, trace
 from slipway.errors import Refused, Unavailable
-from tests.integration.release.conftest import ADA, NAME
+from tests.integration.release.conftest import ADA, NAME, ReleaseBench
 
 pytestmark = pytest.mark.long  # seconds each
 
 
-def runs(desk: Any) -> frozenset[str]:
+def runs(desk: ReleaseBench) -> frozenset[str]:
     with desk.acting() as context:
         found = [context.clone.release(NAME, each) for each in ("staging", "production")]
     return frozenset(one.run_id for one in found if one)
 
 
-def remade(desk: Any, versions: int = 1) -> None:
+def remade(desk: ReleaseBench, versions: int = 1) -> None:
     desk.tracking.client.delete_registered_model(NAME)
     for _ in range(versions):
         desk.version()
 
 
 def no_cluster() -> Any:
-    raise Unavailable("the cluster is not asked here", found="nothing")
+    raise Unavailable("the cluster is not asked here", found="nothing", hint="ask it elsewhere")
 
 
-def test_status_and_trace_name_the_other_version(desk: Any) -> None:
+def test_status_and_trace_name_the_other_version(desk: ReleaseBench) -> None:
     desk.version()
     desk.release(1)
     remade(desk)
@@ -51,7 +51,7 @@ def test_status_and_trace_name_the_other_version(desk: Any) -> None:
     assert [one.partition(" ")[0] for one in way.others] == ["staging", "production"]
 
 
-def test_acts_name_it_and_go_on_once_the_loss_is_acknowledged(desk: Any) -> None:
+def test_acts_name_it_and_go_on_once_the_loss_is_acknowledged(desk: ReleaseBench) -> None:
     for _ in range(2):
         desk.version()
     desk.release(2)
@@ -70,7 +70,7 @@ def test_acts_name_it_and_go_on_once_the_loss_is_acknowledged(desk: Any) -> None
         assert "of a run that MLflow has no version of" in order
 
 
-def test_a_request_for_a_version_that_is_another_by_now_is_not_approved(desk: Any) -> None:
+def test_a_request_for_a_version_that_is_another_by_now_is_not_approved(desk: ReleaseBench) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, NAME, "1")
@@ -83,7 +83,7 @@ def test_a_request_for_a_version_that_is_another_by_now_is_not_approved(desk: An
     assert "slipway reject" in caught.value.hint
 
 
-def test_a_rollback_neither_rejects_nor_forgets_the_version_that_took_the_number(desk: Any) -> None:
+def test_a_rollback_neither_rejects_nor_forgets_the_version_that_took_the_number(desk: ReleaseBench) -> None:
     for _ in range(2):
         desk.version()
     desk.release(1)

@@ -13,21 +13,23 @@ from release.actions.stage import stage
 from release.cluster.health import Health
 from release.git.commits import REVERT
 from slipway.errors import Refused
-from tests.integration.release.conftest import ADA, NAME
+from tests.integration.release.conftest import ADA, NAME, ReleaseBench
 
 pytestmark = pytest.mark.long
 
-GONE = {"in_registry": lambda *_: (False, "host has no sha256:…")}
-SILENT = {"in_registry": lambda *_: (None, "the registry gave no answer")}
+GONE: dict[str, Any] = {"in_registry": lambda *_: (False, "host has no sha256:…")}
+SILENT: dict[str, Any] = {"in_registry": lambda *_: (None, "the registry gave no answer")}
 
 
-def released(desk: Any, environment: str = "production") -> int:
+def released(desk: ReleaseBench, environment: str = "production") -> int:
     with desk.acting() as context:
-        return int(context.clone.release(NAME, environment).version)
+        release = context.clone.release(NAME, environment)
+    assert release is not None
+    return release.version
 
 
 @pytest.mark.parametrize("verdict", ["failed", "anything"])
-def test_a_version_that_the_gate_did_not_pass_is_staged_only_by_who_says_so(desk: Any, verdict: str) -> None:
+def test_a_version_that_the_gate_did_not_pass_is_staged_only_by_who_says_so(desk: ReleaseBench, verdict: str) -> None:
     desk.version(verdict)
     with desk.acting() as context:
         with pytest.raises(Refused, match=f"did not pass tiny version 1[^$]*{verdict}[^$]*--allow-failed"):
@@ -45,7 +47,7 @@ def test_a_version_that_the_gate_did_not_pass_is_staged_only_by_who_says_so(desk
     ],
     ids=["unhealthy", "image gone", "registry away"],
 )
-def test_an_approval_looks_again_at_health_and_image(desk: Any, changes: dict[str, Any], reason: str) -> None:
+def test_an_approval_looks_again_at_health_and_image(desk: ReleaseBench, changes: dict[str, Any], reason: str) -> None:
     desk.version()
     with desk.acting() as context:
         stage(context, NAME, "1")
@@ -58,7 +60,7 @@ def test_an_approval_looks_again_at_health_and_image(desk: Any, changes: dict[st
         assert approve(context, NAME).created
 
 
-def test_a_rollback_to_an_image_that_is_gone_is_refused_before_anything_is_written(desk: Any) -> None:
+def test_a_rollback_to_an_image_that_is_gone_is_refused_before_anything_is_written(desk: ReleaseBench) -> None:
     for number in (desk.version(), desk.version()):
         desk.release(number)
     with desk.acting(**GONE) as context:
@@ -74,7 +76,7 @@ def test_a_rollback_to_an_image_that_is_gone_is_refused_before_anything_is_writt
     assert released(desk) == 1
 
 
-def test_a_registry_that_gives_no_answer_keeps_nobody_from_rolling_back(desk: Any) -> None:
+def test_a_registry_that_gives_no_answer_keeps_nobody_from_rolling_back(desk: ReleaseBench) -> None:
     for number in (desk.version(), desk.version()):
         desk.release(number)
     with desk.acting(**SILENT) as context:
@@ -82,7 +84,7 @@ def test_a_registry_that_gives_no_answer_keeps_nobody_from_rolling_back(desk: An
     assert released(desk) == 1
 
 
-def test_a_failed_analysis_goes_back_to_what_runs_without_asking_for_its_image(desk: Any) -> None:
+def test_a_failed_analysis_goes_back_to_what_runs_without_asking_for_its_image(desk: ReleaseBench) -> None:
     for number in (desk.version(), desk.version()):
         desk.release(number)
     with desk.acting(**GONE) as context:

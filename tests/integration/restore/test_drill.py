@@ -34,7 +34,7 @@ DATABASES = ("mlflow", "journal", "audit")
 
 
 @dataclass(frozen=True)
-class Site:
+class Stores:
     """One set of stores, and commands that speak to it."""
 
     postgres: Postgres
@@ -75,21 +75,21 @@ class Site:
 
 
 @pytest.fixture
-def sites(tmp_path: Path) -> Iterator[Callable[[], Site]]:
+def sites(tmp_path: Path) -> Iterator[Callable[[], Stores]]:
     with ExitStack() as running:
 
-        def make() -> Site:
+        def make() -> Stores:
             folder = tmp_path / f"s3-{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
             server = Postgres()
             running.callback(server.stop)
-            return Site(server, running.enter_context(seaweed.serving(folder)), tmp_path / "project")
+            return Stores(server, running.enter_context(seaweed.serving(folder)), tmp_path / "project")
 
         yield make
 
 
 @pytest.fixture
-def lived(sites: Callable[[], Site], tmp_path: Path) -> Site:
+def lived(sites: Callable[[], Stores], tmp_path: Path) -> Stores:
     """A site in which a version was registered and rejected, and 1,500 rows were predicted."""
     site = sites()
     project.make(site.project)
@@ -107,7 +107,7 @@ def lived(sites: Callable[[], Site], tmp_path: Path) -> Site:
     return site
 
 
-def backup(site: Site, folder: Path) -> str:
+def backup(site: Stores, folder: Path) -> str:
     """Type what docs/how-to/restore.md types, and keep it in `folder`; return the record's head, as it was noted."""
     (folder / "bin").mkdir(parents=True)
     programs = (s3_sync.install(folder / "bin"), site.postgres.program("pg_dump").parent, Path(sys.executable).parent)
@@ -129,7 +129,7 @@ def backup(site: Site, folder: Path) -> str:
     return (folder / "audit.head").read_text().strip()
 
 
-def restore(site: Site, folder: Path) -> None:
+def restore(site: Stores, folder: Path) -> None:
     with psycopg.connect(site.postgres.url(), autocommit=True) as connection:
         for name in DATABASES:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -147,7 +147,7 @@ def commit(repository: Path) -> str:
     return done.stdout
 
 
-def test_what_was_backed_up_is_what_comes_back(lived: Site, sites: Callable[[], Site], tmp_path: Path) -> None:
+def test_what_was_backed_up_is_what_comes_back(lived: Stores, sites: Callable[[], Stores], tmp_path: Path) -> None:
     head = backup(lived, tmp_path / "backup")
     before = {name: lived.tables(name) for name in DATABASES}
     assert head == json.loads(lived.slipway("audit", "--json"))["head"]
@@ -166,7 +166,7 @@ def test_what_was_backed_up_is_what_comes_back(lived: Site, sites: Callable[[], 
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
-def test_life_goes_on_in_what_was_restored(lived: Site, sites: Callable[[], Site], tmp_path: Path) -> None:
+def test_life_goes_on_in_what_was_restored(lived: Stores, sites: Callable[[], Stores], tmp_path: Path) -> None:
     backup(lived, tmp_path / "backup")
     found = sites()
     restore(found, tmp_path / "backup")
@@ -179,7 +179,7 @@ def test_life_goes_on_in_what_was_restored(lived: Site, sites: Callable[[], Site
 
 
 def test_a_backup_that_lost_a_file_or_a_row_is_not_taken_for_whole(
-    lived: Site, sites: Callable[[], Site], tmp_path: Path
+    lived: Stores, sites: Callable[[], Stores], tmp_path: Path
 ) -> None:
     head = backup(lived, tmp_path / "backup")
     (model,) = (tmp_path / "backup/bucket").rglob("model.onnx")

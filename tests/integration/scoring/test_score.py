@@ -38,7 +38,7 @@ def test_every_row_has_the_models_probability(score: Score, write_rows: Write, m
     assert (said["rows"], said["bad"], said["parts"], said["version"]) == (1500, 0, 2, "7")
     rows, found = pq.read_table(source).to_pylist(), pq.read_table(target).to_pylist()
     loaded = served.load(model)
-    expected = loaded.probabilities(*served.rows_to_arrays(rows, loaded.schema))[:, 1]
+    expected = loaded.scores(*served.rows_to_arrays(rows, loaded.schema))
     assert [row["row_id"] for row in found] == [row["row_id"] for row in rows]
     np.testing.assert_allclose([row["probability"] for row in found], expected, atol=1e-6)
     assert {row["model_version"] for row in found} == {"7"}

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import httpx
 import jwt
@@ -46,9 +46,19 @@ class Client:
         return 0.0
 
 
+NewClient = Callable[..., Client]
+
+
+class Golden(TypedDict):
+    """Rows that a version was exported with, and what it answers to them."""
+
+    rows: list[dict[str, Any]]
+    probabilities: list[float]
+
+
 @pytest.fixture(scope="session")
-def golden() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((MODEL / "golden.json").read_bytes())
+def golden() -> Golden:
+    found: Golden = json.loads((MODEL / "golden.json").read_bytes())
     return found
 
 
@@ -68,7 +78,7 @@ def bearer(keys: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def client(bearer: Callable[..., str]) -> Iterator[Callable[..., Client]]:
+def client(bearer: Callable[..., str]) -> Iterator[NewClient]:
     made: list[Client] = []
 
     def make(server: Server, subject: str = "alice", *roles: str) -> Client:

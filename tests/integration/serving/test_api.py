@@ -16,12 +16,13 @@ import psycopg
 import pytest
 
 from serving.http.trace import REQUEST_ID
-from tests.fixtures.servers import Server, wait_until
+from tests.fixtures.servers import Redis, Server, wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 
 PREDICT = ("POST", "/predict")
 
 
-def test_answers_are_the_golden_ones(server: Server, client: Any, golden: dict[str, Any]) -> None:
+def test_answers_are_the_golden_ones(server: Server, client: NewClient, golden: dict[str, Any]) -> None:
     answer = client(server).predict(golden["rows"])
     assert answer.status_code == 200
     content = answer.json()
@@ -31,26 +32,28 @@ def test_answers_are_the_golden_ones(server: Server, client: Any, golden: dict[s
     assert content["request_id"] == answer.headers["x-request-id"]
 
 
-def test_columns_answer_as_rows_do(server: Server, client: Any, golden: dict[str, Any]) -> None:
+def test_columns_answer_as_rows_do(server: Server, client: NewClient, golden: dict[str, Any]) -> None:
     rows = golden["rows"] * 40  # past the size that computes in a thread
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     answer = client(server).http.post("/predict", json={"columns": columns}).json()
     np.testing.assert_allclose(answer["columns"]["probability"], golden["probabilities"] * 40, atol=1e-6)
 
 
-def test_version_tells_the_lineage(server: Server, client: Any) -> None:
+def test_version_tells_the_lineage(server: Server, client: NewClient) -> None:
     found = client(server).http.get("/version").json()
     assert found["model"]["version"] == "7"
     assert {"run_id", "git_commit", "data_md5", "image_digest"} <= set(found)
 
 
 @pytest.mark.parametrize("good", ["01a20c55-5f5c-71b4-99c5-dc457ee6231b", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "a" * 32])
-def test_a_request_id_is_kept(server: Server, client: Any, golden: Any, good: str) -> None:
+def test_a_request_id_is_kept(server: Server, client: NewClient, golden: Golden, good: str) -> None:
     assert client(server).predict(golden["rows"][:1], x_request_id=good).json()["request_id"] == good
 
 
 @pytest.mark.parametrize("bad", ["short", "x" * 65, "'; DROP TABLE predictions;--", "a b c d e f g h i j"])
-def test_a_request_id_of_another_form_gets_one_of_ours(server: Server, client: Any, golden: Any, bad: str) -> None:
+def test_a_request_id_of_another_form_gets_one_of_ours(
+    server: Server, client: NewClient, golden: Golden, bad: str
+) -> None:
     answer = client(server).predict(golden["rows"][:1], x_request_id=bad)
     assert answer.status_code == 200
     made = answer.json()["request_id"]
@@ -61,7 +64,9 @@ def test_a_request_id_of_another_form_gets_one_of_ours(server: Server, client: A
 
 
 @pytest.mark.parametrize("number", ["1e-20000", "0e99999999999", "0." + "0" * 20_000 + "1", "-0.0"])
-def test_what_is_journalled_is_what_the_model_was_given(server: Server, client: Any, golden: Any, number: str) -> None:
+def test_what_is_journalled_is_what_the_model_was_given(
+    server: Server, client: NewClient, golden: Golden, number: str
+) -> None:
     row, asker = dict(golden["rows"][0]), client(server)
     body = json.dumps({"rows": [row | {"temp": 12345}]}).replace("12345", number)
     made = asker.http.post("/predict", content=body, headers={"content-type": "application/json"}).json()["request_id"]
@@ -71,7 +76,7 @@ def test_what_is_journalled_is_what_the_model_was_given(server: Server, client: 
     assert asker.metric("slipway_journal_set_aside_total") == 0
 
 
-def test_one_id_with_other_rows_is_found_with_both(server: Server, client: Any, golden: Any) -> None:
+def test_one_id_with_other_rows_is_found_with_both(server: Server, client: NewClient, golden: Golden) -> None:
     asker, name = client(server), str(uuid.uuid4())
     for row in (golden["rows"][0], golden["rows"][1], golden["rows"][0]):
         assert asker.predict([row], x_request_id=name).status_code == 200
@@ -81,7 +86,7 @@ def test_one_id_with_other_rows_is_found_with_both(server: Server, client: Any, 
     assert asker.metric("slipway_journal_reused_ids_total") >= 1
 
 
-def test_large_answers_are_compressed_for_who_asks(server: Server, client: Any, golden: Any) -> None:
+def test_large_answers_are_compressed_for_who_asks(server: Server, client: NewClient, golden: Golden) -> None:
     rows = golden["rows"] * 10
     asked = client(server).predict(rows, accept_encoding="gzip")
     plain = client(server).predict(rows, accept_encoding="identity")
@@ -106,8 +111,8 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
-def test_a04_every_role_against_every_route(
-    server: Server, client: Any, method: str, path: str, allowed: set[str]
+def test_every_role_against_every_route(
+    server: Server, client: NewClient, method: str, path: str, allowed: set[str]
 ) -> None:
     headers = {"content-type": "application/json"}
     assert httpx.request(method, server.url + path, headers=headers).status_code == 401
@@ -122,7 +127,7 @@ def test_probes_are_open(server: Server, path: str) -> None:
     assert httpx.get(server.url + path).status_code == 200
 
 
-def test_a04_other_peoples_predictions_are_not_found(server: Server, client: Any, golden: Any) -> None:
+def test_other_peoples_predictions_are_not_found(server: Server, client: NewClient, golden: Golden) -> None:
     made = client(server, "alice", "predict").predict(golden["rows"][:1]).json()["request_id"]
     path = f"/predictions/{made}"
     owner, other, operator = (
@@ -134,13 +139,13 @@ def test_a04_other_peoples_predictions_are_not_found(server: Server, client: Any
     assert owner.get(path).json()["features"][0]["carrier"] == golden["rows"][0]["carrier"]
 
 
-def test_other_methods_and_paths_are_refused(server: Server, client: Any) -> None:
+def test_other_methods_and_paths_are_refused(server: Server, client: NewClient) -> None:
     http = client(server).http
     assert (http.get("/predict").status_code, http.get("/predict").headers["allow"]) == (405, "POST")
     assert http.get("/../../etc/passwd").status_code == 404
 
 
-def test_a07_a_large_body_is_refused_and_takes_no_memory(server: Server, client: Any, golden: Any) -> None:
+def test_a_large_body_is_refused_and_takes_no_memory(server: Server, client: NewClient, golden: Golden) -> None:
     before = server.memory()
     for chunked in (False, True):
         status = _pour(server, client(server).http.headers["authorization"], 100 << 20, chunked)
@@ -168,7 +173,7 @@ def _pour(server: Server, authorization: str, size: int, chunked: bool) -> int |
     return int(answer.split()[1]) if answer else None
 
 
-def test_a08_compressed_bodies_are_refused(server: Server, client: Any, golden: Any) -> None:
+def test_compressed_bodies_are_refused(server: Server, client: NewClient, golden: Golden) -> None:
     bomb = gzip.compress(bytes(50 << 20))
     before = server.memory()
     for coding in ("gzip", "deflate", "br"):
@@ -182,7 +187,7 @@ def test_a08_compressed_bodies_are_refused(server: Server, client: Any, golden: 
     "kind",
     ["application/vnd.bentoml+pickle", "application/octet-stream", "multipart/form-data; boundary=x", "text/plain", ""],
 )
-def test_a09_other_media_types_are_refused(server: Server, client: Any, golden: Any, kind: str) -> None:
+def test_other_media_types_are_refused(server: Server, client: NewClient, golden: Golden, kind: str) -> None:
     headers = {"content-type": kind, "Payload-Container": "DefaultContainer", "Batch-Size": "1", "Args-Number": "1"}
     content = b"--x\r\nContent-Disposition: form-data; name=rows\r\n\r\nhttp://127.0.0.1:1/x\r\n--x--"
     before = len(psutil.Process(server.process.pid).net_connections())
@@ -194,7 +199,7 @@ def test_a09_other_media_types_are_refused(server: Server, client: Any, golden: 
 
 
 @pytest.mark.parametrize("part", ["nothing", "head", "body", "drip"])
-def test_a10_a_slow_client_is_cut(server: Server, client: Any, golden: Any, part: str) -> None:
+def test_a_slow_client_is_cut(server: Server, client: NewClient, golden: Golden, part: str) -> None:
     sent = {"nothing": b"", "head": b"POST /predict HTTP/1.1\r\nhost", "drip": b"POST /predict HTTP/1.1\r\nx: "}
     body = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
     began = time.monotonic()
@@ -219,7 +224,7 @@ def _drip(connection: socket.socket) -> None:
         return
 
 
-def test_a10_a_head_without_end_is_cut(server: Server) -> None:
+def test_a_head_without_end_is_cut(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -232,8 +237,8 @@ def _pour_head(connection: socket.socket) -> None:
         time.sleep(0.0005)
 
 
-def test_a12_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
-    server: Server, client: Any, golden: Any, database: str, bearer: Callable[..., str]
+def test_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
+    server: Server, client: NewClient, golden: Golden, database: str, bearer: Callable[..., str]
 ) -> None:
     evil = "x'); DROP TABLE predictions; --"
     forged = '{"level":"error","message":"forged"}'
@@ -258,7 +263,7 @@ def test_a12_injection_is_stored_as_text_and_secrets_stay_out_of_the_log(
 
 
 def test_no_training_library_and_no_pickle_reader_in_the_running_process(
-    server: Server, client: Any, golden: Any
+    server: Server, client: NewClient, golden: Golden
 ) -> None:
     client(server).predict(golden["rows"])
     imported = {
@@ -274,7 +279,7 @@ def test_no_training_library_and_no_pickle_reader_in_the_running_process(
 
 
 @pytest.mark.long
-def test_a11_a_spoofed_address_gives_no_more(start: Any, client: Any, golden: Any, redis_server: Any) -> None:
+def test_a_spoofed_address_gives_no_more(start: Start, client: NewClient, golden: Golden, redis_server: Redis) -> None:
     limits = {"burst_limit": "20/second", "sustained_limit": "40/hour"}
     server = start(redis_url=redis_server.url, redis_timeout_seconds=0.5, **limits)
     subject = client(server, "greedy", "predict")

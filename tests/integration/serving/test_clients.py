@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fixtures.servers import Server
+from tests.integration.serving.conftest import Golden
 
 pytestmark = pytest.mark.long  # needs a JDK and curl
 ASK = """
@@ -31,7 +32,7 @@ public class Ask {
 """
 
 
-def test_java_s_client_is_answered(server: Server, bearer: Any, golden: Any, tmp_path: Path) -> None:
+def test_java_s_client_is_answered(server: Server, bearer: Callable[..., str], golden: Golden, tmp_path: Path) -> None:
     source = tmp_path / "Ask.java"
     source.write_text(ASK)
     body = json.dumps({"rows": golden["rows"][:1]})
@@ -43,7 +44,7 @@ def test_java_s_client_is_answered(server: Server, bearer: Any, golden: Any, tmp
         assert json.loads(text)["predictions"][0]["probability"] == pytest.approx(golden["probabilities"][0], abs=1e-5)
 
 
-def test_curl_with_http2_is_answered(server: Server, bearer: Any, golden: Any) -> None:
+def test_curl_with_http2_is_answered(server: Server, bearer: Callable[..., str], golden: Golden) -> None:
     body = json.dumps({"rows": golden["rows"][:1]})
     command = ["curl", "--silent", "--http2", "--max-time", "10", "--write-out", "%{http_code} %{http_version}\\n"]
     fields = ["--header", "content-type: application/json", "--header", f"authorization: Bearer {bearer()}"]

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -17,16 +16,17 @@ import pytest
 
 from journal import upkeep
 from tests.fixtures.servers import Postgres, Server, wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 from tests.integration.serving.load import GENEROUS, Load, holds_exactly, journal_ids
 
 
 @pytest.mark.parametrize(
     "down",
-    [pytest.param(False, id="f07-database-up", marks=pytest.mark.long), pytest.param(True, id="f08-database-down")],
+    [pytest.param(False, id="database-up", marks=pytest.mark.long), pytest.param(True, id="database-down")],
 )
 @pytest.mark.long
-def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres, down: bool
+def test_killed_with_rows_in_the_spool_none_lost_none_twice(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, down: bool
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -50,8 +50,8 @@ def test_f07_f08_killed_with_rows_in_the_spool_none_lost_none_twice(
 
 
 @pytest.mark.long
-def test_f08_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres, tmp_path: Path
+def test_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -69,8 +69,8 @@ def test_f08_a_pod_that_never_comes_back_its_rows_are_shipped_by_another(
 
 
 @pytest.mark.long
-def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres
+def test_spool_full_is_503_and_counted_never_a_silent_drop(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -90,7 +90,7 @@ def test_f09_spool_full_is_503_and_counted_never_a_silent_drop(
 
 
 def test_descriptors_run_out_no_row_is_lost_and_it_heals(
-    start: Any, client: Any, golden: Any, new_database: Callable[[], str]
+    start: Start, client: NewClient, golden: Golden, new_database: Callable[[], str]
 ) -> None:
     url = new_database()
     server: Server = start(database_url=url, **GENEROUS)
@@ -121,7 +121,7 @@ def test_descriptors_run_out_no_row_is_lost_and_it_heals(
 
 @pytest.mark.long
 def test_a_stopped_database_answers_lookups_within_their_time(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -140,7 +140,7 @@ def test_a_stopped_database_answers_lookups_within_their_time(
 
 
 @pytest.mark.long
-def test_f13_sigterm_under_load_drains_without_a_reset(start: Any, client: Any, golden: Any) -> None:
+def test_sigterm_under_load_drains_without_a_reset(start: Start, client: NewClient, golden: Golden) -> None:
     server: Server = start(drain_seconds=4, **GENEROUS)
     loads = [Load(client(server).http, golden["rows"][0]) for _ in range(4)]
     for load in loads:
@@ -161,7 +161,7 @@ def test_f13_sigterm_under_load_drains_without_a_reset(start: Any, client: Any, 
 
 
 @pytest.mark.long
-def test_f16_nobody_reads_the_log_and_no_request_notices(start: Any, client: Any, golden: Any) -> None:
+def test_nobody_reads_the_log_and_no_request_notices(start: Start, client: NewClient, golden: Golden) -> None:
     reader, writer = os.pipe()  # as a pod's, while the node's container runtime is away
     server: Server = start(output=writer, **GENEROUS)
     os.close(writer)
@@ -178,8 +178,8 @@ def test_f16_nobody_reads_the_log_and_no_request_notices(start: Any, client: Any
 
 
 @pytest.mark.long
-def test_a03_a_revoked_key_is_refused_within_a_minute(
-    start: Any, bearer: Callable[..., str], tmp_path: Path, keys: Path
+def test_a_revoked_key_is_refused_within_a_minute(
+    start: Start, bearer: Callable[..., str], tmp_path: Path, keys: Path
 ) -> None:
     jwks = tmp_path / "jwks.json"
     jwks.write_bytes((keys / "jwks.json").read_bytes())
@@ -191,7 +191,7 @@ def test_a03_a_revoked_key_is_refused_within_a_minute(
 
 
 @pytest.mark.long
-def test_overload_is_shed_and_not_queued(start: Any, client: Any, golden: Any) -> None:
+def test_overload_is_shed_and_not_queued(start: Start, client: NewClient, golden: Golden) -> None:
     server: Server = start(max_concurrency=0, **GENEROUS)
     answer = client(server).predict(golden["rows"][:1])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

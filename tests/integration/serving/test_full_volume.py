@@ -9,13 +9,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from journal import upkeep
-from tests.fixtures.servers import Server, wait_until
-from tests.integration.serving.conftest import Client
+from tests.fixtures.servers import Postgres, Server, wait_until
+from tests.integration.serving.conftest import Client, Golden, NewClient, Start
 from tests.integration.serving.load import GENEROUS, holds_exactly
 
 VOLUME_BYTES = 1 << 20
@@ -66,8 +65,8 @@ def silent() -> Iterator[int]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
-def test_f09_a_full_volume_is_503_and_no_row_that_was_answered_is_lost(
-    start: Any, client: Any, golden: Any, own_postgres: Any, tmp_path: Path, silent: int, way: str
+def test_a_full_volume_is_503_and_no_row_that_was_answered_is_lost(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, tmp_path: Path, silent: int, way: str
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)

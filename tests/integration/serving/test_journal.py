@@ -21,7 +21,8 @@ from journal.spool import Spool
 from journal.writer import Writer, connect
 from slipway.breaker import Breaker
 from slipway.errors import Unavailable
-from tests.fixtures.servers import Server, wait_until
+from tests.fixtures.servers import Postgres, Server, wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 
 
 def record(name: str, subject: str = "alice", at: int = 1_795_503_249_000_000, **changes: Any) -> bytes:
@@ -161,7 +162,7 @@ def test_what_was_set_aside_is_listed_and_read_back(
 
 
 @pytest.mark.long
-def test_a_stopped_postgresql_holds_no_lookup_past_its_time(tmp_path: Path, own_postgres: Any) -> None:
+def test_a_stopped_postgresql_holds_no_lookup_past_its_time(tmp_path: Path, own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
     ship(tmp_path, url, [record("1")])
@@ -192,10 +193,26 @@ def test_an_answer_is_bounded_whatever_is_stored(tmp_path: Path, new_database: C
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
 
 
+def test_a_row_of_several_scores_has_them_together(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    url = new_database()
+    ship(tmp_path, url, [record("one"), record("three", scores=[0.5, 0.25, 0.25, 0.0, 0.75, 0.25])])
+    found = stored(url, "SELECT request_id, row, score, scores FROM prediction_rows ORDER BY 1, 2")
+    assert found == [
+        ("one", 0, 0.25, [0.25]),
+        ("one", 1, 0.5, [0.5]),
+        ("three", 0, None, [0.5, 0.25, 0.25]),
+        ("three", 1, None, [0.0, 0.75, 0.25]),
+    ]
+    pool = connect(url, 1)
+    shown = [json.loads(reader.find(pool, Breaker("database"), name, "alice") or b"") for name in ("one", "three")]
+    pool.close()
+    assert [one["scores"] for one in shown] == [[0.25, 0.5], [[0.5, 0.25, 0.25], [0.0, 0.75, 0.25]]]
+
+
 def test_migrating_twice_does_nothing_the_second_time(new_database: Callable[[], str]) -> None:
     url = new_database()
     before, after = upkeep.migrate(url)
-    assert before == after == "0002"
+    assert before == after == "0003"
 
 
 def test_migrating_without_a_database_says_so(tmp_path: Path) -> None:
@@ -226,7 +243,9 @@ def test_the_writer_needs_no_right_but_to_insert(tmp_path: Path, new_database: C
 
 
 @pytest.mark.long
-def test_redacted_features_are_never_written_down(start: Any, client: Any, golden: Any, database: str) -> None:
+def test_redacted_features_are_never_written_down(
+    start: Start, client: NewClient, golden: Golden, database: str
+) -> None:
     server: Server = start(database_url=database, journal_redact="origin,temp")
     answer = client(server).predict(golden["rows"][:1])
     name = answer.json()["request_id"]

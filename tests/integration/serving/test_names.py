@@ -41,7 +41,7 @@ def renamed(folder: Path) -> Path:
 
 
 @pytest.mark.long
-def test_a28_features_of_any_name_are_served_on_every_route(
+def test_features_of_any_name_are_served_on_every_route(
     keys: Path, client: Callable[..., Client], tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
     folder = renamed(tmp_path / "odd")

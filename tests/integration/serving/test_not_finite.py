@@ -19,7 +19,7 @@ from serving.inference import model
 from serving.input import schema
 from tests.fixtures.broken_model import ANSWERS, break_rows
 from tests.fixtures.servers import Redis, Server
-from tests.integration.serving.conftest import MODEL, Client
+from tests.integration.serving.conftest import MODEL, Client, Golden, NewClient, Start
 from tests.integration.serving.load import GENEROUS, holds_exactly
 
 BROKEN_DISTANCE = 4321
@@ -75,10 +75,10 @@ def finite(answer: httpx.Response) -> Any:
 
 
 def test_what_is_no_number_is_never_an_answer_and_is_counted(
-    start: Any,
-    client: Any,
-    bearer: Any,
-    golden: Any,
+    start: Start,
+    client: NewClient,
+    bearer: Callable[..., str],
+    golden: Golden,
     new_database: Callable[[], str],
     redis_server: Redis,
     broken: Path,
@@ -112,7 +112,7 @@ def test_what_is_no_number_is_never_an_answer_and_is_counted(
     holds_exactly(url, ids)  # what got no answer is in no journal
 
 
-def test_a_graph_that_answers_no_golden_row_is_not_served(tmp_path: Path, start: Any, golden: Any) -> None:
+def test_a_graph_that_answers_no_golden_row_is_not_served(tmp_path: Path, start: Start, golden: Golden) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(MODEL, folder)
     break_rows(folder, "distance", golden["rows"][0]["distance"], "nan")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from tests.fixtures.servers import Server
+from tests.integration.serving.conftest import Golden, NewClient
 
 MODEL = "flight-delay"
 
 
-def arrays(golden: dict[str, Any], server: Server) -> tuple[np.ndarray, np.ndarray]:
+def arrays(golden: Golden, server: Server) -> tuple[np.ndarray, np.ndarray]:
     from serving.inference import model
     from serving.input import schema
 
@@ -28,7 +30,7 @@ def model_folder(server: Server) -> Any:
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_tritonclient_works_unchanged(server: Server, bearer: Any, golden: dict[str, Any], binary: bool) -> None:
+def test_tritonclient_works_unchanged(server: Server, bearer: Callable[..., str], golden: Golden, binary: bool) -> None:
     numeric, categorical = arrays(golden, server)
     if not binary:  # JSON has no NaN
         numeric, categorical = numeric[~np.isnan(numeric).any(axis=1)], categorical[~np.isnan(numeric).any(axis=1)]
@@ -61,7 +63,7 @@ def test_tritonclient_works_unchanged(server: Server, bearer: Any, golden: dict[
     ],
 )  # fmt: skip
 def test_tensors_that_break_the_contract_are_refused(
-    server: Server, client: Any, golden: Any, change: dict[str, Any], status: int
+    server: Server, client: NewClient, golden: Golden, change: dict[str, Any], status: int
 ) -> None:
     numeric, categorical = arrays(golden, server)
     first = [None if np.isnan(v) else float(v) for v in numeric[0]]
@@ -72,14 +74,14 @@ def test_tensors_that_break_the_contract_are_refused(
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "99999999999999", "1000000"])
-def test_a_wrong_length_of_the_json_part_is_refused(server: Server, client: Any, length: str) -> None:
+def test_a_wrong_length_of_the_json_part_is_refused(server: Server, client: NewClient, length: str) -> None:
     headers = {"content-type": "application/octet-stream", "inference-header-content-length": length}
     content = json.dumps({"inputs": []}).encode()
     answer = client(server).http.post(f"/v2/models/{MODEL}/infer", content=content, headers=headers)
     assert answer.status_code == 400
 
 
-def test_tritonclient_reads_every_refusal(server: Server, bearer: Any) -> None:
+def test_tritonclient_reads_every_refusal(server: Server, bearer: Callable[..., str]) -> None:
     client = triton.InferenceServerClient(f"127.0.0.1:{server.port}")
     allowed = {"Authorization": f"Bearer {bearer()}"}  # the client writes into what it is given
     wrong = [triton.InferInput("numeric", [1, 1], "FP32").set_data_from_numpy(np.zeros((1, 1), np.float32))]

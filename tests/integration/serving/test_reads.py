@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.fixtures.servers import Postgres, Server, wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 from tests.integration.serving.load import GENEROUS
 
 
-def test_reads_past_their_limit_get_429_and_predictions_go_on(start: Any, client: Any, golden: Any) -> None:
+def test_reads_past_their_limit_get_429_and_predictions_go_on(start: Start, client: NewClient, golden: Golden) -> None:
     server: Server = start(journal="off", read_burst_limit="5/second", read_sustained_limit="100/minute", **GENEROUS)
     reader = client(server, "reader")
     answers = [reader.http.get("/version") for _ in range(30)]
@@ -30,7 +31,7 @@ def test_reads_past_their_limit_get_429_and_predictions_go_on(start: Any, client
 
 @pytest.mark.long
 def test_lookups_past_a_subject_s_share_are_told_to_come_later(
-    start: Any, client: Any, new_database: Any, postgres: Postgres
+    start: Start, client: NewClient, new_database: Callable[[], str], postgres: Postgres
 ) -> None:
     server: Server = start(database_url=new_database(), **GENEROUS)
     asker = client(server)
@@ -57,7 +58,9 @@ def test_lookups_past_a_subject_s_share_are_told_to_come_later(
     wait_until(lambda: asker.http.get("/predictions/" + "0" * 32).status_code == 404, what="lookups going on")
 
 
-def test_readiness_fails_while_the_keys_are_too_old(start: Any, client: Any, keys: Path, tmp_path: Path) -> None:
+def test_readiness_fails_while_the_keys_are_too_old(
+    start: Start, client: NewClient, keys: Path, tmp_path: Path
+) -> None:
     published = Path(shutil.copy(keys / "jwks.json", tmp_path / "published.json"))
     server: Server = start(journal="off", jwks=published, jwks_refresh_seconds=0.1, jwks_stale_seconds=0.5)
     content = published.read_bytes()

@@ -6,13 +6,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from serving.http.role import IDLE_SECONDS
 from tests.fixtures.servers import Server, wait_until
+from tests.integration.serving.conftest import Start
 
 REQUEST = b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n"
 SECONDS = 10.0
@@ -67,7 +67,7 @@ def role(tmp_path: Path) -> Path:
 
 @pytest.mark.long
 def test_a_server_that_is_no_longer_active_ends_every_connection_without_an_error(
-    start: Any, role: Path, line: Callable[[Server], Line]
+    start: Start, role: Path, line: Callable[[Server], Line]
 ) -> None:
     server: Server = start(journal="off", role_file=role)
     busy, idle = line(server), line(server)
@@ -89,7 +89,7 @@ def test_a_server_that_is_no_longer_active_ends_every_connection_without_an_erro
 
 
 @pytest.mark.long
-def test_only_the_active_role_keeps_connections(start: Any, role: Path, line: Callable[[Server], Line]) -> None:
+def test_only_the_active_role_keeps_connections(start: Start, role: Path, line: Callable[[Server], Line]) -> None:
     server: Server = start(journal="off", role_file=role)
     for content in (b"preview", b"", b"inactive", b"\xff", None):
         role.write_bytes(b"active")
@@ -98,5 +98,5 @@ def test_only_the_active_role_keeps_connections(start: Any, role: Path, line: Ca
         wait_until(lambda: not line(server).ask(), SECONDS, f"the role {content!r}")
 
 
-def test_without_a_file_every_connection_is_kept(start: Any, line: Callable[[Server], Line]) -> None:
+def test_without_a_file_every_connection_is_kept(start: Start, line: Callable[[Server], Line]) -> None:
     assert line(start(journal="off")).ask()

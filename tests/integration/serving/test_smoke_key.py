@@ -44,7 +44,7 @@ def released(tmp_path: Path) -> Iterator[Released]:
     server.stop()
 
 
-def test_a28_the_smoke_tests_key_is_good_for_the_smoke_test_alone(released: Released) -> None:
+def test_the_smoke_tests_key_is_good_for_the_smoke_test_alone(released: Released) -> None:
     code, said = run(release(released.server, released.smoke))
     assert (code, said["failed"]) == (0, [])
     smoke = released.smoke
@@ -56,7 +56,7 @@ def test_a28_the_smoke_tests_key_is_good_for_the_smoke_test_alone(released: Rele
     assert released.status(smoke, "alice", "operate", path="/metrics") == 401
 
 
-def test_a28_an_environment_of_one_key_goes_on_says_so_and_takes_a_second_key_without_a_restart(
+def test_an_environment_of_one_key_goes_on_says_so_and_takes_a_second_key_without_a_restart(
     released: Released, tmp_path: Path
 ) -> None:
     server, file = released.server, tmp_path / "smoke.json"

@@ -4,6 +4,7 @@ import asyncio
 import bisect
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,12 +13,13 @@ import pytest
 
 from journal import upkeep
 from tests.fixtures.servers import Postgres, Redis, Server, wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 from tests.integration.serving.load import GENEROUS, Load, holds_exactly
 
 
 @pytest.mark.long
-def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
-    start: Any, client: Any, golden: Any, own_redis: Redis
+def test_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
+    start: Start, client: NewClient, golden: Golden, own_redis: Redis
 ) -> None:
     server: Server = start(redis_url=own_redis.url, burst_limit="50/second", sustained_limit="100000/minute")
     asker = client(server)
@@ -35,7 +37,9 @@ def test_f01_redis_killed_no_5xx_breaker_opens_limits_hold_per_pod(
 
 
 @pytest.mark.long
-def test_f02_redis_stopped_p99_stays_near_the_baseline(start: Any, client: Any, golden: Any, own_redis: Redis) -> None:
+def test_redis_stopped_p99_stays_near_the_baseline(
+    start: Start, client: NewClient, golden: Golden, own_redis: Redis
+) -> None:
     server: Server = start(redis_url=own_redis.url, burst_limit="100/second", sustained_limit="100000/minute")
     with Load(client(server).http, golden["rows"][0]) as load:
         load.wait_for(150)
@@ -50,8 +54,8 @@ def test_f02_redis_stopped_p99_stays_near_the_baseline(start: Any, client: Any, 
 
 
 @pytest.mark.long
-def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
-    start: Any, client: Any, golden: Any, own_redis: Redis
+def test_a_stale_or_forged_answer_in_redis_is_never_given(
+    start: Start, client: NewClient, golden: Golden, own_redis: Redis
 ) -> None:
     import redis
 
@@ -78,8 +82,8 @@ def test_f03_a_stale_or_forged_answer_in_redis_is_never_given(
 
 
 @pytest.mark.long
-def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly_the_accepted_ids(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres
+def test_postgres_killed_predictions_go_on_and_the_journal_holds_exactly_the_accepted_ids(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -101,7 +105,9 @@ def test_f04_f15_postgres_killed_predictions_go_on_and_the_journal_holds_exactly
 
 
 @pytest.mark.long
-def test_f05_postgres_stopped_no_request_waits(start: Any, client: Any, golden: Any, own_postgres: Postgres) -> None:
+def test_postgres_stopped_no_request_waits(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
+) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
     server: Server = start(database_url=url, **GENEROUS)
@@ -131,8 +137,8 @@ FULL = (  # what PostgreSQL answers when its disk is full; 53100 is disk_full
 
 @pytest.mark.long
 @pytest.mark.parametrize(("breaks", "mends"), [READ_ONLY, FULL], ids=["read-only", "full"])
-def test_f06_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres, breaks: str, mends: str
+def test_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres, breaks: str, mends: str
 ) -> None:
     url = own_postgres.new_database()
     upkeep.migrate(url)
@@ -154,7 +160,7 @@ def test_f06_postgres_takes_no_row_predictions_go_on_and_metrics_tell(
 
 @pytest.mark.long
 def test_a_changed_password_costs_no_row_and_the_writer_needs_no_more_than_its_grants(
-    start: Any, client: Any, golden: Any, own_postgres: Postgres
+    start: Start, client: NewClient, golden: Golden, own_postgres: Postgres
 ) -> None:
     url, role, first, second = own_postgres.new_database(), "journal_writer", "one-k81uMd", "two-x92Lbq"
     upkeep.migrate(url)
@@ -209,8 +215,8 @@ async def _hammered(urls: list[str], headers: dict[str, str], row: dict[str, Any
 
 
 @pytest.mark.long
-def test_a11_a_parallel_burst_over_two_pods_stays_within_the_stated_bound(
-    start: Any, bearer: Any, golden: Any, own_redis: Redis
+def test_a_parallel_burst_over_two_pods_stays_within_the_stated_bound(
+    start: Start, bearer: Callable[..., str], golden: Golden, own_redis: Redis
 ) -> None:
     limited = {"redis_url": own_redis.url, "burst_limit": f"{BURST}/second", "sustained_limit": "100000/minute"}
     pods = [start(**limited).url for _ in range(2)]

@@ -7,15 +7,15 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from tests.fixtures.servers import Server, wait_until
-from tests.integration.serving.conftest import MODEL
+from tests.integration.serving.conftest import MODEL, Golden, NewClient, Start
 
 FIRST = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 ALIVE = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -83,7 +83,7 @@ def test_a_large_head_is_answered_before_the_connection_ends(server: Server) -> 
     assert json.loads(body)["error"]
 
 
-def test_a_trailer_is_no_header(server: Server, bearer: Any, golden: Any) -> None:
+def test_a_trailer_is_no_header(server: Server, bearer: Callable[..., str], golden: Golden) -> None:
     body = json.dumps({"rows": golden["rows"][:1]}).encode()
     chunk = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(body), body)
     trailer = b"authorization: Bearer %b\r\n\r\n" % bearer().encode()
@@ -95,7 +95,9 @@ def test_a_trailer_is_no_header(server: Server, bearer: Any, golden: Any) -> Non
 
 
 @pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip\r\ntransfer-encoding: chunked"])
-def test_a_transfer_coding_that_is_not_read_is_refused(server: Server, bearer: Any, golden: Any, coding: bytes) -> None:
+def test_a_transfer_coding_that_is_not_read_is_refused(
+    server: Server, bearer: Callable[..., str], golden: Golden, coding: bytes
+) -> None:
     body = json.dumps({"rows": golden["rows"][:1]}).encode()
     head = FIRST + b"authorization: Bearer %b\r\ntransfer-encoding: %b\r\n\r\n" % (bearer().encode(), coding)
     with connected(server) as [connection]:
@@ -105,7 +107,7 @@ def test_a_transfer_coding_that_is_not_read_is_refused(server: Server, bearer: A
 
 @pytest.mark.parametrize("name", ["authorization", "content-type", "content-encoding"])
 def test_a_field_of_one_value_that_is_there_twice_is_refused(
-    server: Server, bearer: Any, golden: Any, name: str
+    server: Server, bearer: Callable[..., str], golden: Golden, name: str
 ) -> None:
     usual = {"authorization": f"Bearer {bearer()}", "content-type": "application/json", "content-encoding": "identity"}
     body = json.dumps({"rows": golden["rows"][:1]})
@@ -130,7 +132,7 @@ UPGRADES = {
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("pieces", [1, 50])
 def test_an_unknown_upgrade_is_ignored_and_the_message_read(
-    server: Server, bearer: Any, golden: Any, kind: str, chunked: bool, pieces: int
+    server: Server, bearer: Callable[..., str], golden: Golden, kind: str, chunked: bool, pieces: int
 ) -> None:
     body = json.dumps({"rows": golden["rows"][:1]}).encode()
     framed = b"%x\r\n%b\r\n0\r\nx: y\r\n\r\n" % (len(body), body) if chunked else body
@@ -174,7 +176,7 @@ def test_many_requests_at_once_take_little_memory(server: Server) -> None:
 
 
 @pytest.mark.long
-def test_line_ends_after_an_answer_keep_no_connection(start: Any) -> None:
+def test_line_ends_after_an_answer_keep_no_connection(start: Start) -> None:
     server: Server = start(keep_alive_seconds=1, journal="off")
     with connected(server) as [connection]:
         connection.sendall(ALIVE)
@@ -194,7 +196,7 @@ def test_line_ends_after_an_answer_keep_no_connection(start: Any) -> None:
 
 
 @pytest.mark.long
-def test_an_answer_that_nobody_takes_keeps_no_connection(start: Any) -> None:
+def test_an_answer_that_nobody_takes_keeps_no_connection(start: Start) -> None:
     server: Server = start(body_seconds=1, journal="off", auth="off")
     process = psutil.Process(server.process.pid)
     with connected(server) as [connection]:
@@ -221,7 +223,7 @@ def probed(server: Server) -> bool:
 
 @pytest.mark.long
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nx: ", FIRST + b"content-length: 9\r\n\r\n{", ALIVE])
-def test_whoever_holds_every_connection_keeps_no_probe_out(start: Any, sent: bytes) -> None:
+def test_whoever_holds_every_connection_keeps_no_probe_out(start: Start, sent: bytes) -> None:
     server: Server = start(max_connections=60, header_seconds=60, body_seconds=60, journal="off", auth="off")
     process = psutil.Process(server.process.pid)
     with connected(server, 300) as connections:
@@ -235,7 +237,9 @@ def test_whoever_holds_every_connection_keeps_no_probe_out(start: Any, sent: byt
     assert 'slipway_shed_total{reason="connections"}' in text
 
 
-def test_one_caller_with_slow_bodies_keeps_nobody_out(start: Any, client: Any, bearer: Any, golden: Any) -> None:
+def test_one_caller_with_slow_bodies_keeps_nobody_out(
+    start: Start, client: NewClient, bearer: Callable[..., str], golden: Golden
+) -> None:
     limits = {"burst_limit": "10000/second", "sustained_limit": "90000/minute"}
     server: Server = start(max_concurrency=8, body_seconds=20, journal="off", **limits)
     head = FIRST + b"content-length: 99\r\nauthorization: Bearer %b\r\n\r\n{" % bearer("mallory").encode()
@@ -249,7 +253,7 @@ def test_one_caller_with_slow_bodies_keeps_nobody_out(start: Any, client: Any, b
 
 
 @pytest.mark.long
-def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Any, tmp_path: Any) -> None:
+def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Start, tmp_path: Path) -> None:
     low: Server = start(max_connections=200, journal="off", prefix=("prlimit", "--nofile=100:1000"))
     assert psutil.Process(low.process.pid).rlimit(psutil.RLIMIT_NOFILE)[0] >= 328
     refused = Server(MODEL, tmp_path, auth="off", journal="off", max_connections=900)
@@ -259,7 +263,7 @@ def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Any, t
 
 
 @pytest.mark.long
-def test_accepting_goes_on_after_descriptors_ran_out(start: Any) -> None:
+def test_accepting_goes_on_after_descriptors_ran_out(start: Start) -> None:
     server: Server = start(max_connections=200, journal="off")
     process = psutil.Process(server.process.pid)
     limits = process.rlimit(psutil.RLIMIT_NOFILE)
@@ -283,7 +287,7 @@ ODD_BODIES = {
 
 
 @pytest.mark.parametrize("kind", ODD_BODIES)
-def test_half_of_a_surrogate_pair_is_answered_counted_and_logged(server: Server, client: Any, kind: str) -> None:
+def test_half_of_a_surrogate_pair_is_answered_counted_and_logged(server: Server, client: NewClient, kind: str) -> None:
     caller = client(server)
     headers = {"content-type": "application/json"}
     answer = caller.http.post("/predict", content=ODD_BODIES[kind].encode(), headers=headers)
@@ -294,7 +298,7 @@ def test_half_of_a_surrogate_pair_is_answered_counted_and_logged(server: Server,
 
 @pytest.mark.parametrize("line", [b"GET /\xff", b"GET /%ff%0d%0a%00", b"GET /%ed%a0%80", b"GET /predictions/%ed%a0%80",
                                   b"FOO /", b"GET http://[", b"GET *", b"GET //", b"GET /?\xff"])  # fmt: skip
-def test_odd_paths_are_answered_and_logged(server: Server, client: Any, line: bytes) -> None:
+def test_odd_paths_are_answered_and_logged(server: Server, client: NewClient, line: bytes) -> None:
     before = client(server).metric("slipway_request_seconds_count", route="unknown")
     with connected(server) as [connection]:
         connection.sendall(line + b" HTTP/1.1\r\nhost: \xff\r\nx-odd: \xed\xa0\x80\xff\r\nconnection: close\r\n\r\n")

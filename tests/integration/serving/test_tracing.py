@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.fixtures.listening import listening
 from tests.fixtures.servers import wait_until
+from tests.integration.serving.conftest import Golden, NewClient, Start
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -50,7 +51,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.mark.long
 def test_a_request_becomes_a_span_below_its_caller_s(
-    start: Any, client: Any, golden: Any, collector: Collector
+    start: Start, client: NewClient, golden: Golden, collector: Collector
 ) -> None:
     server = start(otlp_endpoint=collector.url, journal="off")
     asked = client(server)
@@ -69,7 +70,9 @@ def test_a_request_becomes_a_span_below_its_caller_s(
 
 
 @pytest.mark.long
-def test_without_an_endpoint_nothing_is_loaded_and_nothing_leaves(start: Any, client: Any, golden: Any) -> None:
+def test_without_an_endpoint_nothing_is_loaded_and_nothing_leaves(
+    start: Start, client: NewClient, golden: Golden
+) -> None:
     server = start(journal="off", python=("-X", "importtime"))
     client(server).predict(golden["rows"][:1], traceparent=f"00-{TRACE}-{PARENT}-01")
     assert "opentelemetry.exporter" not in server.text()
@@ -78,7 +81,7 @@ def test_without_an_endpoint_nothing_is_loaded_and_nothing_leaves(start: Any, cl
 
 
 @pytest.mark.long
-def test_a_dead_endpoint_costs_no_request(start: Any, client: Any, golden: Any) -> None:
+def test_a_dead_endpoint_costs_no_request(start: Start, client: NewClient, golden: Golden) -> None:
     server = start(otlp_endpoint="http://127.0.0.1:9", journal="off")
     answers = [client(server).predict(golden["rows"][:1]) for _ in range(20)]
     assert {a.status_code for a in answers} == {200}

@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixtures.listening import listening
 from tests.fixtures.servers import Server
-from tests.integration.serving.conftest import MODEL
+from tests.integration.serving.conftest import MODEL, Golden, NewClient
 
 HOOK = """
 import os, sys
@@ -61,8 +61,8 @@ def watched(tmp_path: Path, keys: Path) -> Iterator[Server]:
 
 
 @pytest.mark.long
-def test_a09_a_refused_body_opens_no_file_and_calls_nobody(
-    watched: Server, client: Any, golden: Any, tmp_path: Path
+def test_a_refused_body_opens_no_file_and_calls_nobody(
+    watched: Server, client: NewClient, golden: Golden, tmp_path: Path
 ) -> None:
     asker, mark = client(watched), tmp_path / "was-run"
     accepted = json.dumps({"rows": golden["rows"]})

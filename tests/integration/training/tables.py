@@ -109,6 +109,9 @@ class Table:
     slice: str = ALL
     cell: str = ALL
     test_share: float = 0.3
+    target: dict[str, Any] = field(default_factory=dict)
+    label: dict[str, Any] = field(default_factory=lambda: {"type": "int8", "in": [0, 1]})
+    train: dict[str, Any] = field(default_factory=dict)
 
     def write(self, root: Path) -> None:
         """Lay the project out under `root`: stages, features, question, rows, contract, parameters."""
@@ -131,7 +134,8 @@ class Table:
         ids = [f"{i:06d}" for i in range(count)]
         keys = pd.DataFrame({"row_id": ids, "block": ids})
         rows = pd.concat([keys, self.rows[["label", *names]].reset_index(drop=True)], axis=1)
-        rows["label"] = rows["label"].astype(np.int8)
+        if not self.target:
+            rows["label"] = rows["label"].astype(np.int8)
         rows[numbers] = rows[numbers].astype(np.float32)
         cut = round(count * (1 - self.test_share))
         return rows.iloc[np.sort(order[:cut])], rows.iloc[np.sort(order[cut:])]
@@ -141,10 +145,10 @@ class Table:
         columns = {
             "row_id": {"type": "str"},
             "block": {"type": "str"},
-            "label": {"type": "int8", "in": [0, 1]},
+            "label": self.label,
             **{name: {"nulls": share} for name, share in self.nulls.items()},
         }
-        return {
+        return self.target | {
             "tables": {
                 split: {
                     "path": f"data/prepared/{split}.parquet",
@@ -167,6 +171,7 @@ class Table:
                 "seed": 13,
                 "threads": 2,
                 "hyperparameters": {self.estimator: self.hyperparameters},
+                **self.train,
             },
             "evaluate": {"confidence": 0.95, "resamples": 200, "seed": 13},
             "gate": SMALL_GATE | self.gate,

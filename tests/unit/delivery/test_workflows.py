@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def test_every_step_runs_one_make_target_that_exists(job: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "-" + file.stem)
-def test_every_action_is_pinned_by_commit_with_its_version(file: Any) -> None:
+def test_every_action_is_pinned_by_commit_with_its_version(file: Path) -> None:
     for line in re.findall(r"(?<=\s)uses: (?!\./)(.*)", file.read_text()):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
 
@@ -126,6 +127,9 @@ def owners(path: str) -> str:
         "gitops/apps/flight-delay/production/kustomization.yaml",
         "gitops/apps/another-model/production/release/kustomization.yaml",
         "gitops/apps/flight-delay/base/rollout.yaml",
+        "gitops/base/rollout.yaml",
+        "gitops/base-next/production/kustomization.yaml",
+        "gitops/argocd/models/flight-delay/kustomization.yaml",
         "gitops/argocd/projects.yaml",
         ".github/CODEOWNERS",
         ".github/rulesets/main.json",

@@ -70,7 +70,7 @@ def test_the_first_tool_that_answers_is_taken(tmp_path: Path, monkeypatch: pytes
     assert engine.find() == engine.Engine("podman")
     with pytest.raises(Unavailable, match="docker: not found"):
         engine.find("docker")
-    with pytest.raises(BadInput, match="no such image tool"):
+    with pytest.raises(BadInput, match="is not a supported image tool"):
         engine.find("kaniko")
 
 

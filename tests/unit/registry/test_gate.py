@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.baselines import Advantage, Baseline, fitting
+from registry.baselines import Advantage, Baseline
 from registry.gate import Champion, Evidence, Rows, judge
-from registry.params import Gate
+from registry.tasks.binary import Gate, fitting
 from registry.verdict import Rule, Verdict
 
 GATE: dict[str, Any] = {
@@ -47,8 +47,8 @@ def rows(count: int = 2000, blocks: int = 40, seed: int = 1) -> Rows:
     return Rows(
         row_id=np.array([f"r{i}" for i in range(count)], dtype=object),
         block=np.array([f"d{i * blocks // count}" for i in range(count)], dtype=object),
-        label=(random.random(count) < truth).astype(np.int8),
-        probability=truth,
+        target=(random.random(count) < truth).astype(np.int8),
+        answers=truth,
         reported=truth,
         slices={"carrier": np.array([["AA", "UA"][i % 2] for i in range(count)], dtype=object)},
     )
@@ -67,7 +67,7 @@ def evidence(**changes: Any) -> Evidence:
 
 
 def same_as(found: Rows, version: str = "1") -> Champion:
-    return Champion(version, found.row_id, found.probability)
+    return Champion(version, found.row_id, found.answers)
 
 
 def failed(verdict: Verdict) -> set[str]:
@@ -95,7 +95,7 @@ def test_the_same_model_again_is_not_inferior() -> None:
 
 def test_a_much_better_champion_is_not_followed() -> None:
     found = rows()
-    oracle = np.where(found.label == 1, 0.9, 0.1)
+    oracle = np.where(found.target == 1, 0.9, 0.1)
     verdict = judge(evidence(), Champion("3", found.row_id, oracle), gate())
     assert failed(verdict) == {"non_inferiority.log_loss", "non_inferiority.roc_auc"}
     assert "version 3" in rule(verdict, "non_inferiority.log_loss").reason
@@ -117,9 +117,9 @@ def test_a_much_better_champion_is_not_followed() -> None:
         ({"latency_p99_ms": math.nan}, "latency_p99_ms"),
         ({"latency_p99_ms": None}, "latency_p99_ms"),
         ({"rows": dataclasses.replace(rows(), reported=None)}, "predictions"),
-        ({"rows": dataclasses.replace(rows(), reported=rows().probability[::-1])}, "predictions"),
+        ({"rows": dataclasses.replace(rows(), reported=rows().answers[::-1])}, "predictions"),
         (
-            {"rows": dataclasses.replace(rows(), reported=rows().probability * np.nan)},
+            {"rows": dataclasses.replace(rows(), reported=rows().answers * np.nan)},
             "predictions",
         ),
         ({"rows": rows(count=400)}, "minimum.rows"),
@@ -172,11 +172,11 @@ FOUND = rows()
     [
         Champion("7", problem="sha256 of model.onnx differs"),
         Champion("7", FOUND.row_id, None),
-        Champion("7", FOUND.row_id[::-1], FOUND.probability),
-        Champion("7", FOUND.row_id[1:], FOUND.probability[1:]),
-        Champion("7", FOUND.row_id, FOUND.probability[1:]),
-        Champion("7", FOUND.row_id, np.where(FOUND.label == 1, np.nan, 0.5)),
-        Champion("7", FOUND.row_id, FOUND.probability + 1),
+        Champion("7", FOUND.row_id[::-1], FOUND.answers),
+        Champion("7", FOUND.row_id[1:], FOUND.answers[1:]),
+        Champion("7", FOUND.row_id, FOUND.answers[1:]),
+        Champion("7", FOUND.row_id, np.where(FOUND.target == 1, np.nan, 0.5)),
+        Champion("7", FOUND.row_id, FOUND.answers + 1),
     ],
 )
 def test_a_champion_that_cannot_be_compared_fails_both_rules(champion: Champion) -> None:
@@ -190,9 +190,9 @@ def test_a_champion_that_cannot_be_compared_fails_both_rules(champion: Champion)
     [
         dataclasses.replace(FOUND, block=FOUND.block[1:]),
         dataclasses.replace(FOUND, row_id=np.full(len(FOUND.row_id), "same", dtype=object)),
-        dataclasses.replace(FOUND, label=FOUND.label * 2),
-        dataclasses.replace(FOUND, label=FOUND.label * 0),
-        dataclasses.replace(FOUND, probability=FOUND.probability * np.nan),
+        dataclasses.replace(FOUND, target=FOUND.target * 2),
+        dataclasses.replace(FOUND, target=FOUND.target * 0),
+        dataclasses.replace(FOUND, answers=FOUND.answers * np.nan),
     ],
 )
 def test_rows_that_make_no_sense_fail(broken: Rows) -> None:
@@ -216,13 +216,13 @@ def test_json_holds_no_nan() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(FOUND.row_id))
-    other = np.clip(FOUND.probability + 0.02, 0, 1)
+    other = np.clip(FOUND.answers + 0.02, 0, 1)
     shuffled = Rows(
         FOUND.row_id[order],
         FOUND.block[order],
-        FOUND.label[order],
-        FOUND.probability[order],
-        FOUND.probability[order],
+        FOUND.target[order],
+        FOUND.answers[order],
+        FOUND.answers[order],
         {"carrier": FOUND.slices["carrier"][order]},
     )
     here = judge(evidence(), Champion("1", FOUND.row_id, other), gate())
@@ -244,7 +244,7 @@ def test_a_looser_margin_never_turns_a_pass_into_a_failure(
     margin: float, looser: float, shift: float, seed: int
 ) -> None:
     found = rows(count=500, seed=seed)
-    champion = Champion("1", found.row_id, np.clip(found.probability + shift, 0, 1))
+    champion = Champion("1", found.row_id, np.clip(found.answers + shift, 0, 1))
     strict = gate(non_inferiority={"log_loss": margin, "roc_auc": margin})
     loose = gate(non_inferiority={"log_loss": margin + looser, "roc_auc": margin + looser})
     assert failed(judge(evidence(rows=found), champion, loose)) <= failed(judge(evidence(rows=found), champion, strict))
@@ -257,10 +257,10 @@ def test_a_looser_margin_never_turns_a_pass_into_a_failure(
     whose=st.sampled_from(["challenger", "champion"]),
 )
 def test_one_poisoned_probability_is_enough_to_fail(position: int, poison: float, whose: str) -> None:
-    poisoned = FOUND.probability.copy()
+    poisoned = FOUND.answers.copy()
     poisoned[position] = poison
     if whose == "challenger":
-        verdict = judge(evidence(rows=dataclasses.replace(FOUND, probability=poisoned)), None, gate())
+        verdict = judge(evidence(rows=dataclasses.replace(FOUND, answers=poisoned)), None, gate())
     else:
         verdict = judge(evidence(), Champion("1", FOUND.row_id, poisoned), gate())
     assert not verdict.passed
@@ -307,7 +307,7 @@ def test_a_baseline_that_is_asked_for_and_not_reported_fails() -> None:
 @given(st.integers(30, 200_000), st.floats(0.01, 0.99))
 def test_margins_narrow_with_the_rows_and_never_excuse_a_bad_model(count: int, share: float) -> None:
     positives = max(1, min(count - 1, round(count * share)))
-    few, many = fitting(count, positives), fitting(4 * count, 4 * positives)
+    few, many = (fitting(np.arange(rows * count) < rows * positives) for rows in (1, 4))
     assert 0 < many.log_loss <= few.log_loss <= 0.15
     assert 0 < many.roc_auc <= few.roc_auc <= 0.1
 

@@ -47,19 +47,19 @@ def test_types_of_scikit_learn_are_listed(tmp_path: Path) -> None:
         {"__class__": "Pipeline"},
     ],
 )
-def test_a14_a_type_that_is_not_listed_is_refused_however_deep(tmp_path: Path, node: dict[str, str]) -> None:
-    with pytest.raises(BadInput, match="refused, unloaded"):
+def test_a_type_that_is_not_listed_is_refused_however_deep(tmp_path: Path, node: dict[str, str]) -> None:
+    with pytest.raises(BadInput, match="refused without loading it"):
         types(archive(tmp_path, SOUND | {"content": [{"steps": node}]}))
 
 
-def test_a15_paths_out_of_the_archive_lead_nowhere(tmp_path: Path) -> None:
+def test_paths_out_of_the_archive_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     others = (("../evil", b"x"), (f"{tmp_path}/evil", b"x"), (link("evil"), b"/etc/passwd"))
     assert types(archive(tmp_path / "inner", SOUND, *others)) == ["sklearn.pipeline.Pipeline"]
     assert [one.name for one in tmp_path.rglob("*")] == ["inner", "model.skops"]
 
 
-def test_a15_a_link_in_the_place_of_the_tree_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_the_tree_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere.json").write_text(json.dumps(SOUND))
     with pytest.raises(BadInput, match="skops"):
         types(archive(tmp_path, None, (link("schema.json"), str(tmp_path / "elsewhere.json").encode())))

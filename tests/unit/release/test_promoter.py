@@ -5,6 +5,7 @@ import json
 import re
 import time
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from registry.tracking import Version
 from release.cluster.analysis import run_of
 from release.cluster.health import health
-from release.cluster.rollouts import Rollout, phase_of, rollout
+from release.cluster.rollouts import Application, Rollout, phase_of, rollout
 from release.promoter.delivery import Deliveries, sign
 from release.promoter.outcome import Outcome
 from release.promoter.reconcile import Done
@@ -148,7 +149,18 @@ def test_what_agrees_is_not_mentioned_and_what_differs_is_said_in_words() -> Non
     waits = running(EIGHT, phase="Paused", active=SEVEN)
     assert "waits for an operator" in said(waits, 8, eight)[0]
     assert "failed in production: too slow" in said(running(EIGHT, phase="Degraded", failed="too slow"), 8, eight)[0]
-    assert "aborted by somebody" in said(running(EIGHT, phase="Degraded", aborted=True, active=SEVEN), 8, eight)[0]
+    assert "aborted by hand" in said(running(EIGHT, phase="Degraded", aborted=True, active=SEVEN), 8, eight)[0]
+
+
+def test_a_release_that_no_application_deploys_is_named_with_what_makes_applications() -> None:
+    there = Application("tiny-production", "tiny-production", "Synced", "Healthy", None)
+    place = Place("production", "tiny-production", release(7, SEVEN), None, there)
+    staging = replace(place, environment="staging", namespace="tiny-staging", application=None)
+    missing, late = compare("tiny", [staging, place], (), ())[:3:2]
+    assert "no Application deploys to tiny-staging" in missing.said
+    assert missing.hint == "kubectl -n argocd describe applicationset slipway-staging"
+    assert "no Application" not in late.said
+    assert late.hint == "argocd app get tiny-production"
 
 
 def body(**data: Any) -> bytes:

@@ -41,7 +41,7 @@ class Job:
 @pytest.mark.parametrize(
     "fault", [RuntimeError("x"), RecursionError(), MemoryError(), asyncio.CancelledError(), TimeoutError(), OSError(24)]
 )
-def test_a27_a_task_that_fails_is_counted_and_goes_on(fault: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_task_that_fails_is_counted_and_goes_on(fault: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     async def check() -> Tasks:
         kept, job = Tasks(), Job(fault, fault)
         kept.keep("job", job, patience_seconds=5)
@@ -59,7 +59,7 @@ def cancel() -> None:
     task.cancel()
 
 
-def test_a27_a_task_that_somebody_cancels_is_started_again() -> None:
+def test_a_task_that_somebody_cancels_is_started_again() -> None:
     async def check() -> None:
         kept, job = Tasks(), Job(None, cancel)
         kept.keep("job", job, patience_seconds=5)
@@ -71,7 +71,7 @@ def test_a27_a_task_that_somebody_cancels_is_started_again() -> None:
     asyncio.run(check())
 
 
-def test_a27_a_task_that_hangs_is_cut_and_named_until_it_works_again() -> None:
+def test_a_task_that_hangs_is_cut_and_named_until_it_works_again() -> None:
     async def check() -> None:
         kept, hung = Tasks(), asyncio.Event()
 
@@ -90,7 +90,7 @@ def test_a27_a_task_that_hangs_is_cut_and_named_until_it_works_again() -> None:
     asyncio.run(check())
 
 
-def test_a27_a_loop_that_returns_is_started_again() -> None:
+def test_a_loop_that_returns_is_started_again() -> None:
     async def check() -> None:
         kept, job = Tasks(), Job()
         kept.keep("loop", job)

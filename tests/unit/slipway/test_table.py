@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,8 +76,10 @@ def tune(wide: bool) -> Listing:
     return Listing(training.BEST, [["now", "0.41980", "0.6899", settings]], wide)
 
 
+Shown = Callable[[bool], Any]
+
 # What each shows on the narrowest terminal, uncut; what it shows with --wide.
-SHOWN = {
+SHOWN: dict[Shown, tuple[tuple[str, ...], tuple[str, ...]]] = {
     status: (("staging", "version 12", "differs", "ok"), (MODEL, DIGEST[7:19], "champion 12, passed")),
     audit: (("1041", WHEN[:16], "rollback", "12", DIGEST[7:19]), (WHEN, str(ANN), DIGEST, REASON, MODEL)),
     history: ((WHEN[:16], "12", "promote", BOB.email, DIGEST[7:19]), (WHEN, str(ANN), str(BOB), DIGEST, SHA)),
@@ -105,7 +108,7 @@ def column(lines: list[str], name: str) -> str:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("make", SHOWN, ids=lambda make: make.__name__)
-def test_a_table_fits_its_terminal_and_cuts_nothing_that_it_shows(make: Any, width: int) -> None:
+def test_a_table_fits_its_terminal_and_cuts_nothing_that_it_shows(make: Shown, width: int) -> None:
     shown = make(False)
     lines = printed(shown, width)
     rows = [line for line in lines if not line.startswith((MODEL + ":", "  next:"))]  # sentences wrap in the terminal
@@ -120,14 +123,14 @@ def test_a_table_fits_its_terminal_and_cuts_nothing_that_it_shows(make: Any, wid
 
 
 @pytest.mark.parametrize("make", [make for make in SHOWN if make is not verdict], ids=lambda make: make.__name__)
-def test_wide_cuts_nothing_on_any_terminal(make: Any) -> None:
+def test_wide_cuts_nothing_on_any_terminal(make: Shown) -> None:
     text = "\n".join(printed(make(True), 80))
     assert not [cell for cell in (*SHOWN[make][0], *SHOWN[make][1]) if cell not in text], text
     assert "--wide" not in text
 
 
 @pytest.mark.parametrize("make", SHOWN, ids=lambda make: make.__name__)
-def test_a_pipe_gets_every_column(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_every_column(make: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     shown = make(False)
     listing = shown if isinstance(shown, Listing) else shown.renderables[0]

@@ -17,83 +17,64 @@ def gitops(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "gitops", tmp_path / "gitops"))
 
 
-def objects(gitops: Path) -> dict[tuple[str, str, str], str]:
-    return {
-        (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): str(path.relative_to(gitops))
-        for folder in ("argocd", "platform")
-        for path in sorted((gitops / folder).rglob("*.yaml"))
-        for each in yaml.safe_load_all(path.read_text())
-        if isinstance(each, dict) and "name" in each.get("metadata", {})
+def test_four_files_and_leave_to_deploy_them(gitops: Path) -> None:
+    made = {str(path.relative_to(gitops)) for path in add(gitops, "tides")}
+    apps = {path for path in made if path.startswith("apps/")}
+    assert apps == {
+        f"apps/tides/{environment}/{file}"
+        for environment in ("staging", "production")
+        for file in ("kustomization.yaml", "release/kustomization.yaml")
     }
+    assert made - apps == {"argocd/models/tides/kustomization.yaml", "argocd/models/kustomization.yaml"}
 
 
-def test_each_object_of_the_model_gets_a_twin_and_no_other_does(gitops: Path) -> None:
-    before = objects(gitops)
-    add(gitops, "tides", "flight-delay")
-    twins = {
-        tuple(part.replace("flight-delay", "tides") for part in key): path
-        for key, path in before.items()
-        if "flight-delay" in f"{key[1]}/{key[2]}"
-    }
-    assert len(twins) >= 8
-    assert objects(gitops) == before | twins
+def test_the_first_models_files_are_what_it_would_write(gitops: Path) -> None:
+    kept = {path: path.read_text() for path in (gitops / "apps/flight-delay").rglob("*.yaml")}
+    kept |= {path: path.read_text() for path in (gitops / "argocd/models").rglob("*.yaml")}
+    for path in kept:
+        path.unlink()
+    add(gitops, "flight-delay")
+    assert {path: path.read_text() for path in kept} == kept
 
 
-def test_the_project_lets_it_in(gitops: Path) -> None:
-    add(gitops, "tides", "flight-delay")
-    projects = [each for each in yaml.safe_load_all((gitops / "argocd/projects.yaml").read_text()) if each]
-    destinations = [entry["namespace"] for project in projects for entry in project["spec"]["destinations"]]
-    assert sorted(destinations) == sorted(
-        f"{m}-{e}" for m in ("flight-delay", "tides") for e in ("staging", "production")
-    )
-
-
-def test_nothing_is_released_and_nothing_of_the_other_is_left(gitops: Path) -> None:
-    (gitops / "apps/flight-delay/staging/release/kustomization.yaml").write_text(
-        "kind: Component\nimages: [released]\n"
-    )
-    add(gitops, "tides", "flight-delay")
-    for path in (gitops / "apps/tides").rglob("*"):
-        if path.is_file():
-            assert "flight-delay" not in path.read_text()
-            assert "released]" not in path.read_text()
-
-
-def strings(content: object, other: str, name: str) -> object:
-    """Return the content with each string renamed; what is no string stays."""
-    if isinstance(content, dict):
-        return {strings(key, other, name): strings(value, other, name) for key, value in content.items()}
-    if isinstance(content, list):
-        return [strings(each, other, name) for each in content]
-    return content.replace(other, name) if isinstance(content, str) else content
-
-
-@pytest.mark.parametrize("name", ["no", "on", "null", "y", "e1", "true", "inf"])
+@pytest.mark.parametrize("name", ["no", "on", "null", "y", "e1", "true", "inf", "model"])
 def test_a_name_that_yaml_could_take_for_something_else_is_a_string_wherever_it_is_written(
     gitops: Path, name: str
 ) -> None:
-    add(gitops, name, "flight-delay")
-    for path in sorted((gitops / "apps/flight-delay").rglob("*.yaml")):
-        if path.parent.name != "release":
-            twin = gitops / "apps" / name / path.relative_to(gitops / "apps/flight-delay")
-            expected = strings(list(yaml.safe_load_all(path.read_text())), "flight-delay", name)
-            assert list(yaml.safe_load_all(twin.read_text())) == expected, path
-    applications = yaml.safe_load_all((gitops / "argocd/applications.yaml").read_text())
-    labels = [each["metadata"]["labels"]["slipway/model"] for each in applications if each]
-    assert sorted(labels) == sorted([name, "flight-delay"] * 2)
-    assert add(gitops, name, "flight-delay") == []
+    add(gitops, name)
+    assert yaml.safe_load((gitops / "argocd/models/kustomization.yaml").read_text())["components"] == sorted(
+        ["flight-delay", name]
+    )
+    for path in (gitops / "apps" / name).glob("*/kustomization.yaml"):
+        overlay = yaml.safe_load(path.read_text())
+        assert overlay["namespace"] == f"{name}-{path.parent.name}"
+        assert overlay["configMapGenerator"][0]["literals"][0] == f"name={name}"
+    assert add(gitops, name) == []
 
 
-def test_a_second_time_does_nothing(gitops: Path) -> None:
-    assert add(gitops, "tides", "flight-delay")
-    assert add(gitops, "tides", "flight-delay") == []
+def test_a_second_time_does_nothing_and_keeps_what_was_written_since(gitops: Path) -> None:
+    assert add(gitops, "tides")
+    overlay = gitops / "apps/tides/production/kustomization.yaml"
+    overlay.write_text(overlay.read_text() + "# ours\n")
+    assert add(gitops, "tides") == []
+    assert overlay.read_text().endswith("# ours\n")
 
 
-@pytest.mark.parametrize(
-    ("name", "like"),
-    [("Tides", "flight-delay"), ("tides-", "flight-delay"), ("007", "flight-delay"), ("tides", "waves")],
-)
-def test_what_cannot_be_is_refused(gitops: Path, name: str, like: str) -> None:
+def test_an_addition_that_broke_off_is_completed(gitops: Path) -> None:
+    add(gitops, "tides")
+    left = gitops / "apps/tides/production/release/kustomization.yaml"
+    left.unlink()
+    assert add(gitops, "tides") == [left]
+
+
+@pytest.mark.parametrize("name", ["Tides", "tides-", "007", "MODEL", "a" * 43, ""])
+def test_what_cannot_be_is_refused(gitops: Path, name: str) -> None:
+    before = sorted(gitops.rglob("*"))
     with pytest.raises(BadInput):
-        add(gitops, name, like)
-    assert not (gitops / "apps" / name).exists()
+        add(gitops, name)
+    assert sorted(gitops.rglob("*")) == before
+
+
+def test_a_folder_without_a_base_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no shared base"):
+        add(tmp_path, "tides")

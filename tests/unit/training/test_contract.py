@@ -22,7 +22,7 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("nulls: 0.06", "nuls: 0.06", ["dep_time.nuls is no rule of the contract", "nulls (did you mean this?)"]),
+        ("nulls: 0.06", "nuls: 0.06", ["dep_time.nuls is not a rule of the contract", "nulls (did you mean this?)"]),
         ("min: 2013, max", "minn: 2013, max", ["year.minn", "min (did you mean this?)"]),
         ("    rows: {min: 300000, max: 400000}\n", "", ["tables.flights.rows", "Field required"]),
         ("rows: {min: 300000, max: 400000}", "rows: {min: 400000, max: 300000}", ["flights.rows", "not above"]),
@@ -37,9 +37,15 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ("in: airlines.carrier", "in: airlines.carier", ["carrier.in", "airlines.carier"]),
         ("shares_no_rows_with: train", "shares_no_rows_with: trian", ["trian"]),
         ("unique: [[row_id]]", "unique: [[row]]", ["unique is about `row`"]),
-        ("  airlines:\n", "  airlines:\n    min: 3\n", ["airlines.min", "is no rule of the contract"]),
+        ("  airlines:\n", "  airlines:\n    min: 3\n", ["airlines.min", "is not a rule of the contract"]),
         ("      temp: {nulls: 0.02}", "      distance: {nulls: 0.02}", ["distance.nulls allows what the server"]),
         ("tables:", "tabels:", ["tables"]),
+        ("tables:", "task: ranking\ntables:", ["task is wrong", "binary, multiclass, regression", "ranking"]),
+        ("tables:", "positiv: 1\ntables:", ["positiv is not a rule of the contract", "positive (did you mean this?)"]),
+        ("tables:", "task: regression\npositive: 1\ntables:", ["`positive` with a task that has one (binary)"]),
+        ("tables:", "unit: mile\ntables:", ["`unit` with a task that has one (regression)", "no `task`"]),
+        ("tables:", "task: regression\ntables:", ["label_share is of a positive class"]),
+        ("tables:", "task: multiclass\nclasses: [1.5, a]\ntables:", ["classes"]),
     ],
 )
 def test_a_wrong_contract_is_named(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
@@ -53,6 +59,13 @@ def test_a_wrong_contract_is_named(tmp_path: Path, old: str, new: str, words: li
 def test_the_contract_of_the_flights_is_in_order() -> None:
     tables = contract.load(REAL)["tables"]
     assert tables["flights"]["columns"]["carrier"] == {"type": "str", "in": "airlines.carrier"}
+
+
+def test_the_target_is_read_as_it_is_written(tmp_path: Path) -> None:
+    assert contract.target(REAL) == contract.Target()
+    path = changed(tmp_path, "tables:", "task: binary\npositive: 'yes'\nclasses: ['no', 'yes']\ntables:")
+    assert contract.target(path) == contract.Target(task="binary", positive="yes", classes=["no", "yes"])
+    assert contract.load(path)["positive"] == "yes"
 
 
 def test_strings_are_read_as_the_server_reads_them() -> None:

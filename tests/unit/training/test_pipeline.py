@@ -7,6 +7,7 @@ from sklearn.pipeline import Pipeline
 
 from slipway.errors import BadInput, Refused
 from training import convert, exact, graph, libraries, params, parity, pipeline, probing, schema, train
+from training.evaluation import binary
 from training.features import CATEGORICAL, NUMERIC
 
 
@@ -26,6 +27,10 @@ def with_estimator(name: str, **hyperparameters: Any) -> params.Params:
     return chosen.model_copy(update={"train": changed})
 
 
+def compared(label: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
+    return parity.compare(ours, theirs, graph.BINARY, binary.agreement(label, ours, theirs))
+
+
 SMALL: dict[str, dict[str, Any]] = {
     "HistGradientBoostingClassifier": {"max_iter": 15},
     "LogisticRegression": {"max_iter": 500},
@@ -39,7 +44,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module", params=SMALL)
 def fitted(request: pytest.FixtureRequest) -> Pipeline:
-    return train.fit(with_estimator(request.param, **SMALL[request.param]), rows())
+    return train.fit(with_estimator(request.param, **SMALL[request.param]), rows()).model
 
 
 def test_the_graph_answers_as_the_pipeline_does(fitted: Pipeline) -> None:
@@ -50,7 +55,7 @@ def test_the_graph_answers_as_the_pipeline_does(fitted: Pipeline) -> None:
     session = graph.session(convert.to_onnx(fitted))
     label = asked["label"].to_numpy()
     answer = graph.predict(session, asked).astype(np.float64)
-    found = parity.compare(label, answer, pipeline.positive(fitted, asked))
+    found = compared(label, answer, pipeline.positive(fitted, asked))
     assert found["passed"], found
     assert answer.std() > 0.01
 
@@ -69,7 +74,7 @@ def test_a_model_may_do_without_strings_or_without_numbers(
 ) -> None:
     for module in (pipeline, convert, graph):
         monkeypatch.setattr(module, without, [])
-    fitted = train.fit(with_estimator(estimator, **SMALL[estimator]), rows())
+    fitted = train.fit(with_estimator(estimator, **SMALL[estimator]), rows()).model
     session = graph.session(convert.to_onnx(fitted))
     assert [tensor.name for tensor in session.get_inputs()] == [left]
     answer = graph.predict(session, rows(seed=1)).astype(np.float64)
@@ -78,13 +83,13 @@ def test_a_model_may_do_without_strings_or_without_numbers(
 
 def test_the_same_rows_give_the_same_bytes(fitted: Pipeline) -> None:
     name = type(fitted.named_steps["estimator"]).__name__
-    again = train.fit(with_estimator(name, **SMALL[name]), rows())
+    again = train.fit(with_estimator(name, **SMALL[name]), rows()).model
     assert convert.to_onnx(again) == convert.to_onnx(fitted)
     assert convert.to_skops(again) == convert.to_skops(fitted)
 
 
 def test_other_rows_give_other_bytes() -> None:
-    first, second = (train.fit(with_estimator("LogisticRegression", max_iter=500), rows(seed=s)) for s in (1, 2))
+    first, second = (train.fit(with_estimator("LogisticRegression", max_iter=500), rows(seed=s)).model for s in (1, 2))
     assert convert.to_onnx(first) != convert.to_onnx(second)
     assert convert.to_skops(first) != convert.to_skops(second)
 
@@ -120,17 +125,17 @@ def test_an_impossible_estimator_is_named(name: str, hyperparameters: dict[str, 
 
 
 def test_an_estimator_without_an_onnx_form_is_refused_by_name() -> None:
-    model = train.fit(with_estimator("LabelSpreading", kernel="knn"), rows(60).fillna(1.0))
+    model = train.fit(with_estimator("LabelSpreading", kernel="knn"), rows(60).fillna(1.0)).model
     with pytest.raises(BadInput, match="LabelSpreading has no ONNX form"):
         convert.to_onnx(model)
 
 
 def test_a_graph_that_answers_differently_is_refused() -> None:
     asked = rows(seed=3)
-    model = train.fit(with_estimator("LogisticRegression", max_iter=500), rows())
-    other = train.fit(with_estimator("LogisticRegression", max_iter=500, C=0.01), rows())
+    model = train.fit(with_estimator("LogisticRegression", max_iter=500), rows()).model
+    other = train.fit(with_estimator("LogisticRegression", max_iter=500, C=0.01), rows()).model
     answer = graph.predict(graph.session(convert.to_onnx(other)), asked).astype(np.float64)
-    found = parity.compare(asked["label"].to_numpy(), answer, pipeline.positive(model, asked))
+    found = compared(asked["label"].to_numpy(), answer, pipeline.positive(model, asked))
     assert not found["passed"]
     with pytest.raises(Refused, match=r"model\.onnx does not answer as the scikit-learn model does"):
         parity.refuse_broken(found)
@@ -172,7 +177,7 @@ def test_finely_spaced_large_numbers_fall_on_the_side_that_was_trained() -> None
     given = rows(900)
     given["distance"] = (16_000_000 + np.arange(900) % 40).astype(np.float32)
     given["label"] = (given["distance"] % 2).astype(np.int8)
-    model = train.fit(with_estimator("HistGradientBoostingClassifier", max_iter=20, min_samples_leaf=5), given)
+    model = train.fit(with_estimator("HistGradientBoostingClassifier", max_iter=20, min_samples_leaf=5), given).model
     answer = graph.predict(graph.session(convert.to_onnx(model)), given)
     assert np.abs(answer - pipeline.positive(model, given)).max() < 1e-6
 
@@ -184,8 +189,8 @@ def test_the_one_pair_of_a_small_table_that_rounding_turns_is_not_a_broken_graph
     trained[:2] = 0.5, 0.5 + 1e-6
     served = trained.copy()
     served[:2] += [6e-7, -6e-7]
-    found = parity.compare(label, served, trained)
-    assert found["roc_auc_difference"] > parity.MAX_RANK_DIFFERENCE
+    found = compared(label, served, trained)
+    assert found["roc_auc_difference"] > binary.MAX_RANK_DIFFERENCE
     assert found["passed"], found
 
 
@@ -193,13 +198,13 @@ def test_an_order_that_no_rounding_turns_is_a_broken_graph() -> None:
     label = (np.arange(200) % 2).astype(np.int8)
     trained: np.ndarray = 0.5 + 9e-6 * label
     served: np.ndarray = 0.5 + 9e-6 * (1 - label)
-    assert not parity.compare(label, served, trained)["passed"]
+    assert not compared(label, served, trained)["passed"]
 
 
 def test_a_column_of_many_categories_is_asked_as_a_sparse_matrix() -> None:
     given = rows(3000)
     given["carrier"] = [f"c{i}" for i in range(3000)]
-    model = train.fit(with_estimator("LogisticRegression", max_iter=50), given)
+    model = train.fit(with_estimator("LogisticRegression", max_iter=50), given).model
     assert model.named_steps["preprocess"].sparse_output_
     answer = graph.predict(graph.session(convert.to_onnx(model)), given)
     assert np.abs(answer - pipeline.positive(model, given)).max() < 1e-6
@@ -220,7 +225,7 @@ def test_the_column_and_the_reason_are_named() -> None:
     def served(asked: pd.DataFrame) -> np.ndarray:
         return np.where(asked["distance"] == 16_000_000, 0.9, 0.1)
 
-    found = probing.cause(given, served, lambda asked: np.full(len(asked), 0.1), 0)
+    found = probing.cause(given, served, lambda asked: np.full(len(asked), 0.1), 0, 1e-5)
     assert "`distance` near 1.6e+07" in found.cause
     assert found.hint is not None
     assert "subtract a constant from `distance`" in found.hint

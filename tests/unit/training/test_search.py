@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 
 from slipway.errors import BadInput
 from training import features, params, patch, search
+from training.contract import Target
 
 DAYS = pd.Series([f"2013-01-{day:02d}" for day in range(1, 21) for _ in range(5)])
 
@@ -103,3 +105,34 @@ def test_the_result_does_not_depend_on_how_many_work() -> None:
     with joblib.parallel_config("threading"):
         together = sorted(search.search(small, rows, jobs=2), key=lambda result: result.number)
     assert alone == together
+
+
+@pytest.mark.parametrize(
+    ("task", "estimator", "space", "label", "scores"),
+    [
+        ("regression", "Ridge", {"alpha": [0.1, 10.0]}, lambda drawn: drawn * 10, ["rmse", "mae"]),
+        ("multiclass", "LogisticRegression", {"C": [0.1, 1.0]}, lambda drawn: (drawn * 3).astype(int),
+         ["log_loss", "roc_auc"]),
+    ],
+)  # fmt: skip
+def test_a_search_scores_by_the_task(
+    task: str,
+    estimator: str,
+    space: dict[str, list[float]],
+    label: Callable[[np.ndarray], np.ndarray],
+    scores: list[str],
+) -> None:
+    random = np.random.default_rng(0)
+    numeric = {f.name: random.uniform(0, 9, len(DAYS)).astype(np.float32) for f in features.NUMERIC}
+    strings = {f.name: random.choice(["A", "B"], len(DAYS)) for f in features.CATEGORICAL}
+    rows = pd.DataFrame({**numeric, **strings, "block": DAYS, "label": label(random.random(len(DAYS)))})
+    chosen = params.load()
+    small = chosen.model_copy(
+        update={
+            "train": chosen.train.model_copy(update={"estimator": estimator}),
+            "tune": chosen.tune.model_copy(update={"candidates": 2, "space": {estimator: space}}),
+        }
+    )
+    found = list(search.search(small, rows, jobs=1, target=Target(task=task)))
+    assert len(found) == 2
+    assert all(list(result.scores) == scores and np.isfinite(list(result.scores.values())).all() for result in found)

@@ -26,7 +26,7 @@ PROGRAM = """
         "train": chosen.train.model_copy(update=estimator),
         "tune": chosen.tune.model_copy(update={"candidates": 1}),
     })
-    print(type(train.fit(chosen, rows)).__name__)
+    print(type(train.fit(chosen, rows).model).__name__)
     print(len(list(search.search(chosen, rows, jobs=1))))
 """
 

@@ -1,0 +1,1 @@
+"""How MLflow is reached: its REST interface, its database, or all of its client where neither is enough."""
