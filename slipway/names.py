@@ -27,6 +27,6 @@ def checked(model: str) -> str:
             f"`{model}` is not a valid model name",
             expected="the model's name alone: every version of it is meant" if alone else RULE,
             found=model,
-            hint=f"type the same with {name}" if alone else "slipway versions lists the models",
+            hint=f"type the same with {name}" if alone else "slipway versions, which lists the models",
         )
     return model

@@ -86,5 +86,5 @@ def _invalid(text: str, expected: str) -> BadInput:
         f"`{text}` is not a valid reference to a version",
         expected=expected,
         found=text,
-        hint="slipway versions lists every model, with the numbers and aliases of its versions",
+        hint="slipway versions, which lists the numbers and aliases of every model",
     )

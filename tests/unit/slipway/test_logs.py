@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -58,8 +59,8 @@ def test_what_is_no_json_is_written_as_text() -> None:
 
 
 @pytest.mark.parametrize("module", [serving_logs, promoter])
-def test_every_process_writes_by_it(module: Any) -> None:
-    assert module.JsonFormatter is JsonFormatter
+def test_every_process_writes_by_it(module: ModuleType) -> None:
+    assert vars(module)["JsonFormatter"] is JsonFormatter
 
 
 def test_a_requests_line_begins_with_the_same_keys() -> None:

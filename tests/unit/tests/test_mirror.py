@@ -18,6 +18,7 @@ NO_MODULES = {"delivery": "workflows", "docs": "pages", "tests": "the tests them
 OF_SEVERAL = {
     "image/test_refusals.py": "what every step of a build refuses: build, context, engine, sbom, rootfs",
     "registry/test_errors.py": "every error of release/",
+    "slipway/test_style.py": "the words of every room and page",
     "serving/test_edges.py": "one value through every reader: validation, tensors, openinference, scoring, journal",
 }
 

@@ -28,4 +28,5 @@ def test_the_example_s_contract_and_that_of_shared_modules_forbid_every_other_ro
     shared = contracts["What every room uses knows no room"]
     assert set(shared["forbidden_modules"]) == {*ROOMS, "slipway.cli"} - {"slipway"}
     own = {f"slipway.{path.stem}" for path in (ROOT / "slipway").glob("*.py")}
+    own |= {f"slipway.{path.parent.name}" for path in (ROOT / "slipway").glob("*/__init__.py")}
     assert set(shared["source_modules"]) == own - {"slipway.cli", "slipway.__main__", "slipway.__init__"}
