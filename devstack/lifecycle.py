@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 from devstack import files, page, plan, readiness, supervision
 from devstack.plan import Plan
 from devstack.services import Service, services
+from slipway import processes
 from slipway.errors import Refused, Unavailable
 
 HEALTHY_SECONDS = {"mlflow": 300.0, "api": 180.0}  # both import MLflow: minutes on a busy machine
@@ -161,15 +160,12 @@ def _migrate(stack: Plan, progress: Progress) -> None:
 
 
 def _run(top: Path, words: list[str], environment: dict[str, str], thing: str) -> str:
-    command = [sys.executable, "-m", "slipway", *words]
-    done = subprocess.run(command, env=os.environ | environment, cwd=top, capture_output=True, text=True, check=False)
-    if done.returncode:
+    done = processes.run("slipway", *words, env=os.environ | environment, cwd=top, quiet=True)
+    if done.code:
         raise Unavailable(
-            f"{thing} could not be made",
-            found=done.stderr.strip()[-500:],
-            hint=f"slipway {' '.join(words)}",
+            f"{thing} could not be made", found=done.complaint.strip()[-500:], hint=f"slipway {' '.join(words)}"
         )
-    return done.stdout
+    return done.output
 
 
 def _refuse_other_ports(folder: Path, given: dict[str, int]) -> None:

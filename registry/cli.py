@@ -17,6 +17,7 @@ from rich.text import Text
 from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.names import checked
+from slipway.reference import SYNTAX, of_words
 from slipway.table import WIDE, Heading, Listing, show
 from slipway.tracking_uri import STORE
 
@@ -86,28 +87,28 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
 
 
 @click.command(cls=rich_click.RichCommand)
-@click.argument("name")
-@click.argument("version")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, required=True, metavar=f"{SYNTAX} FOLDER")
 @FOLDER
 @AS_JSON
-def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> None:
-    """Write a registered version to FOLDER: the served bytes and manifest.json.
+def export(words: tuple[str, ...], root: Path, as_json: bool) -> None:
+    """Write a registered version to FOLDER: the served bytes and manifest.json; NAME alone is NAME@champion.
 
-    VERSION is a number or an alias with @. Every digest is compared with what
-    was registered; a difference is refused with exit code 4.
+    Every digest is compared with what was registered; a difference is refused with exit code 4.
 
     Example:
 
-        slipway export flight-delay @champion build/model
+        slipway export flight-delay@7 build/model
     """
     from registry.export import export as run
 
-    manifest = run(open_tracking(root), checked(name), version, folder)
+    if len(words) not in (2, 3):  # three: NAME VERSION FOLDER, the former spelling
+        raise click.UsageError(f"expected {SYNTAX} and FOLDER, found {' '.join(words)}")
+    reference, folder = of_words(*words[:-1]), Path(words[-1])
+    manifest = run(open_tracking(root), reference.model, reference.version, folder)
     if as_json:
         print(json.dumps(manifest, indent=2))
     else:
-        print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+        print(f"{reference.model} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
 
 
 def _table_of(listed: list[dict[str, Any]], wide: bool) -> Listing:

@@ -77,7 +77,7 @@ def kept(tracking: Tracking, version: Version, trust: Trust) -> Stated:
 
 def released(tracking: Tracking, version: Version, trust: Trust) -> Stated:
     """Return the image that may be released as a version: the one stated, where no tag says another."""
-    found, again = kept(tracking, version, trust), f"slipway package {version.name} {version.number}"
+    found, again = kept(tracking, version, trust), f"slipway package {version.name}@{version.number}"
     if found.image is None:
         return Stated(None, Answer(False, f"{found.answer.reason}: {again}")) if found.answer.known else found
     stated = {"image": found.image.image, "image_digest": found.image.digest}

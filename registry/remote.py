@@ -18,7 +18,7 @@ from registry.provenance import Datum
 from slipway import artifact
 from slipway.answer import Answer
 from slipway.errors import Unavailable
-from slipway.tracking_uri import without_credentials
+from slipway.redaction import without_credentials
 
 EMBEDDED = Path("var/dvc")  # of the project's own folder, which no other machine reads
 ANSWERS_AT_ONCE = 16

@@ -22,7 +22,7 @@ from registry.store.records import NOT_THERE, Records
 from registry.store.records import Version as Version
 from slipway import mlflow_errors
 from slipway.errors import SlipwayError, Unavailable
-from slipway.tracking_uri import without_credentials as without_credentials
+from slipway.redaction import without_credentials
 
 if TYPE_CHECKING:
     from registry.store.rest import Server

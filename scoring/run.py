@@ -17,6 +17,7 @@ from typing import Any
 
 from scoring.job import Job
 from scoring.part import Part, ScoredPart, read_counts, score
+from slipway import room
 from slipway.errors import BadInput, Unavailable
 
 Tell = Callable[[ScoredPart], None]
@@ -91,6 +92,7 @@ def _on_dask(parts: list[Part], scheduler: str) -> Iterator[Iterator[ScoredPart]
     except OSError as error:
         raise _lost(f"no Dask scheduler answers at {scheduler}", str(error)) from None
     with client:
+        client.register_worker_callbacks(room.find)
         futures = client.map(score, parts, pure=False, retries=2)
         try:
             yield (future.result() for future in as_completed(futures))  # type: ignore[no-untyped-call]

@@ -23,6 +23,39 @@ TITLES = {"log_loss": "log loss", "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "
 
 
 @click.command(cls=rich_click.RichCommand)
+def validate() -> None:
+    """Hold the raw table against data/contract.yaml; a broken expectation ends with exit code 3.
+
+    Example:
+
+        slipway validate
+    """
+    _run("validate")
+
+
+@click.command(cls=rich_click.RichCommand)
+def train() -> None:
+    """Train the model that params.yaml describes, and write model/.
+
+    Example:
+
+        slipway train
+    """
+    _run("train")
+
+
+@click.command(cls=rich_click.RichCommand)
+def evaluate() -> None:
+    """Measure the model on rows that it has not seen, and write reports/.
+
+    Example:
+
+        slipway evaluate
+    """
+    _run("evaluate")
+
+
+@click.command(cls=rich_click.RichCommand)
 @click.option(
     "--scheduler", metavar="URL", help="Dask scheduler, for example tcp://host:8786. Without it: this machine."
 )
@@ -74,3 +107,9 @@ def _table_of(results: list[Result], wide: bool = False) -> Listing:
         rows.append([name, f"{first:.5f}", *(f"{value:.4f}" for value in others), settings])
     scores = [Heading(TITLES[name]) for name in results[0].scores]
     return Listing((Heading("candidate"), *scores, Heading("hyperparameters", wraps=True)), rows, wide)
+
+
+def _run(name: str) -> None:
+    from training import stage
+
+    stage.guarded(name, lambda: stage.load(name))

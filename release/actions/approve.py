@@ -52,7 +52,7 @@ def waiting(context: Context, name: str) -> PromotionRequest | None:
             f"{len(found)} requests of {name} are open",
             expected="one",
             found=", ".join(one.branch for one in found),
-            hint=f"slipway reject {name} VERSION --reason …",
+            hint=f"slipway reject {name}@NUMBER --reason …",
         )
     return found[0] if found else None
 
@@ -82,7 +82,7 @@ def _not_rejected(context: Context, request: PromotionRequest) -> None:
         raise Refused(
             f"{name} version {version} was rejected",
             found=why,
-            hint=f"slipway reject {name} {version} --reason …, which closes it",
+            hint=f"slipway reject {name}@{version} --reason …, which closes it",
         )
 
 
@@ -120,7 +120,7 @@ def _checked(context: Context, name: str, sha: str, version: int) -> Release:
             f"the request of {name} {version} can no longer be approved",
             expected="one commit that copies staging's release file to production",
             found=why,
-            hint=f"slipway promote {name} {version}",
+            hint=f"slipway promote {name}@{version}",
         )
     _not_own(context, sha)
     release = clone.release(name, PRODUCTION, sha)
@@ -137,7 +137,7 @@ def _checked(context: Context, name: str, sha: str, version: int) -> Release:
         raise Refused(
             f"{name} version {version} is older than production's {before.version if before else ''}",
             expected="a request that is marked as a rollback",
-            hint=f"slipway promote {name} {version} --rollback --reason …",
+            hint=f"slipway promote {name}@{version} --rollback --reason …",
         )
     return release
 
@@ -197,5 +197,5 @@ def _approved_before(context: Context, name: str) -> Approved:
     raise BadInput(
         f"no request of {name} is open",
         expected="one that waits for its approval",
-        hint=f"slipway promote {name} VERSION",
+        hint=f"slipway promote {name}@NUMBER",
     )

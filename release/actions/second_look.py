@@ -23,7 +23,7 @@ def still_good(context: Context, release: Release) -> None:
             f"the image of {name} version {version} cannot be found",
             expected=f"{release.image} with {release.digest}",
             found=image.reason,
-            hint=f"push the image again, or slipway reject {name} {version} --reason …",
+            hint=f"push the image again, or slipway reject {name}@{version} --reason …",
         )
     if context.clone.release(name, STAGING) != release:
         if baked(context, release) is None:  # staging has moved on: what it runs says nothing of this release
@@ -31,7 +31,7 @@ def still_good(context: Context, release: Release) -> None:
                 f"staging no longer runs {name} version {version}, and it was not seen healthy there for its time",
                 expected="a version that staging runs, or one that was judged before staging moved on",
                 found="no such entry of the audit record, and no commit that records it",
-                hint=f"slipway stage {name} {version}, and slipway promote {name} {version} once it is healthy",
+                hint=f"slipway stage {name}@{version}, and slipway promote {name}@{version} once it is healthy",
             )
         return
     health = context.health(name, STAGING, release.digest)

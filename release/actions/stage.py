@@ -83,7 +83,7 @@ def _judged(context: Context, tracking: Tracking, version: Version, allow_failed
             f"the gate did not pass {name} version {number}",
             expected="the verdict passed, since nothing else can go on to production",
             found=f"{opinion.reason} {version.tags.get('verdict_reasons', '')}".strip(),
-            hint=f"slipway stage {name} {number} --allow-failed, to try it in staging nevertheless",
+            hint=f"slipway stage {name}@{number} --allow-failed, to try it in staging nevertheless",
         )
     return opinion
 
@@ -95,6 +95,6 @@ def _packaged(context: Context, tracking: Tracking, version: Version) -> str:
             f"the image of {version.name} version {version.number} is not known to be the one that was packaged",
             expected=f"{IMAGE.file} with the version's files, signed where keys are configured, and tags that agree",
             found=stated.answer.reason,
-            hint=f"slipway package {version.name} {version.number}",
+            hint=f"slipway package {version.name}@{version.number}",
         )
     return stated.answer.reason

@@ -92,5 +92,5 @@ def same_version(context: Context, release: Release) -> None:
         f"{release.model} version {release.version} in MLflow is another version than the release's",
         expected=f"run {release.run_id}",
         found=f"run {there.run_id or 'none'}: the model was deleted and made again",
-        hint=f"slipway reject {release.model} {release.version} --reason …, then stage another version",
+        hint=f"slipway reject {release.model}@{release.version} --reason …, then stage another version",
     )

@@ -19,10 +19,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry.tracking import without_credentials
-from release.audit.redaction import redacted as redacted
 from release.audit.schema import AUDIT, prepare
 from slipway.errors import BadInput, Unavailable
+from slipway.redaction import redacted, without_credentials
 
 GENESIS = "0" * 64
 SECONDS = len("2026-01-01T00:00:00")
@@ -95,7 +94,7 @@ class Audit:
             Unavailable: the database does not take it.
         """
         said = {"actor": actor, "action": action, "model": model, "source": source, "target": target, "reason": reason}
-        clean = {name: None if text is None else redacted(text) for name, text in said.items()}
+        clean = {name: None if text is None else redacted(_storable(text)) for name, text in said.items()}
         with self._connected() as connection:
             there = connection.execute(sa.select(AUDIT).where(AUDIT.c.key == key)).mappings().first()
             if there is not None:
@@ -262,3 +261,8 @@ def _number(head: str) -> int:
             hint="slipway audit, whose last line is the head",
         )
     return int(number)
+
+
+def _storable(text: str) -> str:
+    """Return what a database takes as text: no half of a surrogate pair, no NUL."""
+    return text.encode(errors="replace").decode().replace("\0", "")

@@ -64,13 +64,13 @@ def status(name: str | None, watch: bool, root: Path, wide: bool, as_json: bool)
 def trace(thing: str, root: Path, as_json: bool) -> None:
     """Walk from THING to the image, version, run, commit and data behind it, and back.
 
-    THING is a pod (POD or NAMESPACE/POD), a digest (sha256:…), a version
-    (NAME/VERSION or NAME@alias), or the id of a request in the journal of
-    SLIPWAY_DATABASE_URL.
+    THING is a version (NAME, NAME@ALIAS or NAME@NUMBER), a pod (POD or
+    NAMESPACE/POD), a digest (sha256:…), or the id of a request in the journal
+    of SLIPWAY_DATABASE_URL.
 
     Example:
 
-        slipway trace flight-delay/7
+        slipway trace flight-delay@7
     """
     from release.views.table import walk
     from release.views.trace import Sides

@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.tracking import without_credentials
 from slipway import programs
 from slipway.errors import Unavailable
+from slipway.redaction import without_credentials
 
 CONFIG = (
     "core.hooksPath=/dev/null",

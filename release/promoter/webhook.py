@@ -26,10 +26,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from registry.tracking import CHAMPION
-from release.audit.audit import redacted
 from release.promoter.delivery import Deliveries, refusal
 from slipway.errors import Refused
 from slipway.names import NAME
+from slipway.redaction import redacted
 
 BODY_BYTES = 64 * 1024
 LOG = logging.getLogger("slipway.webhook")
@@ -211,15 +211,6 @@ def _answer(code: int, said: str, request: Request) -> Response:
     facts = {"status": code, "said": said, "delivery": delivery, "peer": peer}
     LOG.log(logging.INFO if code < 400 else logging.WARNING, "delivery", extra={"facts": facts})
     return JSONResponse({"status": said}, code)
-
-
-class Lines(logging.Formatter):
-    """One JSON object a line, without the headers, bodies and secrets of anybody."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        facts = {"at": at, "level": record.levelname.lower(), "message": record.getMessage()}
-        return json.dumps(facts | getattr(record, "facts", {}))
 
 
 async def serve(app: Starlette, host: str, port: int) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from registry.params import sections
 from tools.reference.markdown import code, page, table
-from tools.reference.sources import ROOT
+from tools.rooms import ROOT
 from training.params import Params
 
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

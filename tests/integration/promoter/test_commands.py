@@ -117,7 +117,7 @@ NO_RECORD = {"SLIPWAY_AUDIT_URL": f"postgresql://ada:word@{nowhere()}/audit"}
 FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("proposal", [], 3, "nothing to give a verdict on", {}),
     ("proposal", ["1"], 3, "SLIPWAY_FORGE=github needs", {}),
-    ("stage", ["TINY", "1"], 3, "is not a valid model name", {}),
+    ("stage", ["TINY", "1"], 3, "`TINY@1` is not a valid reference", {}),
     ("stage", ["tiny", "9"], 3, "9", {}),
     ("stage", ["tiny", "@nobody"], 3, "nobody", {}),
     ("stage", ["other", "1"], 3, "other", {}),
@@ -194,7 +194,7 @@ def test_an_error_says_what_it_is_what_was_expected_or_found_and_what_to_type(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["stage", "tiny"], "VERSION"),
+        (["stage"], "NAME[@ALIAS|@NUMBER]"),
         (["reject", "tiny", "2"], "--reason"),
         (["rollback", "tiny", "elsewhere", "--reason", "x"], "elsewhere"),
         (["rollback", "tiny", "--reason", "x", "--to", "0"], "--to"),

@@ -303,7 +303,7 @@ def test_history_names_who_asked_and_who_approved(desk: ReleaseBench) -> None:
 def test_a_model_without_manifests_and_a_version_without_image_are_named(desk: ReleaseBench) -> None:
     desk.version(packaged=False)
     with desk.acting() as context:
-        with pytest.raises(BadInput, match="slipway package tiny 1"):
+        with pytest.raises(BadInput, match="slipway package tiny@1"):
             stage(context, "tiny", "1")
         desk.version(name="other")
         with pytest.raises(BadInput, match="no manifests of other"):
