@@ -103,7 +103,7 @@ registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTR
 	  --username "$$REGISTRY_USERNAME" --password-stdin "$$host"
 
 # The version that `make register` made: a number, since another may have moved @challenger meanwhile.
-version = $$(python -c 'import json, sys; version = json.load(open("$(REGISTERED)")); print(version["model"], version["version"])')
+version = $$(python -c 'import json, sys; version = json.load(open("$(REGISTERED)")); print(version["model"] + "@" + version["version"])')
 
 .PHONY: package
 package: setup signing-key ## build and push the image of the version that was registered

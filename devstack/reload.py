@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slipway import processes
 from slipway.atomic import write_json
 from slipway.errors import BadInput, Unavailable
 
@@ -76,7 +77,7 @@ class Reloader:
             self._stop()
             self.version = wanted
             settings = dict(self.environment) | {"SLIPWAY_MODEL": str(self._exported(wanted))}
-            self.server = subprocess.Popen([sys.executable, "-m", "serving"], env=settings)
+            self.server = subprocess.Popen(processes.command("serving"), env=settings)
             self._tell("serving", f"{self.model} version {wanted}")
         elif self.server and self.server.poll() is not None:
             code = self.server.returncode
@@ -84,11 +85,11 @@ class Reloader:
 
     def _export(self, version: str) -> bool:
         self._tell("starting", f"{self.model} version {version}")
-        command = [sys.executable, "-m", "slipway", "export", self.model, version, str(self._exported(version))]
-        done = subprocess.run(command, env=dict(self.environment), check=False)
-        if done.returncode:
-            self._tell("failed", f"{self.model} version {version} could not be exported, exit code {done.returncode}")
-        return done.returncode == 0
+        words = ("export", f"{self.model}@{version}", self._exported(version))
+        done = processes.run("slipway", *words, env=dict(self.environment))
+        if done.code:
+            self._tell("failed", f"{self.model} version {version} could not be exported, exit code {done.code}")
+        return done.code == 0
 
     def _exported(self, version: str) -> Path:
         return self.folder / "models" / self.model / version

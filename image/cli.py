@@ -12,15 +12,15 @@ import click
 import rich_click
 
 from registry.options import AS_JSON, FOLDER, open_tracking
-from slipway.names import checked
+from slipway.arguments import version_argument
+from slipway.reference import Reference
 
 if TYPE_CHECKING:
     from image.package import Packaged
 
 
 @click.command(cls=rich_click.RichCommand)
-@click.argument("name")
-@click.argument("version")
+@version_argument()
 @click.option("--registry", envvar="SLIPWAY_REGISTRY", show_envvar=True, help="HOST/PATH that the image goes below.")
 @click.option("--base", envvar="SLIPWAY_BASE_IMAGE", show_envvar=True, help="Base image, IMAGE@sha256:…")
 @click.option("--engine", envvar="SLIPWAY_IMAGE_ENGINE", show_envvar=True, help="buildah, podman or docker.")
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 @FOLDER
 @AS_JSON
 def package(
-    name: str,
-    version: str,
+    reference: Reference,
     registry: str | None,
     base: str | None,
     engine: str | None,
@@ -45,17 +44,17 @@ def package(
 ) -> None:
     """Build the OCI image and the Bento of a registered version, push the image, and tag the version with its digest.
 
-    VERSION is a number or an alias with @. The same inputs give the same
-    digest; a version that has it already is left as it is. Which image it is
-    is stated in image.json with the version's files, signed by
-    SLIPWAY_SIGNING_KEY where that is set; stage and promote believe that.
-    The Bento, NAME:VERSION, is in BentoML's store, BENTOML_HOME.
+    NAME alone is NAME@champion. The same inputs give the same digest; a
+    version that has it already is left as it is. Which image it is is stated
+    in image.json with the version's files, signed by SLIPWAY_SIGNING_KEY where
+    that is set; stage and promote believe that. The Bento, NAME:VERSION, is in
+    BentoML's store, BENTOML_HOME.
 
     Examples:
 
-        slipway package flight-delay 7 --registry registry.example/team
+        slipway package flight-delay@7 --registry registry.example/team
 
-        slipway package flight-delay 7 --bento flight-delay-7.bento
+        slipway package flight-delay@7 --bento flight-delay-7.bento
     """
     from image.package import package as run
     from registry.signing import Trust
@@ -73,7 +72,7 @@ def package(
     options += ["--no-image"] if alone else []
     signers, key = os.environ.get("SLIPWAY_ALLOWED_SIGNERS"), os.environ.get("SLIPWAY_SIGNING_KEY")
     trust = Trust(Path(signers).resolve() if signers else None, key or None)
-    done = run(open_tracking(root), checked(name), version, options, trust)
+    done = run(open_tracking(root), reference.model, reference.version, options, trust)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
         return

@@ -8,9 +8,6 @@ own statement says; a tag, which others may edit, is never signed.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +18,9 @@ from registry.export import export, find
 from registry.image_statement import IMAGE, Image
 from registry.signing import Trust, sign
 from registry.tracking import Tracking, Version
-from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
+from slipway import processes
 
 BENTO_YAML = "bento.yaml"  # what BentoML reads of a Bento
-BUILDER = (sys.executable, "-m", "image")
-KINDS: dict[int, type[SlipwayError]] = {3: BadInput, 4: Refused, 5: Unavailable}
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
     if not made["pushed"]:
         return done
     _state(tracking, version, Image(made["image"], made["digest"], made["inputs"], sbom), known, made, trust)
-    return replace(done, statement=image_statement.kept(tracking, version, trust).reason)
+    return replace(done, statement=image_statement.kept(tracking, version, trust).answer.reason)
 
 
 def _state(
@@ -102,18 +97,10 @@ def _keep_description(tracking: Tracking, version: Version, content: str) -> Non
 
 
 def _build(folder: Path, options: list[str]) -> dict[str, Any]:
-    # Progress goes straight to the terminal; the answer is the last line.
-    done = subprocess.run([*BUILDER, str(folder), "--json", *options], stdout=subprocess.PIPE, text=True, check=False)
-    try:
-        said: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        said = {"thing": "the image builder ended without an answer", "found": f"exit code {done.returncode}"}
-    if done.returncode or "inputs" not in said:
-        kind = KINDS.get(done.returncode, SlipwayError)
-        raise kind(
-            said.get("thing", "the image builder failed"),
-            expected=said.get("expected"),
-            found=said.get("found"),
-            hint=said.get("next") or "pip install 'slipway[image]', then run the same command again",
+    ended = processes.run("image", folder, "--json", *options)
+    answer = ended.answer()
+    if ended.code or "inputs" not in answer:
+        raise ended.error(
+            "the image builder failed", hint="pip install 'slipway[image]', then run the same command again"
         )
-    return said
+    return answer

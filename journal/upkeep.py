@@ -16,6 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from journal import queries
 from slipway.errors import BadInput, Unavailable
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -66,17 +67,13 @@ def prune(url: str, keep_months: int, today: date | None = None) -> Pruned:
     first = _months_before(today or datetime.now(UTC).date(), keep_months - 1)
     try:
         with psycopg.connect(url) as connection:
-            names = [n for (n,) in connection.execute(_PARTITIONS).fetchall()]
+            names = queries.partitions(connection)
             old = [n for n in names if (m := PARTITION.match(n)) and date(int(m[1]), int(m[2]), 1) < first]
             for name in old:
-                connection.execute(psycopg.sql.SQL("DROP TABLE {}").format(psycopg.sql.Identifier(name)))
-            keys = connection.execute("DELETE FROM prediction_keys WHERE requested_at < %s", (_utc(first),)).rowcount
-            return Pruned(old, keys)
+                queries.drop_partition(connection, name)
+            return Pruned(old, queries.delete_keys(connection, _utc(first)))
     except psycopg.Error as error:
         raise _unavailable(error) from error
-
-
-_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'predictions'::regclass ORDER BY 1"
 
 
 def _utc(day: date) -> datetime:

@@ -27,7 +27,7 @@ class Candidate:
     """A verified artifact: `model` and `reports` by file name, and where it comes from."""
 
     root: Path
-    params: params.Params
+    params: params.RunParams
     lock: lock.Lock
     source: source.Source
     model: dict[str, bytes]

@@ -16,8 +16,9 @@ from typing import Any
 
 from registry.provenance import Datum
 from slipway import artifact
+from slipway.answer import Answer
 from slipway.errors import Unavailable
-from slipway.tracking_uri import without_credentials
+from slipway.redaction import without_credentials
 
 EMBEDDED = Path("var/dvc")  # of the project's own folder, which no other machine reads
 ANSWERS_AT_ONCE = 16
@@ -54,9 +55,11 @@ class Held:
     reason: str
 
     @property
-    def passed(self) -> bool | None:
-        """Return what the state is to a rule; None where the rule does not apply."""
-        return None if self.state is State.NOT_CHECKED else self.state is State.HELD
+    def answer(self) -> Answer | None:
+        """Return whether the remote has the data; None where the question does not apply."""
+        if self.state is State.NOT_CHECKED:
+            return None
+        return Answer(None if self.state is State.UNANSWERED else self.state is State.HELD, self.reason)
 
 
 @dataclass(frozen=True)

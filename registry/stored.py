@@ -11,27 +11,25 @@ from pathlib import Path
 from registry.export import fetch
 from registry.tracking import Tracking, Version
 from slipway import artifact, mlflow_errors
+from slipway.answer import Answer
 from slipway.errors import Refused, Unavailable
 
 
-def whole(tracking: Tracking, version: Version) -> tuple[bool | None, str]:
-    """Say whether the store has a version's files with the digests that were registered, and why.
-
-    None where the store gives no answer.
-    """
+def whole(tracking: Tracking, version: Version) -> Answer:
+    """Say whether the store has a version's files with the digests that were registered, and why."""
     try:
         if lacks := missing(tracking, version):
-            return False, f"the artifact store has no {', '.join(lacks)} of version {version.number}"
+            return Answer(False, f"the artifact store has no {', '.join(lacks)} of version {version.number}")
         with tempfile.TemporaryDirectory(prefix="slipway-stored-") as folder:
             fetch(tracking, version, artifact.EXPORTED, Path(folder))
         if tracking.deleted_run(version.run_id):  # `mlflow gc` takes its files with it
             gone = mlflow_errors.deleted("run", version.run_id, tracking.where)
-            return False, f"{gone.thing}; {gone.hint}"
+            return Answer(False, f"{gone.thing}; {gone.hint}")
     except Refused as error:
-        return False, f"{error.thing}: {error.found}"
+        return Answer(False, f"{error.thing}: {error.found}")
     except Unavailable as error:
-        return None, f"{error.thing}: {error.found}"
-    return True, "the artifact store has what was registered"
+        return Answer(None, f"{error.thing}: {error.found}")
+    return Answer(True, "the artifact store has what was registered")
 
 
 def missing(tracking: Tracking, version: Version) -> list[str]:

@@ -138,7 +138,7 @@ def of_version(version: Version) -> Release:
         raise BadInput(
             f"{version.name} version {version.number} has no image",
             expected="the tags image and image_digest",
-            hint=f"slipway package {version.name} {version.number}",
+            hint=f"slipway package {version.name}@{version.number}",
         )
     return Release(
         model=version.name,

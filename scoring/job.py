@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring import columns
@@ -64,16 +65,7 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
             found=str(target),
             hint="choose another name for the result",
         )
-    try:
-        with pq.ParquetFile(source) as file:
-            metadata, schema = file.metadata, file.schema_arrow
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise BadInput(
-            f"{source} cannot be read",
-            expected="a Parquet file",
-            found=str(error)[:200],
-            hint="correct the file's name, or write it as Parquet",
-        ) from None
+    metadata, schema = _described(source)
     columns.check(schema, loaded.schema, str(source))
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     identity = {
@@ -93,6 +85,20 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
         for number, (span, first, rows) in enumerate(_spans(groups, part_rows))
     )
     return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version, loaded.task)
+
+
+def _described(source: Path) -> tuple[pq.FileMetaData, pa.Schema]:
+    """Return the metadata and the schema of a Parquet file."""
+    try:
+        with pq.ParquetFile(source) as file:
+            return file.metadata, file.schema_arrow
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise BadInput(
+            f"{source} cannot be read",
+            expected="a Parquet file",
+            found=str(error)[:200],
+            hint="correct the file's name, or write it as Parquet",
+        ) from None
 
 
 def is_done(job: Job) -> bool:

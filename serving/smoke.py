@@ -214,7 +214,7 @@ def _golden(folder: Path) -> tuple[bytes, Task]:
             f"{folder} is not an exported version",
             expected="golden.json and schema.json",
             found=repr(error),
-            hint="slipway export NAME VERSION FOLDER",
+            hint="slipway export NAME@NUMBER FOLDER",
         ) from None
 
 

@@ -18,8 +18,3 @@ def tracking_uri(named: str | None, top: Path) -> str:
     folder = top / STORE
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / 'mlflow.db'}"
-
-
-def without_credentials(text: str) -> str:
-    """Blank out user and password in every address of `text`."""
-    return re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)

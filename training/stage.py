@@ -81,13 +81,29 @@ def refuse_changed(name: str, before: Sources, after: Sources) -> None:
     )
 
 
+def guarded(name: str, load: Callable[[], Callable[[], None]]) -> None:
+    """Run the stage that `load` imports, and hold its sources at its end against those at its start.
+
+    Raises:
+        SlipwayError: the stage's own, or Refused where a source or a parameter was changed in between.
+    """
+    before = sources(name)
+    load()()
+    if before is not None and (after := sources(name)) is not None:
+        sys.stdout.flush()
+        refuse_changed(name, before, after)
+
+
+def load(name: str) -> Callable[[], None]:
+    """Import a stage of this package, or of the one that stands before it, and return its `main`."""
+    own, _, stage = name.rpartition(".")
+    main: Callable[[], None] = importlib.import_module(f"{own or 'training'}.{stage}").main
+    return main
+
+
 def _run(name: str, load: Callable[[], Callable[[], None]]) -> None:
     try:
-        before = sources(name)
-        load()()
-        if before is not None and (after := sources(name)) is not None:
-            sys.stdout.flush()
-            refuse_changed(name, before, after)
+        guarded(name, load)
     except SlipwayError as error:
         sys.stdout.flush()
         print(f"error: {error}", file=sys.stderr)
@@ -142,9 +158,8 @@ def _differ(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 
 def main(name: str) -> None:
-    """Run the stage `name` of this package, or of the one before it."""
-    own, _, stage = name.rpartition(".")
-    _run(stage, lambda: importlib.import_module(f"{own or 'training'}.{stage}").main)
+    """Run the stage `name` of this package, or of the one that stands before it."""
+    _run(name.rpartition(".")[2], lambda: load(name))
 
 
 if __name__ == "__main__":

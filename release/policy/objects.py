@@ -11,6 +11,7 @@ from typing import Any
 
 from release.policy import pods
 from release.policy.finding import Finding, named, strings
+from slipway.redaction import PASSWORD_IN_ADDRESS
 
 KINDS = frozenset(
     (
@@ -45,7 +46,6 @@ INGRESS_ANNOTATIONS = frozenset(
 )
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 PLACEHOLDER = re.compile(r"\bMODEL\b")  # what the shared base calls its objects; no model can be called so
-URL_PASSWORD = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 
 
 def check(documents: list[Mapping[str, Any]], namespace: str, digest: str | None) -> list[Finding]:
@@ -90,7 +90,7 @@ def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _texts(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
     for path, text in strings(document):
-        if "-----BEGIN " in text or URL_PASSWORD.search(text):
+        if "-----BEGIN " in text or PASSWORD_IN_ADDRESS.search(text):
             yield Finding(where, "secret", f"{path.lstrip('.')} holds a key or a password; read it from a Secret")
         if PLACEHOLDER.search(text):
             yield Finding(where, "name", f"{path.lstrip('.')} is {text}: the name of the model is to be put there, by "

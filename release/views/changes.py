@@ -16,7 +16,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from release.git.diff import build, unified
+from release.git.diff import unified
+from release.kustomize import build
 from slipway import programs
 from slipway.errors import BadInput, Unavailable
 

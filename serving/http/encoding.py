@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 import msgspec
 
-HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
+from slipway import json_text
 
 
 def encode(content: Any) -> bytes:
@@ -16,5 +14,4 @@ def encode(content: Any) -> bytes:
     try:
         return msgspec.json.encode(content)
     except UnicodeEncodeError:
-        text = json.dumps(content, ensure_ascii=False, default=msgspec.to_builtins)
-        return HALF_OF_A_PAIR.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text).encode()
+        return json_text.write(content, default=msgspec.to_builtins)

@@ -13,39 +13,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
-from datetime import UTC, datetime
-from typing import Any
 
-from serving.http.encoding import encode
+from slipway.logs import JsonFormatter
 
-# user:password@ in an address, bearer tokens, JSON Web Tokens
-SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)|(?i:bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 FLUSH_BYTES = 128 << 10  # or five times a second: each hand-over wakes a thread
 WAITING_BYTES = 4 << 20
 DRAIN_SECONDS = 1.0
-
-
-def redact(text: str) -> str:
-    """Blank what looks like a credential."""
-    return SECRET.sub("[redacted]", text)
-
-
-class JsonFormatter(logging.Formatter):
-    """Write a log record as one JSON line, credentials blanked."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line without its end."""
-        content: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redact(record.getMessage()),
-        }
-        if record.exc_info:
-            content["error"] = redact(self.formatException(record.exc_info))
-        return encode(content).decode()
 
 
 class Outlet:

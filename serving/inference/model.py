@@ -21,9 +21,10 @@ from serving.input import schema
 from serving.input.schema import Schema
 from slipway import artifact
 from slipway.errors import BadInput, Refused
+from slipway.names import NAME
 from slipway.task import Task
 
-EXPORT = "slipway export NAME VERSION FOLDER"
+EXPORT = "slipway export NAME@NUMBER FOLDER"
 RETRAIN = "dvc repro --force train, then register the model again"
 LARGEST_FILE = 2 << 30
 
@@ -36,7 +37,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class _Name(msgspec.Struct, frozen=True):
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^{NAME}$")]
     version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -114,7 +115,7 @@ def verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
             f"{folder / artifact.MANIFEST} lists other files than an exported version has",
             expected=", ".join(artifact.EXPORTED),
             found=", ".join(sorted(manifest.files))[:200],
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         )
     return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in artifact.EXPORTED}
 
@@ -136,7 +137,7 @@ def open_graph(content: bytes) -> Any:
             "model.onnx does not open",
             expected="an ONNX graph that ONNX Runtime can run",
             found=str(error).splitlines()[0][:300],
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         ) from error
 
 

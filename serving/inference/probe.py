@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import resource
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
+from slipway import processes
+from slipway.errors import Refused, SlipwayError
 
 SECONDS = 60
 # Address space on top of what the model's bytes take several times over.
@@ -29,8 +28,7 @@ class Trial:
     def __init__(self, folder: Path, seconds: float) -> None:
         self._folder = folder
         self._seconds = seconds
-        command = [sys.executable, "-m", "serving.inference.probe", str(folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._process = processes.start("serving.inference.probe", folder)
 
     def wait(self) -> None:
         """Return when the model has given the golden answers.
@@ -40,17 +38,13 @@ class Trial:
             Refused: a digest or an answer is wrong, or the process crashed, hung or ate its memory.
         """
         try:
-            _, report = self._process.communicate(timeout=self._seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+            ended = self._process.wait(self._seconds)
+        except processes.NoAnswer:
             raise self._refused(f"no answer within {self._seconds:g} s") from None
-        code = self._process.returncode
-        if code < 0:
-            raise self._refused(f"the process died of {signal.Signals(-code).name}")
-        if code:
-            kinds = {kind.exit_code: kind for kind in (BadInput, Refused, Unavailable)}
-            raise kinds.get(code, Refused)(**_facts(report, code))
+        if "thing" in ended.answer():
+            raise ended.error(f"the self-test of the model in {self._folder} failed", REPLACE)
+        if ended.code:
+            raise self._refused(ended.reason())
 
     def _refused(self, found: str) -> Refused:
         return Refused(
@@ -59,20 +53,6 @@ class Trial:
             found=found,
             hint=REPLACE,
         )
-
-
-def _facts(report: str, code: int) -> dict[str, str]:
-    """Read the error that the process wrote as its last line."""
-    try:
-        facts = json.loads(report.strip().splitlines()[-1])
-        given = {"thing": facts["thing"], "hint": facts["next"], "expected": facts["expected"], "found": facts["found"]}
-    except (IndexError, KeyError, TypeError, ValueError):
-        given = {
-            "thing": "the model's self-test failed",
-            "hint": REPLACE,
-            "found": report.strip() or f"exit code {code}",
-        }
-    return {key: value for key, value in given.items() if value}
 
 
 def begin(folder: Path, seconds: float = SECONDS) -> Trial:
@@ -91,15 +71,19 @@ def main(folder: Path) -> int:
     try:
         model.load(folder)
     except SlipwayError as error:
-        print(json.dumps(error.as_json()), file=sys.stderr)
-        return error.exit_code
+        return _fail(error)
     except MemoryError:
-        hungry = Refused(
-            f"the graph in {folder} needs too much memory", expected=f"at most {MEMORY_BYTES} bytes", hint=REPLACE
+        return _fail(
+            Refused(
+                f"the graph in {folder} needs too much memory", expected=f"at most {MEMORY_BYTES} bytes", hint=REPLACE
+            )
         )
-        print(json.dumps(hungry.as_json()), file=sys.stderr)
-        return Refused.exit_code
     return 0
+
+
+def _fail(error: SlipwayError) -> int:
+    print(json.dumps(error.as_json()))
+    return error.exit_code
 
 
 if __name__ == "__main__":

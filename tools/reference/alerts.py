@@ -10,7 +10,7 @@ import yaml
 
 from tools.reference.markdown import page
 from tools.reference.meanings import complete
-from tools.reference.sources import ROOT
+from tools.rooms import ROOT
 
 INTRODUCTION = """Prometheus loads these rules unchanged, on one machine (`make up`, compose.yaml) and on a cluster. Each is tried on its
 fault and on a healthy system by `promtool test rules` in `tests/integration/devstack/test_alerts.py`. Alertmanager shows and groups them;

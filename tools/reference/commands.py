@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -26,18 +27,22 @@ INTRODUCTION = """\
 A command's page lists them where its codes mean more than that."""
 
 
-def found() -> Iterator[tuple[str, click.Command]]:
-    """Give every command with its full name, groups before what is in them."""
+def found() -> Iterator[tuple[str, str, click.Command]]:
+    """Give every command with its group and its full name; one that has commands of its own before them."""
     context = click.Context(cli.slipway)
-    for name in sorted(cli.COMMANDS):
-        _, command, _ = cli.slipway.resolve_command(context, [name])
-        if command is not None:
-            yield from _walk(f"slipway {name}", command)
+    for group, entries in cli.GROUPS.items():
+        for name in entries:
+            _, command, _ = cli.slipway.resolve_command(context, [name])
+            if command is not None:
+                yield from ((group, *each) for each in _walk(f"slipway {name}", command))
 
 
 def write() -> str:
-    """Write the page."""
-    return page("Commands", INTRODUCTION, *(_section(name, command) for name, command in found()))
+    """Write the page, in the groups of `slipway --help`."""
+    sections = []
+    for group, commands in itertools.groupby(found(), key=lambda each: each[0]):
+        sections += [f"## {group}", *(_section(name, command) for _, name, command in commands)]
+    return page("Commands", INTRODUCTION, *sections)
 
 
 def _walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
@@ -51,7 +56,7 @@ def _section(name: str, command: click.Command) -> str:
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     options = [_option(each, context) for each in command.params if isinstance(each, click.Option) and not each.hidden]
     shown = table(("option", "meaning", "default"), options) if options else ""
-    level = "##" if name.count(" ") == 1 else "###"
+    level = "###" if name.count(" ") == 1 else "####"
     return "\n\n".join(part for part in (f"{level} {name}", f"```\n{usage}\n```", _help(command), shown) if part)
 
 

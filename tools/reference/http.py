@@ -12,7 +12,8 @@ from serving.inference import model
 from serving.settings import Settings
 from tools.reference.markdown import code, page, table
 from tools.reference.meanings import complete
-from tools.reference.sources import ROOT, calls, text, trees
+from tools.reference.sources import calls, text, trees
+from tools.rooms import ROOT
 
 EXPORTED = ROOT / "tests/fixtures/flight-delay"
 

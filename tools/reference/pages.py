@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from slipway.atomic import write_bytes
 from tools.reference import alerts, commands, http, metrics, parameters, promises, release, variables
-from tools.reference.sources import ROOT
+from tools.rooms import ROOT
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": commands.write,

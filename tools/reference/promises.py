@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tools.reference.markdown import page, table
-from tools.reference.sources import ROOT
+from tools.rooms import ROOT
 
 BEGIN = "<!-- Written by `make docs-reference` from {}; change it there. -->"
 END = "<!-- End of what `make docs-reference` writes. -->"

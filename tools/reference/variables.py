@@ -10,7 +10,8 @@ from serving import settings
 from tools.reference import commands
 from tools.reference.markdown import cell, code, page, table
 from tools.reference.meanings import complete
-from tools.reference.sources import ROOT, called, text, trees
+from tools.reference.sources import called, text, trees
+from tools.rooms import ROOT
 
 OURS = re.compile(r"SLIPWAY_[A-Z0-9]+(_[A-Z0-9]+)*")
 ANY = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|KUBECONFIG")
@@ -41,7 +42,7 @@ def options() -> dict[str, str]:
     """Give the variables that set an option, with the option."""
     return {
         option.envvar: f"{code(option.opts[0])} of {code(name)}: {option.help}"
-        for name, command in commands.found()
+        for _, name, command in commands.found()
         for option in command.params
         if isinstance(option.envvar, str) and hasattr(option, "help")
     }

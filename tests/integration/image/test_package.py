@@ -119,7 +119,7 @@ def test_what_a_tag_says_of_an_earlier_build_is_not_believed_and_never_signed(
     assert tags_of(tracking) == before
     trust = Trust(tmp_path / "signers")
     stated = released(tracking, tracking.versions("flight-delay")[0], trust)
-    assert stated.image is not None, stated.reason
+    assert stated.image is not None, stated.answer.reason
     assert stated.image.tags().items() <= before.items()
     # Cut off between the statement and the tags: the same command completes it, and builds nothing.
     tracking.untag_version("flight-delay", 1, "image_digest")
