@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import grimp
 
 from image import context
 
+ROOT = Path(__file__).parents[3]
 ENTRIES = ("serving.__main__", "serving.server", "serving.service", "serving.smoke", "serving.inference.probe")
 
 
@@ -18,6 +21,7 @@ def test_the_image_carries_every_shared_module_that_its_processes_import() -> No
         if module not in reached:
             reached.add(module)
             waiting += graph.find_modules_directly_imported_by(module)
-    shared = {f"{module.replace('.', '/')}.py" for module in reached if module.startswith("slipway.")}
-    carried = {name for name in context.APPLICATION if name.startswith("slipway/")}
+    places = [module.replace(".", "/") for module in reached if module.startswith("slipway.")]
+    shared = {f"{place}/__init__.py" if (ROOT / place).is_dir() else f"{place}.py" for place in places}
+    carried = {name for name in context.application_files(ROOT) if name.startswith("slipway/")}
     assert carried == shared | {"slipway/__init__.py"}
