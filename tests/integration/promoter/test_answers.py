@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from release.actions.context import Context
+from release.context import Context
 
 from release.actions.approve import approve
 from release.actions.promote import promote
