@@ -7,11 +7,11 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fixtures.mlflow_server import serving_mlflow
+from tests.integration.promoter.conftest import PromoterSite
 from tests.integration.promoter.test_commands import DONE, settings
 
 # What takes longer to import than a command may take, or has no business in it.
@@ -43,7 +43,7 @@ def imported(importtime: str) -> set[str]:
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
-def held(site: Any, folder: Path, name: str, environment: dict[str, str]) -> None:
+def held(site: PromoterSite, folder: Path, name: str, environment: dict[str, str]) -> None:
     begin, words = COMMANDS[name]
     begin(site)
     _, unit = run(["-c", MEASURE], folder, {})
@@ -56,12 +56,12 @@ def held(site: Any, folder: Path, name: str, environment: dict[str, str]) -> Non
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_a_command_of_the_embedded_store_is_quick(site: Any, tmp_path: Path, name: str) -> None:
+def test_a_command_of_the_embedded_store_is_quick(site: PromoterSite, tmp_path: Path, name: str) -> None:
     held(site, tmp_path, name, {})
 
 
 @pytest.mark.long
-def test_commands_of_a_server_are_quick(site: Any, tmp_path: Path) -> None:
+def test_commands_of_a_server_are_quick(site: PromoterSite, tmp_path: Path) -> None:
     artifacts = (tmp_path / "artifacts").as_uri()
     with serving_mlflow(site.store, artifacts, tmp_path / "server.log") as url:
         for name in ("stage", "promote", "reject"):
