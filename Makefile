@@ -23,7 +23,7 @@ help: ## list the targets
 .PHONY: setup
 setup: .venv/synced ## make .venv with everything the project needs
 
-# Its scripts name the interpreter by its whole path, and the code of the project by the folder that it is in.
+# Its scripts name the interpreter by its full path, and the code of the project by the folder that it is in.
 MADE_AT := $(shell cat .venv/synced 2>/dev/null)
 ifneq ($(MADE_AT),$(CURDIR))
 .PHONY: .venv/synced
@@ -65,7 +65,7 @@ test-long: setup manifest-tools long-tools fuzz-packages ## the integration test
 	pytest -n 2 --tier long --reruns 1 -rR --rerun-show-tracebacks -m "long and not image and not nightly" tests/unit tests/integration
 
 .PHONY: test-nightly
-test-nightly: setup manifest-tools nightly-tools ## whole workflows, the whole stack, every store lost, a kill at every step
+test-nightly: setup manifest-tools nightly-tools ## complete workflows, the complete stack, every store lost, a kill at every step
 	pytest --tier nightly -m nightly tests/integration
 
 .PHONY: e2e
@@ -136,11 +136,9 @@ promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@
 	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f release/promoter/image/Containerfile -t $(TAG) var/promoter
 
 .PHONY: bento
-bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize
-	rm -rf var/bento && mkdir -p var/bento
-	cp -r $(MODEL) var/bento/model
-	uv export --quiet --locked --no-emit-project --no-default-groups --extra serving --extra bento -o var/bento/requirements.txt
-	bentoml build
+bento: setup ## put the Bento of the exported version in MODEL=folder into BentoML's store
+	@test -n "$(MODEL)" || { echo "error: MODEL is not set; next: make bento MODEL=FOLDER, the folder of an exported version" >&2; exit 3; }
+	@python -m image "$(MODEL)" --no-image
 
 .PHONY: check
 check: setup check-workflows ## format, lint, types, import contracts, workflows
@@ -151,7 +149,7 @@ check: setup check-workflows ## format, lint, types, import contracts, workflows
 	uv lock --check
 
 .PHONY: format
-format: setup ## format the code and mend what ruff can mend
+format: setup ## format the code and fix what ruff can fix
 	ruff format .
 	ruff check --fix .
 

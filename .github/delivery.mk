@@ -33,7 +33,7 @@ changes: setup manifest-tools ## write what this branch changes for people to re
 	slipway changes --base "$${BASE:-origin/main}" --output var/changes.md
 	@test -z "$${GITHUB_STEP_SUMMARY:-}" || cat var/changes.md >> "$$GITHUB_STEP_SUMMARY"
 
-# Where nobody says what it is compared with, everything is checked.
+# Without a commit to compare with, everything is checked.
 .PHONY: scope
 scope: ## say what the change since BASE touches: release=true, releases alone; locked=false, not uv.lock
 	@if test -n "$${BASE:-}"; then \
@@ -56,7 +56,7 @@ delivery-settings: ## see that every setting is there before an hour is spent
 	  test -n "$${!name:-}" || { echo "error: $$name is not set" >&2; missing=1; }; done; \
 	  test -z "$${missing:-}" || { echo "  next: docs/how-to/continuous-delivery.md, Settings" >&2; exit 3; }
 
-# Teams in CODEOWNERS that are not of the organisation that owns the repository: nobody there can approve.
+# Teams in CODEOWNERS that are not of the organisation that owns the repository: no one there can approve.
 strangers = sed 's/\#.*//' .github/CODEOWNERS | grep -oE '@[^ /]+/[^ ]+' | grep -viE "^@$${GITHUB_REPOSITORY%%/*}/" | sort -u
 
 .PHONY: owners
@@ -66,7 +66,7 @@ owners: ## put the organisation of GITHUB_REPOSITORY into CODEOWNERS: its teams 
 	@sed -n '/^\#/!s/ .* / /p' .github/CODEOWNERS
 
 .PHONY: check-owners
-check-owners: ## refuse to ask for approvals that nobody could give: owners of another organisation than GITHUB_REPOSITORY's
+check-owners: ## refuse to ask for approvals that no one could give: owners of another organisation than GITHUB_REPOSITORY's
 	@case "$${GITHUB_REPOSITORY:-}" in ?*/?*) ;; *) echo "error: GITHUB_REPOSITORY is not set; expected OWNER/NAME" >&2; exit 3 ;; esac
 	@found=$$($(strangers) || true); test -z "$$found" || { echo "error: .github/CODEOWNERS names teams of another organisation" >&2; \
 	  echo "  expected: @$${GITHUB_REPOSITORY%%/*}/…" >&2; echo "  found:    $$(echo $$found)" >&2; \
@@ -78,7 +78,7 @@ data-pull: setup ## fetch what the remote has of dvc.lock; the rest is made agai
 	dvc pull --allow-missing
 
 .PHONY: reproduce
-reproduce: setup ## make what dvc.lock says; refuse where it says something else than the code gives
+reproduce: setup ## make what dvc.lock records; refuse where the code gives something else
 	cd $(FOLDER) && dvc repro
 	@cd $(FOLDER) && git diff --exit-code -- dvc.lock reports params.yaml || { echo "error: dvc.lock is not of this code and these parameters" >&2; \
 	  echo "  next: dvc repro && dvc push, and commit dvc.lock and reports/ in the pull request" >&2; exit 4; }
@@ -103,7 +103,7 @@ registry-login: ## log in to SLIPWAY_REGISTRY with REGISTRY_USERNAME and REGISTR
 	  --username "$$REGISTRY_USERNAME" --password-stdin "$$host"
 
 # The version that `make register` made: a number, since another may have moved @challenger meanwhile.
-version = $$(python -c 'import json, sys; said = json.load(open("$(REGISTERED)")); print(said["model"], said["version"])')
+version = $$(python -c 'import json, sys; version = json.load(open("$(REGISTERED)")); print(version["model"] + "@" + version["version"])')
 
 .PHONY: package
 package: setup signing-key ## build and push the image of the version that was registered
@@ -137,7 +137,7 @@ rollout: setup signing-key ## ACT=resume, abort or rollback of MODEL in producti
 	  *) echo "error: ACT is unknown; expected resume, abort or rollback; found $$ACT" >&2; exit 2 ;; esac
 
 .PHONY: verify-production
-verify-production: setup ## history signed, audit record whole, settings as written here, Git and cluster agree
+verify-production: setup ## history signed, audit record intact, settings as written here, Git and cluster agree
 	@for overlay in gitops/apps/*/production; do \
 	  model=$$(basename "$$(dirname "$$overlay")"); \
 	  slipway history "$$model" --verify $${SIGNED_SINCE:+--since "$$SIGNED_SINCE"} || failed=1; \
@@ -159,7 +159,7 @@ dist: setup ## build wheel and source, with what they depend on
 	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: release-notes
-release-notes: setup ## TAG=vX.Y.Z: what the changelog says of it, refused where the tag is not the version
+release-notes: setup ## TAG=vX.Y.Z: its entry of the changelog, refused where the tag is not the version
 	@test "$$TAG" = "v$$(slipway --version | cut -d' ' -f2)" || { echo "error: $$TAG is not the version in pyproject.toml" >&2; exit 3; }
 	@mkdir -p var
 	@awk -v heading="## [$${TAG#v}]" 'index($$0, heading) == 1 {on = 1; next} /^## / {on = 0} on' CHANGELOG.md > var/notes.md

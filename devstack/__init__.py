@@ -1,4 +1,4 @@
-"""The whole stack on one machine, as processes: PostgreSQL, Redis, S3, MLflow, the API, Prometheus.
+"""The complete stack on one machine, as processes: PostgreSQL, Redis, S3, MLflow, the API, Prometheus.
 
 Owns the folder var/stack: credentials, data, logs and the supervisor's own
 files. Refuses to listen anywhere but on the loopback address. Knows the rooms

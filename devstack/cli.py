@@ -15,7 +15,7 @@ from slipway import params_file
 from slipway.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from devstack.lifecycle import Health
+    from devstack.lifecycle import ServerHealth
 
 folder_option = click.option(
     "--folder",
@@ -149,7 +149,7 @@ def _print_page(plan: plans.Plan, names: list[str]) -> None:
     click.echo(f"\nthe same as a page: {plan.folder / page.FILE}")
 
 
-def _print_json(folder: Path, found: list[Health]) -> None:
+def _print_json(folder: Path, found: list[ServerHealth]) -> None:
     click.echo(
         json.dumps({"folder": str(folder), "services": [dataclasses.asdict(health) for health in found]}, indent=2)
     )
@@ -159,7 +159,7 @@ def _port(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
     if name not in plans.PORTS or not number.isdecimal() or not 0 < int(number) < 65536:
         raise BadInput(
-            f"--port {text} is no port of the stack",
+            f"--port {text} is not a port of the stack",
             expected=f"NAME=PORT, NAME one of {', '.join(plans.PORTS)}",
             found=text,
             hint="slipway stack up --port mlflow=5050",

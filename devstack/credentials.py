@@ -56,7 +56,7 @@ def read(folder: Path) -> Credentials:
         return Credentials(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise BadInput(
-            f"{path} holds no credentials of a stack",
+            f"{path} does not hold the credentials of a stack",
             expected="the file that the first start wrote",
             found=type(error).__name__,
             hint=f"restore it, or lose the stack's data and start anew: slipway stack down; rm -r {folder}",
@@ -64,7 +64,7 @@ def read(folder: Path) -> Credentials:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` whole; nobody but its owner ever could read it.
+    """Replace `path` by `text` in one step; only its owner can read it at any time.
 
     Raises:
         Unavailable: the disk refused.
@@ -81,7 +81,12 @@ def write_private(path: Path, text: str) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise Unavailable(f"cannot write {path}", found=error.strerror or str(error)) from error
+        raise Unavailable(
+            f"cannot write {path}",
+            expected=f"a folder that you may write to: {path.parent}",
+            found=error.strerror or str(error),
+            hint=f"free some space (df -h {path.parent}) or correct the permissions, then run the same command again",
+        ) from error
 
 
 def _made() -> Credentials:

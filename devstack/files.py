@@ -1,4 +1,4 @@
-"""What stands on disk before a server starts: PostgreSQL's folder, and the configurations of the others.
+"""What must be on disk before a server starts: PostgreSQL's folder, and the configurations of the others.
 
 Everything can be written twice. As root, PostgreSQL gets a user of its own,
 since it refuses to run as root.
@@ -85,7 +85,7 @@ def _write_monitoring(plan: Plan) -> None:
             f"{source} holds no monitoring configuration",
             expected="prometheus.yaml and rules, as in the repository",
             found="nothing",
-            hint="type the command at the top of a clone",
+            hint="run the same command at the top of a clone",
         )
     for name in ("prometheus.yaml", "alertmanager.yaml"):
         write_bytes(folder / name, (source / name).read_bytes())

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 from devstack import files, page, plan, readiness, supervision
 from devstack.plan import Plan
 from devstack.services import Service, services
+from slipway import processes
 from slipway.errors import Refused, Unavailable
 
 HEALTHY_SECONDS = {"mlflow": 300.0, "api": 180.0}  # both import MLflow: minutes on a busy machine
@@ -28,7 +27,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Health:
+class ServerHealth:
     """What is known of a server."""
 
     name: str
@@ -39,7 +38,7 @@ class Health:
     detail: str
 
 
-def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[Health]:
+def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[ServerHealth]:
     """Start what does not run, wait until everything is healthy, write the page of addresses.
 
     Raises:
@@ -85,7 +84,7 @@ def down(folder: Path, progress: Progress) -> int:
         return left
 
 
-def status(stack: Plan) -> list[Health]:
+def status(stack: Plan) -> list[ServerHealth]:
     """Ask every server how it is."""
     if not supervision.running(stack.folder):
         return []
@@ -105,18 +104,18 @@ def _in_order(found: dict[str, dict[str, object]]) -> list[tuple[str, dict[str, 
     return [(name, found[name]) for name in plan.PORTS if name in found]
 
 
-def _health(stack: Plan, name: str, found: dict[str, object]) -> Health:
+def _health(stack: Plan, name: str, found: dict[str, object]) -> ServerHealth:
     url, statename = stack.url(name), str(found["statename"])
     if statename not in ("RUNNING", "STARTING"):
-        detail = str(found["spawnerr"]) or f"its supervisor says {statename}"
-        return Health(name, "stopped" if statename == "STOPPED" else "unhealthy", url, None, detail)
+        detail = str(found["spawnerr"]) or f"its supervisor reports {statename}"
+        return ServerHealth(name, "stopped" if statename == "STOPPED" else "unhealthy", url, None, detail)
     pid = int(str(found["pid"]))
     fault = readiness.fault(stack, name)
     if fault is None:
-        return Health(name, "healthy", url, pid, "")
+        return ServerHealth(name, "healthy", url, pid, "")
     if name == "api" and (reason := readiness.waiting(stack)):
-        return Health(name, "waiting", url, pid, reason)
-    return Health(name, "unhealthy", url, pid, fault)
+        return ServerHealth(name, "waiting", url, pid, reason)
+    return ServerHealth(name, "unhealthy", url, pid, fault)
 
 
 def _start_wave(stack: Plan, wave: list[Service], progress: Progress) -> None:
@@ -128,7 +127,7 @@ def _start_wave(stack: Plan, wave: list[Service], progress: Progress) -> None:
         progress(f"{service.name:<13}{found.state:<9}{time.monotonic() - begun:5.1f} s  {found.url}")
 
 
-def _wait_for(stack: Plan, name: str) -> Health:
+def _wait_for(stack: Plan, name: str) -> ServerHealth:
     seconds = HEALTHY_SECONDS.get(name, OTHER_SECONDS)
     ends = time.monotonic() + seconds
     while True:
@@ -142,7 +141,7 @@ def _wait_for(stack: Plan, name: str) -> Health:
                 f"{name} does not become healthy",
                 expected=f"a right answer at {found.url} within {seconds:g} s",
                 found=f"{found.detail}\n{_tail(log)}",
-                hint=f"less {log}; then slipway stack up again, or slipway stack down",
+                hint=f"less {log}; then slipway stack up, or slipway stack down",
             )
         time.sleep(0.2)
 
@@ -161,15 +160,12 @@ def _migrate(stack: Plan, progress: Progress) -> None:
 
 
 def _run(top: Path, words: list[str], environment: dict[str, str], thing: str) -> str:
-    command = [sys.executable, "-m", "slipway", *words]
-    done = subprocess.run(command, env=os.environ | environment, cwd=top, capture_output=True, text=True, check=False)
-    if done.returncode:
+    done = processes.run("slipway", *words, env=os.environ | environment, cwd=top, quiet=True)
+    if done.code:
         raise Unavailable(
-            f"{thing} could not be made",
-            found=done.stderr.strip()[-500:],
-            hint=f"slipway {' '.join(words)}",
+            f"{thing} could not be made", found=done.complaint.strip()[-500:], hint=f"slipway {' '.join(words)}"
         )
-    return done.stdout
+    return done.output
 
 
 def _refuse_other_ports(folder: Path, given: dict[str, int]) -> None:
@@ -180,7 +176,7 @@ def _refuse_other_ports(folder: Path, given: dict[str, int]) -> None:
                 f"the stack is up, with {name} on port {runs_with[name]}",
                 expected=f"port {port}",
                 found=str(runs_with[name]),
-                hint="slipway stack down, then slipway stack up again",
+                hint="slipway stack down, then slipway stack up",
             )
 
 
@@ -195,6 +191,6 @@ def _alone(folder: Path) -> Iterator[None]:
                 f"another command works on {folder}",
                 expected="one at a time",
                 found=f"{folder / 'lock'} is held",
-                hint="wait for it, then type the command again",
+                hint="wait until it ends, then run the same command again",
             ) from None
         yield

@@ -1,6 +1,6 @@
 """Where the stack lives, which ports it takes and what its servers are asked by: the facts of one stack.
 
-Pure but for the reading of its own file. What a plan says is written down at
+Pure but for the reading of its own file. A plan is written down at
 the first start, so that `down` and `status` need no options.
 """
 
@@ -117,7 +117,12 @@ def read(folder: Path) -> Plan:
             tuple(written["inner"]),
         )
     except KeyError as error:
-        raise BadInput(f"{folder / FILE} is no plan of a stack", expected=f"a key {error}", found="none") from None
+        raise BadInput(
+            f"{folder / FILE} is not a plan of a stack",
+            expected=f"the key {error}",
+            found=f"the keys {', '.join(sorted(written)) or 'none'}",
+            hint=f"rm {folder / FILE}; slipway stack up",
+        ) from None
 
 
 def check_ports(plan: Plan, services: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 `python -m devstack.reload` is what `make up` and compose.yaml run as the
 API for development. The version is the one with the alias `champion`, without
-one that with `challenger`; while there is neither, it waits and says so.
+one that with `challenger`; while there is neither, it waits and reports that.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slipway import processes
 from slipway.atomic import write_json
 from slipway.errors import BadInput, Unavailable
 
@@ -43,7 +44,7 @@ class Reloader:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Serve and reload until told to end."""
+        """Serve and reload until stopped."""
         from watchfiles import PythonFilter, watch
 
         self._turn(changed=True)
@@ -76,7 +77,7 @@ class Reloader:
             self._stop()
             self.version = wanted
             settings = dict(self.environment) | {"SLIPWAY_MODEL": str(self._exported(wanted))}
-            self.server = subprocess.Popen([sys.executable, "-m", "serving"], env=settings)
+            self.server = subprocess.Popen(processes.command("serving"), env=settings)
             self._tell("serving", f"{self.model} version {wanted}")
         elif self.server and self.server.poll() is not None:
             code = self.server.returncode
@@ -84,11 +85,11 @@ class Reloader:
 
     def _export(self, version: str) -> bool:
         self._tell("starting", f"{self.model} version {version}")
-        command = [sys.executable, "-m", "slipway", "export", self.model, version, str(self._exported(version))]
-        done = subprocess.run(command, env=dict(self.environment), check=False)
-        if done.returncode:
-            self._tell("failed", f"{self.model} version {version} could not be exported, exit code {done.returncode}")
-        return done.returncode == 0
+        words = ("export", f"{self.model}@{version}", self._exported(version))
+        done = processes.run("slipway", *words, env=dict(self.environment))
+        if done.code:
+            self._tell("failed", f"{self.model} version {version} could not be exported, exit code {done.code}")
+        return done.code == 0
 
     def _exported(self, version: str) -> Path:
         return self.folder / "models" / self.model / version
@@ -104,9 +105,9 @@ class Reloader:
             self.server.wait()
 
     def _tell(self, state: str, detail: str) -> None:
-        path, told = self.folder / STATE, {"state": state, "detail": detail}
-        if not path.exists() or json.loads(path.read_bytes()) != told:
-            write_json(path, told)
+        path, state_now = self.folder / STATE, {"state": state, "detail": detail}
+        if not path.exists() or json.loads(path.read_bytes()) != state_now:
+            write_json(path, state_now)
             print(f"{state}: {detail}", flush=True)
 
 
@@ -114,7 +115,7 @@ def registered(tracking: str, model: str) -> str | None:
     """Return the version to serve, None while there is none.
 
     Raises:
-        Unavailable: MLflow does not say.
+        Unavailable: MLflow does not answer.
     """
     for alias in ALIASES:
         query = urllib.parse.urlencode({"name": model, "alias": alias})
@@ -123,10 +124,20 @@ def registered(tracking: str, model: str) -> str | None:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - MLflow's address, from the stack
                 return str(json.load(answer)["model_version"]["version"])
         except urllib.error.HTTPError as error:
-            if error.code not in (400, 404):  # those say: no such model, no such alias
-                raise Unavailable(f"MLflow at {tracking} answers {error.code}") from error
+            if error.code not in (400, 404):  # those mean: no such model, no such alias
+                raise Unavailable(
+                    f"MLflow at {tracking} did not return the alias {alias} of {model}",
+                    expected="HTTP 200, 400 or 404",
+                    found=f"HTTP {error.code}",
+                    hint="slipway stack status",
+                ) from error
         except (OSError, ValueError, KeyError) as error:
-            raise Unavailable(f"MLflow at {tracking} does not answer yet") from error
+            raise Unavailable(
+                f"MLflow at {tracking} does not answer yet",
+                expected="a model version as JSON",
+                found=f"{type(error).__name__}: {error}",
+                hint="slipway stack status",
+            ) from error
     return None
 
 

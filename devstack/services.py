@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.plan import HOST, Plan
+from slipway import processes
 from slipway.errors import Unavailable
 
 DATABASES = ("mlflow", "journal")
@@ -23,7 +24,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "BENTOML_DO_NOT_TRACK": "True", "DV
 
 @dataclass(frozen=True)
 class Service:
-    """One server: `wave` says when it starts, after every lower one is healthy."""
+    """One server: `wave` is when it starts, after every lower one is healthy."""
 
     name: str
     wave: int
@@ -132,7 +133,7 @@ def _api(plan: Plan) -> Service:
         "SLIPWAY_DRAIN_SECONDS": "0",
         "OMP_NUM_THREADS": "1",
     }
-    return Service("api", 2, (sys.executable, "-m", "devstack.reload"), QUIET | environment)
+    return Service("api", 2, tuple(processes.command("devstack.reload")), QUIET | environment)
 
 
 def _monitoring(plan: Plan) -> Iterator[Service]:

@@ -1,4 +1,4 @@
-"""The supervisor of a stack: its configuration, its start, its end, and what it says of each server.
+"""The supervisor of a stack: its configuration, its start, its end, and what it reports of each server.
 
 supervisord runs every server in a process group of its own and restarts it
 when it ends by itself. Refuses to leave anything behind: processes that lost
@@ -135,7 +135,7 @@ def leftovers(folder: Path) -> list[Any]:
         try:
             if process.environ().get(MARK) == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except (psutil.Error, OSError):  # somebody else's, or gone
+        except (psutil.Error, OSError):  # another user's, or gone
             continue
     return found
 

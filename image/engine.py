@@ -120,12 +120,12 @@ class Engine:
     def _run(self, command: list[str], failure: str) -> str:
         done = programs.run(command, capture_output=True, text=True)
         if done.returncode:
-            said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+            output = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
             raise Unavailable(
                 failure,
                 expected=f"{self.name} to succeed",
-                found=said or f"exit code {done.returncode}",
-                hint="mend what it says, then run the same command again: what is done is not done twice",
+                found=output or f"exit code {done.returncode}",
+                hint="fix the cause above, then run the same command again: completed steps are not repeated",
             )
         return str(done.stdout)
 
@@ -138,14 +138,19 @@ def find(wanted: str | None = None) -> Engine:
         Unavailable: none answers.
     """
     if wanted is not None and wanted not in ENGINES:
-        raise BadInput("no such image tool", expected=" or ".join(ENGINES), found=wanted)
+        raise BadInput(
+            f"`{wanted}` is not a supported image tool",
+            expected=" or ".join(ENGINES),
+            found=wanted,
+            hint="choose one of these, or leave --engine out",
+        )
     looked = [wanted] if wanted else list(ENGINES)
     seen = {name: _state(name) for name in looked}
     for name, state in seen.items():
         if state == "":
             return Engine(name)
     raise Unavailable(
-        "no tool that builds images",
+        "no tool that can build images was found",
         expected=" or ".join(looked) + " on PATH, and answering",
         found=", ".join(f"{name}: {state}" for name, state in seen.items()),
         hint="apt-get install buildah  (dnf install buildah; or start Docker), then run the same command again",
@@ -173,5 +178,10 @@ def _succeeds(command: list[str]) -> bool:
 def _digest_in(text: str, target: str) -> str:
     found = DIGEST.search(text)
     if found is None:
-        raise Unavailable(f"no digest of {target}", expected="sha256:…", found=json.dumps(text[-200:]))
+        raise Unavailable(
+            f"the push of {target} reported no digest",
+            expected="sha256:…",
+            found=json.dumps(text[-200:]),
+            hint="check that the registry is reachable and takes OCI images, then run the same command again",
+        )
     return found.group()

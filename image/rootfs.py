@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 UID = 1034  # the user of every Bento image, so that one pod spec fits both
-EPOCH = 315532800  # 1980-01-01, the earliest time that every archive format can say
+EPOCH = 315532800  # 1980-01-01, the earliest time that every archive format can hold
 # Parts of the standard library that a server never imports.
 UNUSED = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "pydoc_data")
 # What manylinux wheels may expect of the system (PEP 600), beside what Python itself links.

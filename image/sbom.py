@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from image.engine import Engine
-from slipway import programs
+from slipway import artifact, programs
 from slipway.errors import Unavailable
 
 FORMAT = "cyclonedx-json@1.6"
@@ -36,7 +36,12 @@ def packages(engine: Engine, image: str) -> dict[str, Any]:
         environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "TMPDIR": folder}
         done = programs.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        raise Unavailable(f"syft cannot read {image}", found=done.stderr.strip()[-800:])
+        raise Unavailable(
+            f"syft cannot read {image}",
+            expected="a list of the image's packages",
+            found=done.stderr.strip()[-800:] or f"exit code {done.returncode}",
+            hint=f"free some space (df -h {tempfile.gettempdir()}), then run the same command again",
+        )
     found: dict[str, Any] = json.loads(done.stdout)
     found.pop("serialNumber", None)
     components = [part for part in found["components"] if part["type"] != "file"]
@@ -68,7 +73,7 @@ def of_version(listed: dict[str, Any], *, reference: str, digest: str, manifest:
         "type": "machine-learning-model",
         "name": model["name"],
         "version": model["version"],
-        "hashes": [{"alg": "SHA-256", "content": files["model.onnx"]["sha256"]}],
+        "hashes": [{"alg": "SHA-256", "content": files[artifact.GRAPH]["sha256"]}],
         "properties": [{"name": f"slipway:{name}", "value": value} for name, value in sorted(lineage.items())],
     }
     bill["components"] = [*listed["components"], part]

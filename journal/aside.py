@@ -101,7 +101,7 @@ def rows(path: Path) -> Frames:
 def read_back(path: Path, store: Callable[[bytes], bool]) -> tuple[int, int]:
     """Hand every row of a `kept` file to `store` and drop those it took; return how many it took and how many stay.
 
-    A file with damage stays as it is: what cannot be read may be wanted by somebody.
+    A file with damage stays as it is: what cannot be read may still be needed.
 
     Raises:
         OSError: it cannot be read or written; no row is lost.
@@ -133,7 +133,7 @@ def _replace(path: Path, left: list[bytes]) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[FileIO]:
-    """Open the file, made if need be, while nobody else writes or replaces it."""
+    """Open the file, made if need be, while no other process writes or replaces it."""
     while True:
         with FileIO(os.fspath(path), "ab+", opener=opened) as file:
             fcntl.flock(file, fcntl.LOCK_EX)

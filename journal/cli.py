@@ -94,5 +94,10 @@ def aside(spool: Path, replay: bool, as_json: bool) -> None:
 def _url() -> str:
     url = os.environ.get("SLIPWAY_DATABASE_URL", "")
     if not url:
-        raise BadInput("no database", expected="SLIPWAY_DATABASE_URL=postgresql://…", found="nothing")
+        raise BadInput(
+            "SLIPWAY_DATABASE_URL is not set",
+            expected="postgresql://USER@HOST/NAME",
+            found="nothing",
+            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME",
+        )
     return url

@@ -1,4 +1,4 @@
-"""The folder of a spool: who owns it, which of its files are segments, and what is somebody else's.
+"""The folder of a spool: who owns it, which of its files are segments, and what is another's.
 
 Only files that a spool made are read, moved or deleted: regular files with a
 number for a name. Everything else is left alone and named once in the log.
@@ -70,7 +70,7 @@ def locked(claim: FileIO, folder: Path) -> bool:
 
 
 def opened(path: str, flags: int) -> int:
-    """Open for `open` and FileIO: never through a symbolic link, for nobody but this user."""
+    """Open for `open` and FileIO: never through a symbolic link, for this user alone."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
@@ -127,7 +127,7 @@ def drop_copies(folder: Path) -> None:
 @functools.lru_cache(maxsize=1000)
 def leave(path: Path, why: str) -> None:
     """Say once that a path in the spool's folder is left alone, and why."""
-    logger.warning("the spool leaves `%s` alone: it %s", path, why)
+    logger.warning("the spool does not use `%s`: it %s", path, why)
 
 
 def _made_here(name: str) -> bool:

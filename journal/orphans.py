@@ -54,7 +54,7 @@ def _claimed(folder: Path) -> Iterator[bool]:
     try:
         status = owner.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size:
-            folders.leave(folder, "was not made by a server: its `owner` is no lock of ours")
+            folders.leave(folder, "was not made by a server: its `owner` is not a lock of ours")
             yield False
             return
         claim = FileIO(os.fspath(owner), "r+", opener=folders.opened)

@@ -30,7 +30,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of a file's rows: taken, or refused again; `stays` says whether the file is still there."""
+    """What became of a file's rows: taken, or refused again; `stays` is whether the file is still there."""
 
     path: str
     taken: int

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from journal import statements
+from journal import queries
 from slipway.breaker import Breaker
 from slipway.errors import Unavailable
 
@@ -17,7 +17,7 @@ STATEMENT_MILLISECONDS = 1000
 # Characters of the features shown, of the first prediction and of each other one under the same id.
 LARGEST_FIRST = 4 << 20
 LARGEST_OTHER = 64 << 10
-MOST_PREDICTIONS = 10
+BOUNDS = queries.Bounds(LARGEST_FIRST, LARGEST_OTHER, predictions=10)
 
 
 def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str | None) -> bytes | None:
@@ -28,13 +28,10 @@ def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str |
     """
     if not breaker.closed:
         raise _away()
-    sought = {
-        "id": request_id, "subject": subject, "first": LARGEST_FIRST, "other": LARGEST_OTHER, "most": MOST_PREDICTIONS,
-    }  # fmt: skip
     try:
         with pool.connection(timeout=1.0) as connection, connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_MILLISECONDS}")
-            found = cursor.execute(statements.FIND, sought).fetchall()
+            found = queries.find(cursor, request_id, subject, BOUNDS)
     except (psycopg.Error, PoolTimeout) as error:
         breaker.failed()
         raise _away() from error
@@ -45,7 +42,11 @@ def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str |
 
 
 def _away() -> Unavailable:
-    return Unavailable("the journal's database does not answer in time", hint="ask again in 5 s")
+    return Unavailable(
+        "the journal's database does not answer in time",
+        expected="an answer within a second or two",
+        hint="ask again in 5 s",
+    )
 
 
 def _by_row(scores: list[float], rows: int) -> list[Any]:

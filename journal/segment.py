@@ -91,7 +91,7 @@ class Segment:
             file.close()
 
     def copied(self) -> Path:
-        """Write the whole segment once more, beside itself, and flush that.
+        """Write the complete segment once more, beside itself, and flush that.
 
         After a failed flush the kernel may take the pages for clean: only a new file can be trusted.
 

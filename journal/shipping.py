@@ -15,7 +15,7 @@ from typing import Protocol
 
 import psycopg
 
-from journal import statements
+from journal import queries
 from journal.record import repaired
 
 ANSWER_SECONDS = 75.0  # past the server's own statement_timeout of 60 s
@@ -78,20 +78,18 @@ class Shipping:
             usual = getattr(connection, "answer_seconds", ANSWER_SECONDS)
             connection.answer_seconds = ANSWER_SECONDS  # type: ignore[attr-defined]
             try:
-                cursor.execute(statements.STAGING)
-                with cursor.copy(statements.COPY) as copy:
-                    copy.write(copied(rows))
+                queries.stage(cursor, copied(rows))
                 self._ensure_partitions(cursor)
-                stored, reused = cursor.execute(statements.INSERT).fetchone() or (0, 0)
+                stored, reused = queries.store(cursor)
             finally:
                 connection.answer_seconds = usual  # type: ignore[attr-defined]
         self.written += stored
         self.reused += reused
 
     def _ensure_partitions(self, cursor: psycopg.Cursor) -> None:
-        months = {month for (month,) in cursor.execute(statements.MONTHS).fetchall()}
+        months = queries.staged_months(cursor)
         for month in sorted(months - self._months):
-            cursor.execute("SELECT slipway_ensure_partition(%s)", (month,))
+            queries.ensure_partition(cursor, month)
         self._months |= months
 
 

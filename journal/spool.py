@@ -4,7 +4,7 @@ A row is in the file before its request is answered, so killing the process
 loses none; rows are flushed to the disk in groups, so losing the machine loses
 at most one group. Refuses a row when full, and a folder that another process
 writes to. While a file cannot be opened, written or flushed, that is counted,
-tried again until it passes, and `trouble` says so.
+tried again until it passes, and `trouble` reports it.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Spool:
             self._tending.failed("remove", error, path)
 
     def failed(self, kind: str, error: OSError) -> None:
-        """Count a failed operation of somebody else on the spool's files."""
+        """Count a failed operation of another on the spool's files."""
         self._tending.count(kind, error)
 
     def seal(self) -> bool:
@@ -189,7 +189,7 @@ class Spool:
     def _next(self) -> Segment:
         while True:
             self._number += 1
-            with contextlib.suppress(FileExistsError):  # somebody else's: it stays as it is
+            with contextlib.suppress(FileExistsError):  # another's: it is left as it is
                 return Segment.made(self._folder / f"{self._number:012d}{SUFFIX}")
 
     def _adopted(self) -> list[Segment]:
@@ -221,5 +221,5 @@ class Spool:
 def _unwritable(folder: Path, error: OSError) -> Unavailable:
     return Unavailable(
         f"the spool {folder} cannot be written", expected="a folder with room for files and bytes",
-        found=str(error.strerror), hint="free space and inodes of its volume, then start again",
+        found=str(error.strerror), hint="free space and inodes on its volume, then start again",
     )  # fmt: skip

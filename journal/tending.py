@@ -155,7 +155,7 @@ class Tending:
             self._new_names = True
 
     def _put_in_place(self, copy: Path, segment: Segment) -> None:
-        with self._spool.held():  # nobody takes it for shipped in between
+        with self._spool.held():  # no other thread takes it for shipped in between
             if self._spool.holds(segment.path):
                 copy.rename(segment.path)
             else:

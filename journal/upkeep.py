@@ -16,6 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from journal import queries
 from slipway.errors import BadInput, Unavailable
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -34,7 +35,7 @@ def migrate(url: str) -> tuple[str | None, str | None]:
     """Bring the journal's tables to the newest revision; return the revisions before and after.
 
     Raises:
-        Unavailable: PostgreSQL does not do it; nothing was changed.
+        Unavailable: PostgreSQL refused or failed; nothing was changed.
     """
     try:
         engine = sqlalchemy.create_engine(_sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
@@ -50,28 +51,29 @@ def migrate(url: str) -> tuple[str | None, str | None]:
 
 
 def prune(url: str, keep_months: int, today: date | None = None) -> Pruned:
-    """Drop the partitions, and the keys, that are older than `keep_months` whole months.
+    """Drop the partitions, and the keys, that are older than `keep_months` calendar months.
 
     Raises:
         BadInput: `keep_months` is less than one.
-        Unavailable: PostgreSQL does not do it; nothing was changed.
+        Unavailable: PostgreSQL refused or failed; nothing was changed.
     """
     if keep_months < 1:
-        raise BadInput("keep at least the current month", expected="1 or more", found=str(keep_months))
+        raise BadInput(
+            f"cannot keep {keep_months} months: the current one is being written",
+            expected="1 or more",
+            found=str(keep_months),
+            hint="slipway journal prune --keep-months 12",
+        )
     first = _months_before(today or datetime.now(UTC).date(), keep_months - 1)
     try:
         with psycopg.connect(url) as connection:
-            names = [n for (n,) in connection.execute(_PARTITIONS).fetchall()]
+            names = queries.partitions(connection)
             old = [n for n in names if (m := PARTITION.match(n)) and date(int(m[1]), int(m[2]), 1) < first]
             for name in old:
-                connection.execute(psycopg.sql.SQL("DROP TABLE {}").format(psycopg.sql.Identifier(name)))
-            keys = connection.execute("DELETE FROM prediction_keys WHERE requested_at < %s", (_utc(first),)).rowcount
-            return Pruned(old, keys)
+                queries.drop_partition(connection, name)
+            return Pruned(old, queries.delete_keys(connection, _utc(first)))
     except psycopg.Error as error:
         raise _unavailable(error) from error
-
-
-_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'predictions'::regclass ORDER BY 1"
 
 
 def _utc(day: date) -> datetime:
@@ -91,14 +93,19 @@ def _revision(connection: sqlalchemy.Connection) -> str | None:
 def _sqlalchemy_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if scheme not in ("postgresql", "postgres") or not separator:
-        raise BadInput("the journal's database", expected="postgresql://USER@HOST/NAME", found=scheme)
+        raise BadInput(
+            "SLIPWAY_DATABASE_URL is not the URL of a PostgreSQL database",
+            expected="postgresql://USER@HOST/NAME",
+            found=f"{scheme}://…" if separator else "no ://",  # without the rest: it may hold a password
+            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME",
+        )
     return f"postgresql+psycopg://{rest}"
 
 
 def _unavailable(error: Exception) -> Unavailable:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return Unavailable(
-        "the journal's database did not do what was asked",
+        "the journal's database refused the change or failed",
         expected="a PostgreSQL that takes the change",
         found=lines[0],
         hint="check SLIPWAY_DATABASE_URL and the user's rights, then run the same command again",

@@ -66,7 +66,7 @@ class Writer:
 
     @property
     def trouble(self) -> str | None:
-        """Why rows cannot be shipped, where that is no failure of PostgreSQL or of a file."""
+        """Why rows cannot be shipped, where that is not a failure of PostgreSQL or of a file."""
         return self._thread.trouble
 
     def start(self) -> None:

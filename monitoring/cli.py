@@ -16,21 +16,21 @@ import click
 import rich_click
 
 from slipway.errors import BadInput
-from slipway.table import WIDE, Column, Listing, show
+from slipway.table import WIDE, Heading, Listing, show
 
 if TYPE_CHECKING:
-    from monitoring.drift import Judged
-    from monitoring.journal import Window
+    from monitoring.drift import JudgedColumn
+    from monitoring.journal import JournalWindow
 
 COLUMNS = (
-    Column("column", wraps=True), Column("state"), Column("index"), Column("limit"), Column("within the reference", 2),
-    Column("missing then", 1), Column("missing now"),
+    Heading("column", wraps=True), Heading("state"), Heading("index"), Heading("limit"),
+    Heading("within the reference", 2), Heading("missing then", 1), Heading("missing now"),
 )  # fmt: skip
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
-class Rules:
+class DriftRules:
     """What is judged, and when it is drift."""
 
     threshold: float
@@ -81,19 +81,21 @@ def drift(
     """
     url = os.environ.get("SLIPWAY_DATABASE_URL")
     if not url:
-        raise BadInput("no journal is named", expected="SLIPWAY_DATABASE_URL", hint="see docs/how-to/drift.md")
-    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
-    span = (_moment(since, to), to)
-    if span[0] >= to:
-        raise BadInput("the window is empty", expected="--since before --until", found=f"{span[0]} and {to}")
-    window, judged = _compared(url, name, root, span, Rules(threshold, minimum_rows, ignore))
+        raise BadInput(
+            "SLIPWAY_DATABASE_URL is not set",
+            expected="the database of the journal",
+            found="nothing",
+            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME  (see docs/how-to/drift.md)",
+        )
+    span = _span(since, until)
+    window, judged = _compared(url, name, root, span, DriftRules(threshold, minimum_rows, ignore))
     _show(span, window, judged, wide, as_json)
     sys.exit(4 if any(one.drifted for one in judged) else 0)
 
 
 def _compared(
-    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: Rules
-) -> tuple[Window, list[Judged]]:
+    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: DriftRules
+) -> tuple[JournalWindow, list[JudgedColumn]]:
     from monitoring.drift import judge
     from monitoring.journal import count
     from monitoring.reference import read
@@ -101,14 +103,19 @@ def _compared(
     reference = read(root, name)
     unknown = set(rules.ignore) - {one.name for one in reference.columns}
     if unknown:
-        raise BadInput(f"--ignore {', '.join(sorted(unknown))} is no feature of {reference.model}")
+        raise BadInput(
+            f"--ignore {', '.join(sorted(unknown))} is not a feature of {reference.model}",
+            expected=", ".join(sorted(one.name for one in reference.columns)),
+            found=", ".join(sorted(unknown)),
+            hint="correct --ignore, or leave it out",
+        )
     window = count(url, reference, *span)
     if window.rows < rules.minimum_rows:
         raise BadInput(
             f"too few rows of {reference.model} to judge",
             expected=f"{rules.minimum_rows} from {span[0]:%Y-%m-%d %H:%M} UTC on",
             found=str(window.rows),
-            hint="a longer window: --since 30d",
+            hint="choose a longer window: --since 30d",
         )
     blocks = math.ceil((span[1] - span[0]) / timedelta(days=1))
     columns = [one for one in reference.columns if one.name not in rules.ignore]
@@ -117,21 +124,41 @@ def _compared(
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    if said := re.fullmatch(r"(\d{1,4})([hdw])", text):
-        return now - timedelta(**{UNITS[said[2]]: int(said[1])})
+    if duration := re.fullmatch(r"(\d{1,4})([hdw])", text):
+        return now - timedelta(**{UNITS[duration[2]]: int(duration[1])})
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadInput("no moment in time", expected="7d, 24h, 2w or 2026-01-31T12:00", found=text) from error
+        raise BadInput(
+            f"cannot parse the time {text!r}",
+            expected="a duration or a date: 7d, 24h, 2w or 2026-01-31T12:00",
+            found=text,
+            hint="slipway drift --since 7d",
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged], wide: bool, as_json: bool) -> None:
+def _span(since: str, until: str | None) -> tuple[datetime, datetime]:
+    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
+    start = _moment(since, to)
+    if start >= to:
+        raise BadInput(
+            "the window is empty",
+            expected="--since before --until",
+            found=f"{start} and {to}",
+            hint="slipway drift --since 7d, or choose a later --until",
+        )
+    return start, to
+
+
+def _show(
+    span: tuple[datetime, datetime], window: JournalWindow, judged: list[JudgedColumn], wide: bool, as_json: bool
+) -> None:
     drifted = [one.name for one in judged if one.drifted]
     if as_json:
         columns = [asdict(one) | {"drifted": one.drifted} for one in judged]
-        said = {"model": window.model, "since": span[0].isoformat(), "until": span[1].isoformat()}
-        print(json.dumps(said | {"rows": window.rows, "versions": window.versions, "columns": columns}, indent=2))
+        summary = {"model": window.model, "since": span[0].isoformat(), "until": span[1].isoformat()}
+        print(json.dumps(summary | {"rows": window.rows, "versions": window.versions, "columns": columns}, indent=2))
         return
     show(_table(judged, wide))
     versions = ", ".join(f"version {version}: {rows}" for version, rows in sorted(window.versions.items()))
@@ -139,7 +166,7 @@ def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged],
     print(f"drift: {', '.join(drifted)}" if drifted else "no drift")
 
 
-def _table(judged: list[Judged], wide: bool) -> Listing:
+def _table(judged: list[JudgedColumn], wide: bool) -> Listing:
     rows = []
     for one in sorted(judged, key=lambda each: each.limit - each.index):
         shares = (f"{one.missing_before:.1%}", f"{one.missing_now:.1%}")

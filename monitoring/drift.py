@@ -2,7 +2,7 @@
 
 Pure. The rows of one block (for flights: one day, one weather) are not independent, and a week is never like two
 months. So the index of the window is compared with that of every run of as many blocks within the reference: what
-those reach is no drift.
+those reach is not drift.
 
 Source: Siddiqi, Credit Risk Scorecards (2006), ch. 11, for the index and its 0.1 and 0.25; Yurdakul & Naranjo,
 Statistical properties of the population stability index, Journal of Risk Model Validation 14 (2020), for what it is by
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedColumn:
     """One column: its index, the limit, the largest index within the reference, shares missing from 0 to 1."""
 
     name: str
@@ -41,7 +41,7 @@ class Judged:
 def stability_index(expected: Counts, found: Counts) -> Floats:
     """Return the index of each row of `found`, shaped `(…, n_bins)`, against `expected`, `(n_bins,)`.
 
-    Half a row is added to each bin, so that an empty one is no infinite surprise.
+    Half a row is added to each bin, so that an empty one is not an infinite surprise.
     """
     e = (expected + 0.5) / (expected.sum() + 0.5 * expected.size)
     f = (found + 0.5) / (found.sum(axis=-1, keepdims=True) + 0.5 * expected.size)
@@ -54,7 +54,7 @@ def runs(by_block: Counts, length: int) -> Counts:
     return np.asarray(summed[length:] - summed[:-length], dtype=np.int64)
 
 
-def judge(name: str, by_block: Counts, found: Counts, blocks: int, threshold: float) -> Judged:
+def judge(name: str, by_block: Counts, found: Counts, blocks: int, threshold: float) -> JudgedColumn:
     """Judge one column.
 
     `by_block` counts the reference, `(n_blocks, n_bins)` in the order of time; `found` counts the window,
@@ -64,7 +64,7 @@ def judge(name: str, by_block: Counts, found: Counts, blocks: int, threshold: fl
     length = max(1, min(blocks, len(by_block) // 3))
     within = float(stability_index(expected, runs(by_block, length)).max())
     chance = (len(expected) - 1) * (1 / found.sum() + 1 / expected.sum())
-    return Judged(
+    return JudgedColumn(
         name=name,
         index=float(stability_index(expected, found)),
         limit=max(threshold, within) + float(chance),

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Bins, Counts, categories, numbers
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.errors import BadInput
 from slipway.task import Task, watched_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES = ("model/schema.json", "data/prepared/test.parquet", "reports/predictions.parquet")
+FILES = (f"model/{artifact.SCHEMA}", "data/prepared/test.parquet", "reports/predictions.parquet")
 
 
 @dataclass(frozen=True)
-class Column:
+class BinnedColumn:
     """One feature or the score: how it is counted, and its counts by block, `(n_blocks, n_bins)` in order."""
 
     name: str
@@ -38,17 +38,12 @@ class Reference:
 
     model: str
     rows: int
-    columns: tuple[Column, ...]
+    columns: tuple[BinnedColumn, ...]
     task: Task
     answered: dict[str, str]
 
 
-def read(folder: Path, model: str | None = None) -> Reference:
-    """Read the reference below `folder`, which is of `model` where one is named.
-
-    Raises:
-        BadInput: a file is missing, or is not of the model or the rows of the others.
-    """
+def _refuse_missing(folder: Path) -> None:
     missing = [name for name in FILES if not (folder / name).exists()]
     if missing:
         raise BadInput(
@@ -57,16 +52,33 @@ def read(folder: Path, model: str | None = None) -> Reference:
             found=f"no {', '.join(missing)}",
             hint=f"dvc pull {' '.join(missing)}",
         )
+
+
+def read(folder: Path, model: str | None = None) -> Reference:
+    """Read the reference below `folder`, which is of `model` where one is named.
+
+    Raises:
+        BadInput: a file is missing, or is not of the model or the rows of the others.
+    """
+    _refuse_missing(folder)
     import pyarrow.parquet as pq
 
     schema = json.loads((folder / FILES[0]).read_text())
     if model is not None and model != schema["model"]:
-        raise BadInput(f"{folder} is not the folder of {model}", found=schema["model"], hint="-C FOLDER")
+        raise BadInput(
+            f"{folder} is not the folder of {model}",
+            found=schema["model"],
+            hint="slipway drift NAME -C FOLDER, with its folder",
+        )
     task = tasks.read(schema.get("task"), schema["output"]["name"])
     features = pq.read_table(folder / FILES[1])
     scores = pq.read_table(folder / FILES[2], columns=["row_id", task.reported])
     if not np.array_equal(features["row_id"].to_numpy(), scores["row_id"].to_numpy()):  # of any kind of string
-        raise BadInput(f"{FILES[1]} and {FILES[2]} are not of the same rows", hint="dvc repro")
+        raise BadInput(
+            f"{FILES[1]} and {FILES[2]} are not of the same rows",
+            expected="the same row_id in the same order",
+            hint="dvc repro",
+        )
     _, block = np.unique(features["block"].to_numpy(), return_inverse=True)
     columns = [_column(features, name, block, text=False) for name in schema["inputs"].get("numeric", [])]
     columns += [_column(features, name, block, text=True) for name in schema["inputs"].get("categorical", [])]
@@ -81,14 +93,14 @@ def _scores(table: pa.Table, task: Task) -> Any:
     return column.to_numpy() if not task.shape else np.array(column.to_pylist(), np.float32)
 
 
-def _watched(name: str, values: Any, number: bool, block: Any) -> Column:
+def _watched(name: str, values: Any, number: bool, block: Any) -> BinnedColumn:
     if not number:
         return _counted(name, categories(values), values, block)
     values = values.astype(np.float64)
     return _counted(name, numbers(values), values, block)
 
 
-def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:
+def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> BinnedColumn:
     if name not in table.column_names:
         raise BadInput(f"{FILES[1]} has no column {name}", expected="the features of schema.json", hint="dvc repro")
     if text:
@@ -98,6 +110,6 @@ def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:
     return _counted(name, numbers(values), values, block)
 
 
-def _counted(name: str, bins: Bins, values: Any, block: Any) -> Column:
+def _counted(name: str, bins: Bins, values: Any, block: Any) -> BinnedColumn:
     cells = np.bincount(block * bins.size + bins.places(values), minlength=(int(block.max()) + 1) * bins.size)
-    return Column(name, bins, cells.astype(np.int64).reshape(-1, bins.size))
+    return BinnedColumn(name, bins, cells.astype(np.int64).reshape(-1, bins.size))

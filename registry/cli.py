@@ -17,7 +17,8 @@ from rich.text import Text
 from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.names import checked
-from slipway.table import WIDE, Column, Listing, show
+from slipway.reference import SYNTAX, of_words
+from slipway.table import WIDE, Heading, Listing, show
 from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from registry.verdict import Verdict
 
 AREA = "ROC AUC"
-RULES = (Column("rule"), Column("outcome"), Column("measured"), Column("limit"), Column("reason", wraps=True))
+RULES = (Heading("rule"), Heading("outcome"), Heading("measured"), Heading("limit"), Heading("reason", wraps=True))
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
 
@@ -75,43 +76,49 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     names = [checked(name)] if name else tracking.names()
     found = [one for each in names for one in reversed(tracking.versions(each))]
     if name and not found:
-        raise BadInput(f"no model {name} in {tracking.where}", hint="slipway register")
+        raise BadInput(
+            f"there is no model {name} in {tracking.where}", expected="a registered model", hint="slipway register"
+        )
     listed = [_listed(one) for one in found]
     if as_json:
         print(json.dumps(listed, indent=2))
         return
-    # Models of several tasks have several metrics: each cell names its own then.
-    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
-    columns = (
-        Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column(measured, 1),
-        Column("created"), Column("commit", 2), Column("run", 3),
-    )  # fmt: skip
-    show(Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide))
+    show(_table_of(listed, wide))
 
 
 @click.command(cls=rich_click.RichCommand)
-@click.argument("name")
-@click.argument("version")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, required=True, metavar=f"{SYNTAX} FOLDER")
 @FOLDER
 @AS_JSON
-def export(name: str, version: str, folder: Path, root: Path, as_json: bool) -> None:
-    """Write a registered version to FOLDER: the served bytes and manifest.json.
+def export(words: tuple[str, ...], root: Path, as_json: bool) -> None:
+    """Write a registered version to FOLDER: the served bytes and manifest.json; NAME alone is NAME@champion.
 
-    VERSION is a number or an alias with @. Every digest is compared with what
-    was registered; a difference is refused with exit code 4.
+    Every digest is compared with what was registered; a difference is refused with exit code 4.
 
     Example:
 
-        slipway export flight-delay @champion build/model
+        slipway export flight-delay@7 build/model
     """
     from registry.export import export as run
 
-    manifest = run(open_tracking(root), checked(name), version, folder)
+    if len(words) not in (2, 3):  # three: NAME VERSION FOLDER, the former spelling
+        raise click.UsageError(f"expected {SYNTAX} and FOLDER, found {' '.join(words)}")
+    reference, folder = of_words(*words[:-1]), Path(words[-1])
+    manifest = run(open_tracking(root), reference.model, reference.version, folder)
     if as_json:
         print(json.dumps(manifest, indent=2))
     else:
-        print(f"{name} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+        print(f"{reference.model} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+
+
+def _table_of(listed: list[dict[str, Any]], wide: bool) -> Listing:
+    # Models of several tasks have several metrics: each cell names its own then.
+    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
+    columns = (
+        Heading("model"), Heading("version"), Heading("verdict"), Heading("aliases"), Heading(measured, 1),
+        Heading("created"), Heading("commit", 2), Heading("run", 3),
+    )  # fmt: skip
+    return Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide)
 
 
 def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:
@@ -126,7 +133,7 @@ def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:
 def _artifact_root(root: Path) -> str | None:
     if os.environ.get("SLIPWAY_ARTIFACT_ROOT"):
         return os.environ["SLIPWAY_ARTIFACT_ROOT"]
-    # A store that somebody named decides for itself where its artifacts go.
+    # A store that was named explicitly decides for itself where its artifacts go.
     return None if os.environ.get("MLFLOW_TRACKING_URI") else (top(root) / STORE / "artifacts").as_uri()
 
 

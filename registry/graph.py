@@ -1,4 +1,4 @@
-"""A served graph: is it what the contract says, and what does it answer?
+"""A served graph: does it fit the contract, and what does it answer?
 
 Run as a program of its own (`python -m registry.graph MODEL SCHEMA ROWS OUT`),
 so that a graph made to crash the runtime takes down nothing else. Refuses what
@@ -26,6 +26,7 @@ from slipway.task import Task
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 LATENCY_ROUNDS, LATENCY_CALLS = 3, 300
+RETRAIN = "dvc repro --force train"
 
 
 def checked(path: Path) -> bytes:
@@ -86,11 +87,22 @@ def score(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray], 
     """
     found = {tensor.name for tensor in session.get_inputs()}
     if found != set(inputs) or task.output not in {tensor.name for tensor in session.get_outputs()}:
-        raise BadInput("the graph's inputs and output", expected=f"{sorted(inputs)} to {task.output}", found=str(found))
+        outputs = sorted(tensor.name for tensor in session.get_outputs())
+        raise BadInput(
+            "the graph's inputs and outputs are not those of schema.json",
+            expected=f"inputs {sorted(inputs)}, output {task.output}",
+            found=f"inputs {sorted(found)}, outputs {outputs}",
+            hint=RETRAIN,
+        )
     answer = session.run([task.output], inputs)[0]
     rows = len(next(iter(inputs.values())))
     if answer.shape != (rows, task.width):
-        raise BadInput("the graph's output", expected=f"({rows}, {task.width})", found=str(answer.shape))
+        raise BadInput(
+            f"the graph's output {task.output} has another shape than schema.json promises",
+            expected=f"({rows}, {task.width})",
+            found=str(answer.shape),
+            hint=RETRAIN,
+        )
     return np.asarray(task.scores(answer))
 
 
@@ -138,7 +150,7 @@ def _closed(node: onnx.NodeProto) -> bool:
 
 
 def _refused(path: Path, expected: str, found: str) -> BadInput:
-    return BadInput(f"{path} is refused", expected=expected, found=found, hint="dvc repro --force train")
+    return BadInput(f"{path} is refused", expected=expected, found=found, hint=RETRAIN)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from slipway import artifact, processes
 from slipway.errors import BadInput
 from slipway.scores import Floats
 
@@ -29,20 +27,19 @@ class Scored:
 class Running:
     """An inspection under way."""
 
-    program: subprocess.Popen[str]
+    program: processes.Process
     subject: Path
     result: Path
 
     def stop(self) -> None:
         """End it, if it still runs."""
-        self.program.kill()
-        self.program.wait()
+        self.program.stop()
 
 
 def start_scoring(folder: Path, rows: Path, result: Path) -> Running:
     """Score `rows` with `folder`/model.onnx by `folder`/schema.json."""
-    model = folder / "model.onnx"
-    words = ("registry.graph", str(model), str(folder / "schema.json"), str(rows), str(result))
+    model = folder / artifact.GRAPH
+    words = ("registry.graph", str(model), str(folder / artifact.SCHEMA), str(rows), str(result))
     return Running(_start(*words), model, result)
 
 
@@ -52,8 +49,8 @@ def refuse_own_rows(folder: Path) -> None:
     Raises:
         BadInput: the contract refuses a row that the model was trained on: every server would refuse the model.
     """
-    contract, golden = folder / "schema.json", folder / "golden.json"
-    _refuse_error(_finish(Running(_start("serving.inference.golden", str(contract), str(golden)), golden, golden)))
+    contract, golden = folder / artifact.SCHEMA, folder / artifact.GOLDEN
+    _finish(Running(_start("serving.inference.golden", str(contract), str(golden)), golden, golden))
 
 
 def scored(running: Running) -> Scored:
@@ -62,36 +59,25 @@ def scored(running: Running) -> Scored:
     Raises:
         BadInput: the graph was refused, crashed, or never answered.
     """
-    _refuse_error(_finish(running))
+    _finish(running)
     with np.load(running.result, allow_pickle=False) as found:
         return Scored(found["answers"].astype(np.float64), float(found["latency_p99_ms"]))
 
 
-def _refuse_error(answer: dict[str, str]) -> None:
-    if "error" in answer:
-        raise BadInput(answer["thing"], expected=answer["expected"], found=answer["found"], hint=answer["next"])
+def _start(module: str, *words: str) -> processes.Process:
+    return processes.start(module, *words, isolated=True)
 
 
-def _start(*words: str) -> subprocess.Popen[str]:
-    # -P: a module in the folder of the artifact must not be imported in place of a library
-    command = [sys.executable, "-P", "-m", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _finish(running: Running) -> dict[str, str]:
+def _finish(running: Running) -> None:
     try:
-        said, complained = running.program.communicate(timeout=PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        running.stop()
+        ended = running.program.wait(PATIENCE_SECONDS)
+    except processes.NoAnswer as error:
         raise BadInput(
             f"{running.subject} is refused", expected=f"an answer within {PATIENCE_SECONDS} s", hint=RETRAIN
         ) from error
-    try:
-        found: dict[str, str] = json.loads(said) if said else {}
-    except ValueError:
-        found = {}
-    code = running.program.returncode
-    if code != 0 and "error" not in found:
-        ended = f"ended by signal {-code}" if code < 0 else (complained.strip().splitlines() or ["no word"])[-1]
-        raise BadInput(f"{running.subject} is refused", expected="a graph that runs", found=ended, hint=RETRAIN)
-    return found
+    if "thing" in ended.answer():
+        raise ended.error(f"{running.subject} is refused", RETRAIN)
+    if ended.code:
+        raise BadInput(
+            f"{running.subject} is refused", expected="a graph that runs", found=ended.reason(), hint=RETRAIN
+        )

@@ -115,13 +115,13 @@ def load(root: Path) -> Lock:
     """Read `root`/dvc.lock.
 
     Raises:
-        BadInput: it is missing or is no dvc.lock.
+        BadInput: it is missing or is not a dvc.lock.
     """
     content = _content(root / LOCK)
     parsed = _loaded(root / LOCK)
     stages = parsed.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
-        raise BadInput(f"{root / LOCK} holds no stages", hint="dvc repro")
+        raise BadInput(f"{root / LOCK} holds no stages", expected="the stages of dvc.yaml", hint="dvc repro")
     outputs = {path: md5 for stage in stages.values() for path, md5 in _digests(stage, "outs")}
     sources = {path: md5 for stage in stages.values() for path, md5 in _digests(stage, "deps")}
     params: dict[str, dict[str, Any]] = {}
@@ -166,7 +166,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     try:
         parsed = yaml.safe_load(_content(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not YAML", found=" ".join(str(error).split()), hint=f"mend {path}") from error
+        raise BadInput(f"{path} is not YAML", found=" ".join(str(error).split()), hint=f"fix {path}") from error
     return parsed if isinstance(parsed, dict) else {}
 
 

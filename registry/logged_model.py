@@ -29,7 +29,7 @@ def prepare(tracking: Tracking, name: str, artifact_root: str | None) -> str:
     """Make sure that the model and its experiment exist; return the experiment's id.
 
     Raises:
-        BadInput: somebody deleted the experiment; MLflow keeps its name until it is restored or purged.
+        BadInput: the experiment was deleted; MLflow keeps its name until it is restored or purged.
     """
     location = f"{artifact_root.rstrip('/')}/{name}" if artifact_root else None
     with tracking.asking(f"prepare the experiment {name}"):

@@ -62,7 +62,7 @@ def of_means(ours: Floats, theirs: Floats, higher: bool, drawn: Resamples, confi
 
 
 def expanded_tail(confidence: float, blocks: int) -> float:
-    """Return the bootstrap quantile that stands for a one-sided bound at `confidence`.
+    """Return the bootstrap quantile that serves as a one-sided bound at `confidence`.
 
     Draws of few blocks spread too little, by the missing degree of freedom and by normal
     instead of Student's tails; a smaller quantile makes up for both.
@@ -112,7 +112,7 @@ def _bounded(value: Floats, error: Floats, blocks: int, confidence: float) -> Ad
     away = value[1:] - value[0]
     distance = np.where(away == 0, 0.0, away / error[1:])
     distance = np.sort(np.where(np.isnan(distance), np.inf, distance))
-    # No error at all is not proof: one block of each class has none either.
+    # The absence of errors is not proof: one block of each class has none either.
     reach = distance[-rank] * error[0] if error[0] > 0 else 0.0
     low = min(others[rank - 1], value[0] - reach)
     return Advantage(float(value[0]), float(low))

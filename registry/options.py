@@ -17,7 +17,7 @@ from slipway.tracking_uri import tracking_uri
 if TYPE_CHECKING:
     from registry.tracking import Tracking
 
-# A dead server is reported in seconds. A value that is already set is somebody's decision.
+# A dead server is reported in seconds. A value that is already set is a decision.
 PATIENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

@@ -1,7 +1,7 @@
-"""What DVC has to hold of an artifact so that somebody else can make it again: outputs, and data they were made of.
+"""What DVC has to hold of an artifact so that others can make it again: outputs, and data they were made of.
 
 What is in Git (`cache: false`), what DVC never pushes (`push: false`) and what another repository holds (`dvc import`)
-is left out. DVC itself says which of them an output is.
+is left out. DVC itself reports which of them are outputs.
 """
 
 from __future__ import annotations

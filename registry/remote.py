@@ -15,20 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from registry.provenance import Datum
+from slipway import artifact
+from slipway.answer import Answer
 from slipway.errors import Unavailable
-from slipway.tracking_uri import without_credentials
+from slipway.redaction import without_credentials
 
-EMBEDDED = Path("var/dvc")  # of the project's own folder, which nobody else reads
+EMBEDDED = Path("var/dvc")  # of the project's own folder, which no other machine reads
 ANSWERS_AT_ONCE = 16
 SHOWN = 3
 CONNECT_SECONDS, READ_SECONDS = 5, 20
 DELIVERY = "delivery"  # as `make data-push` calls the one of SLIPWAY_DVC_REMOTE
 INSTALL = "pip install 'slipway[training]', which brings DVC"
-# What a version that was registered before verdict.json listed its data says of it.
+# What a version that was registered before verdict.json listed its data records of it.
 TAGS = {
     "data_md5": "data/prepared/train.parquet",
     "test_data_md5": "data/prepared/test.parquet",
-    "model_md5": "model/model.onnx",
+    "model_md5": f"model/{artifact.GRAPH}",
 }
 ADD = "dvc remote add --default NAME URL && dvc push"
 
@@ -53,9 +55,11 @@ class Held:
     reason: str
 
     @property
-    def passed(self) -> bool | None:
-        """Return what the state is to a rule; None where the rule does not apply."""
-        return None if self.state is State.NOT_CHECKED else self.state is State.HELD
+    def answer(self) -> Answer | None:
+        """Return whether the remote has the data; None where the question does not apply."""
+        if self.state is State.NOT_CHECKED:
+            return None
+        return Answer(None if self.state is State.UNANSWERED else self.state is State.HELD, self.reason)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Project:
     url: str | None = None
 
 
-NOTHING = Held(State.NOT_CHECKED, "no DVC remote is configured, so nobody else can get the data")
+NOTHING = Held(State.NOT_CHECKED, "no DVC remote is configured, so others cannot get the data")
 
 
 def held(project: Project, data: tuple[Datum, ...] | None, tags: dict[str, str], commit: str | None = None) -> Held:
@@ -105,7 +109,12 @@ def _repository(project: Project, temporary: str) -> Any:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
     except ImportError as error:
-        raise Unavailable("DVC is not installed to ask its remote", found=INSTALL) from error
+        raise Unavailable(
+            "DVC is not installed, so its remote cannot be asked",
+            expected="the extra `training`",
+            found=str(error),
+            hint=INSTALL,
+        ) from error
     # What DVC remembers of remotes is not asked, and a read-only machine can look too.
     settings: dict[str, Any] = {"core": {"site_cache_dir": temporary}}
     if project.url:
@@ -114,7 +123,7 @@ def _repository(project: Project, temporary: str) -> Any:
     try:
         repo = Repo(str(project.folder), uninitialized=True, config=settings)
     except (DvcException, OSError) as error:
-        raise Unavailable("DVC cannot read its settings", found=_line(error)) from error
+        raise Unavailable("DVC cannot read its settings", found=_line(error), hint="dvc config --list") from error
     for remote in repo.config["remote"].values():
         if str(remote.get("url")).startswith(("s3://", "http://", "https://")):
             remote.setdefault("connect_timeout", CONNECT_SECONDS)
@@ -135,8 +144,8 @@ def _in(repo: Any, project: Project, name: str, needed: list[Datum], commit: str
         if remote.worktree or remote.fs.version_aware:
             return Held(State.NOT_CHECKED, f"{where} keeps versions of the cloud's own, and no digests to look for")
         if remote.fs.protocol == "local" and Path(remote.path).resolve() == (project.top / EMBEDDED).resolve():
-            said = f"no DVC remote but {EMBEDDED} of this folder is configured, so nobody else can get the data"
-            return Held(State.NOT_CHECKED, f"{said}; {ADD}")
+            reason = f"no DVC remote but {EMBEDDED} of this folder is configured, so others cannot get the data"
+            return Held(State.NOT_CHECKED, f"{reason}; {ADD}")
         lacks = _missing(remote, needed)
         if not lacks:
             return Held(State.HELD, f"{where} has all {len(needed)} outputs" if needed else "all data is in Git")

@@ -1,6 +1,6 @@
 """Signatures of files, by the keys that sign release commits: SSH through ssh-keygen, OpenPGP through gpg.
 
-Each kind of statement has a namespace of its own: what was signed as a commit is no signature of a verdict, and a
+Each kind of statement has a namespace of its own: what was signed as a commit is not a signature of a verdict, and a
 verdict's is none of an image.
 """
 
@@ -82,7 +82,7 @@ def _ssh(content: bytes, file: Path, trust: Trust, at: datetime, namespace: str)
         key = _fingerprint(done.stdout)
         if done.returncode == 0 and key and key == own:
             return f"signed by this machine's key {key}", None
-        return "", "is signed by another key than this machine's; SLIPWAY_ALLOWED_SIGNERS says whose count"
+        return "", "is signed by another key than this machine's; SLIPWAY_ALLOWED_SIGNERS lists whose count"
     allowed = str(trust.allowed_signers)
     found = _run(["ssh-keygen", "-Y", "find-principals", when, "-f", allowed, "-s", str(file)], b"")
     for principal in found.stdout.decode(errors="replace").splitlines():
@@ -96,17 +96,17 @@ def _ssh(content: bytes, file: Path, trust: Trust, at: datetime, namespace: str)
 def _openpgp(content: bytes, file: Path) -> tuple[str, str | None]:
     words = ["gpg", "--batch", "--no-auto-key-retrieve", "--status-fd", "1", "--verify", str(file), "-"]
     done = _run(words, content)
-    said = done.stdout.decode(errors="replace")
-    key = re.search(r"^\[GNUPG:\] VALIDSIG .*?([0-9A-F]{40})$", said, re.MULTILINE)
-    trusted = re.search(r"^\[GNUPG:\] TRUST_(FULLY|ULTIMATE)\b", said, re.MULTILINE)
-    spoilt = re.search(r"^\[GNUPG:\] (EXPKEYSIG|REVKEYSIG|EXPSIG|BADSIG)\b", said, re.MULTILINE)
+    output = done.stdout.decode(errors="replace")
+    key = re.search(r"^\[GNUPG:\] VALIDSIG .*?([0-9A-F]{40})$", output, re.MULTILINE)
+    trusted = re.search(r"^\[GNUPG:\] TRUST_(FULLY|ULTIMATE)\b", output, re.MULTILINE)
+    spoilt = re.search(r"^\[GNUPG:\] (EXPKEYSIG|REVKEYSIG|EXPSIG|BADSIG)\b", output, re.MULTILINE)
     if done.returncode or not key or not trusted or spoilt:
         return "", "is signed by a key that the keyring does not trust, or changed since it was signed"
     return f"signed by key {key[1]}", None
 
 
-def _fingerprint(said: bytes) -> str:
-    found = re.search(rb"SHA256:[\w+/]+", said)
+def _fingerprint(output: bytes) -> str:
+    found = re.search(rb"SHA256:[\w+/]+", output)
     return found[0].decode() if found else ""
 
 

@@ -33,7 +33,7 @@ def types(file: Path) -> list[str]:
     """Return the sklearn and numpy types of a file, for MLflow's list of trusted types.
 
     Raises:
-        BadInput: the file is no skops file, or names a type that is refused.
+        BadInput: the file is not a skops file, or names a type that is refused.
     """
     found = {(node["__loader__"], node["__module__"], node["__class__"]) for node in _nodes(_tree(file))}
     refused = sorted(
@@ -41,7 +41,7 @@ def types(file: Path) -> list[str]:
     )
     if refused:
         raise BadInput(
-            f"{file} is refused, unloaded",
+            f"{file} is refused without loading it",
             expected="types of scikit-learn and plain data",
             found=", ".join(refused[:10]),
             hint="use an estimator made of scikit-learn's own types, or have the type reviewed and listed",

@@ -1,4 +1,4 @@
-"""What Git says about the folder: the commit, and whether anything differs from it.
+"""What Git knows about the folder: the commit, and whether anything differs from it.
 
 Refuses a folder outside Git and, unless it is allowed, a tree with changes: a
 version must lead back to what made it.
@@ -44,7 +44,11 @@ def inspect(folder: Path, allow_dirty: bool) -> Source:
         )
     commit = _asked(top, "rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
-        raise BadInput(f"{top} has no commit yet", hint="git add -A && git commit")
+        raise BadInput(
+            f"{top} has no commit yet",
+            expected="a commit that the version can lead back to",
+            hint="git add -A && git commit",
+        )
     status = _git(top, "status", "--porcelain=v1", "--untracked-files=all", "-z")
     changed = [entry.decode(errors="replace") for entry in status.split(b"\0") if entry]
     if changed and not allow_dirty:
@@ -77,13 +81,13 @@ def _changes(top: Path, status: bytes) -> str:
 
 
 def _asked(folder: Path, *words: str) -> str:
-    """Return what Git says; nothing where it says no."""
+    """Return the output of Git; nothing where it fails."""
     ran = _run(folder, *words)
     return ran.stdout.decode().strip() if ran.returncode == 0 else ""
 
 
 def _git(folder: Path, *words: str) -> bytes:
-    """Return what Git says; a failure must not look like a tree without changes."""
+    """Return the output of Git; a failure must not look like a tree without changes."""
     ran = _run(folder, *words)
     if ran.returncode:
         raise BadInput(

@@ -51,7 +51,7 @@ def read(path: Path, kind: str = MD5) -> Tree:
             _, _, found = build(objects, str(place), localfs, kind, ignore=ignore, dry_run=True)
     except (DvcException, OSError, ValueError) as error:
         raise BadInput(
-            f"DVC cannot read {path}", found=str(error) or type(error).__name__, hint=f"dvc status, and see {path}"
+            f"DVC cannot read {path}", found=str(error) or type(error).__name__, hint=f"dvc status; ls -la {path}"
         ) from error
     return Tree(str(found.hash_info.value), _files(found))
 

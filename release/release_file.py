@@ -94,14 +94,14 @@ def parse(text: str, where: str) -> Release | None:
     """Read a release file; None where it says that nothing is released yet.
 
     Raises:
-        BadInput: it is no release file, or not in its one form.
+        BadInput: it is not a release file, or not in its one form.
     """
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise _unreadable(where, str(error).splitlines()[0]) from error
     if not isinstance(found, dict) or found.get("kind") != "Component":
-        raise _unreadable(where, "no kustomize Component")
+        raise _unreadable(where, "not a kustomize Component")
     if not set(found) & {"images", "commonAnnotations"}:
         return None
     try:
@@ -138,7 +138,7 @@ def of_version(version: Version) -> Release:
         raise BadInput(
             f"{version.name} version {version.number} has no image",
             expected="the tags image and image_digest",
-            hint=f"slipway package {version.name} {version.number}",
+            hint=f"slipway package {version.name}@{version.number}",
         )
     return Release(
         model=version.name,
@@ -162,8 +162,8 @@ def untagged(image: str) -> str:
 
 def _unreadable(where: str, found: str) -> BadInput:
     return BadInput(
-        f"{where} is no release file",
+        f"{where} is not a release file",
         expected="the form in docs/reference/release.md",
         found=found,
-        hint="git log -p on it",
+        hint="git log -p -- that file, then restore the last form that was accepted",
     )

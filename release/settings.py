@@ -18,7 +18,7 @@ EMBEDDED = Path("var/gitops.git")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReleaseSettings:
     """Where the manifests, the forge and the records are, and who acts."""
 
     remote: str
@@ -71,7 +71,7 @@ def place(environment: Mapping[str, str]) -> tuple[str, str]:
     folder = (environment.get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
     if not folder or ".." in folder.split("/") or folder.startswith((":", "-")):
         raise BadInput(
-            "SLIPWAY_GITOPS_FOLDER is no folder of the repository",
+            "SLIPWAY_GITOPS_FOLDER is not a folder of the repository",
             expected="a path like gitops",
             found=folder,
             hint="export SLIPWAY_GITOPS_FOLDER=gitops",
@@ -79,7 +79,7 @@ def place(environment: Mapping[str, str]) -> tuple[str, str]:
     return environment.get("SLIPWAY_GITOPS_BRANCH") or "main", folder
 
 
-def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> Settings:
+def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> ReleaseSettings:
     """Read the settings; `top` is the top of the project's repository, `model` the model's folder below it.
 
     Raises:
@@ -93,7 +93,7 @@ def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -
             "SLIPWAY_FORGE is unknown", expected="git or github", found=forge, hint="export SLIPWAY_FORGE=git"
         )
     signers = get("SLIPWAY_ALLOWED_SIGNERS")
-    return Settings(
+    return ReleaseSettings(
         remote=_remote(get("SLIPWAY_GITOPS_REMOTE") or str(top / EMBEDDED)),
         branch=branch,
         folder=folder,
@@ -123,7 +123,7 @@ def _remote(named: str) -> str:
 def _seconds(text: str) -> float:
     if not text.replace(".", "", 1).isdigit():
         raise BadInput(
-            "SLIPWAY_BAKE_SECONDS is no number of seconds",
+            "SLIPWAY_BAKE_SECONDS is not a number of seconds",
             expected="0 or more",
             found=text,
             hint="export SLIPWAY_BAKE_SECONDS=600",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scoring import job as jobs
 from scoring import run
-from scoring.part import Scored
-from slipway.errors import BadInput
+from scoring.part import ScoredPart
+from slipway import processes
+from slipway.reference import SYNTAX, of_target
 
 
 @click.command()
 @click.argument("source", metavar="IN.parquet", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT.parquet", type=click.Path(path_type=Path))
 @click.option(
-    "--model", required=True, metavar="NAME@ALIAS|NAME@VERSION|FOLDER", help="Registered or exported version."
+    "--model", required=True, metavar=f"FOLDER|{SYNTAX}", help="Exported or registered version; NAME: NAME@champion."
 )
 @click.option(
     "--max-bad", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Most bad rows, a fraction."
@@ -70,8 +69,8 @@ def score(
     if as_json:
         print(json.dumps(jobs.as_json(job, bad=bad, example=example, done_before=before)))
     else:
-        said = "nothing to do: it stands already" if before else f"{job.rows} rows, {bad} bad"
-        print(f"{target}  {said}  ({job.identity['model']} version {job.version})")
+        outcome = "nothing to do: the result is complete" if before else f"{job.rows} rows, {bad} bad"
+        print(f"{target}  {outcome}  ({job.identity['model']} version {job.version})")
         if example:
             print(f"first bad {example}")
 
@@ -84,7 +83,7 @@ def _score(job: jobs.Job, workers: int, scheduler: str | None, max_bad: float, r
     with jobs.opened(job, restart=restart) as waiting, shown:
         task = shown.add_task("scoring", total=job.rows)
 
-        def tell(part: Scored) -> None:
+        def tell(part: ScoredPart) -> None:
             shown.advance(task, part.rows)
 
         run.run(job, waiting, workers=workers, scheduler=scheduler, max_bad=max_bad, tell=tell)
@@ -93,18 +92,15 @@ def _score(job: jobs.Job, workers: int, scheduler: str | None, max_bad: float, r
 
 @contextmanager
 def _model_folder(model: str) -> Iterator[Path]:
-    if Path(model, "manifest.json").is_file():
-        yield Path(model)
+    wanted = of_target(model)
+    if isinstance(wanted, Path):
+        yield wanted
         return
-    name, _, wanted = model.partition("@")
-    if not name or not wanted or "/" in model:
-        raise BadInput(f"no model {model}", expected="NAME@ALIAS, NAME@VERSION or an exported folder", found=model)
     with tempfile.TemporaryDirectory(prefix="slipway-score-") as place:
         folder = Path(place, "model")
-        reference = wanted if wanted.isdigit() else f"@{wanted}"
         # The registry is another room, and its libraries take a second to load: a process of its own.
-        command = [sys.executable, "-m", "slipway", "export", name, reference, str(folder)]
-        done = subprocess.run(command, check=False, stdout=sys.stderr)
-        if done.returncode:
-            sys.exit(done.returncode)
+        processes.slipway(
+            "export", str(wanted), folder, failed=f"{wanted} could not be exported",
+            hint=f"slipway versions {wanted.model}",
+        )  # fmt: skip
         yield folder

@@ -1,6 +1,6 @@
 """Columns of a Parquet file, measured by the model's contract and laid out for the graph.
 
-The same rule as the API's, for whole columns at a time: the fast half says which rows are good,
+The same rule as the API's, for complete columns at a time: the fast half finds which rows are good,
 and `serving.input.faults` names what is wrong with the others. A null and a NaN are a missing value.
 """
 
@@ -21,7 +21,7 @@ from slipway.errors import BadInput
 
 @dataclass(frozen=True)
 class Laid:
-    """A batch for the graph; `good` (n,) bool says which rows may be scored.
+    """A batch for the graph; `good` (n,) bool marks which rows may be scored.
 
     `numeric` (n, k) float32 and `categorical` (n, m) of str hold rubbish in the rows that are not.
     """
@@ -121,7 +121,7 @@ def _strings(column: pa.Array, feature: Feature) -> tuple[np.ndarray, np.ndarray
         return np.full(len(column), "", object), np.ones(len(column), bool)
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column)
-    # Each distinct string is looked at once; the last place stands for a missing value.
+    # Each distinct string is looked at once; the last place is that of a missing value.
     words = [*column.dictionary.to_pylist(), None]
     fine = np.array([_good_word(word, feature) for word in words], bool)
     indices = column.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)

@@ -1,6 +1,6 @@
 """A scoring job: what it reads, the parts it falls into, and the result put together.
 
-The parts live in OUT.parts/ beside the result until it stands; a killed job goes on there. Refuses
+The parts live in OUT.parts/ beside the result until it is complete; a killed job goes on there. Refuses
 to go on with parts of another job, and to run beside itself.
 """
 
@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring import columns
 from scoring.part import Part, output_schema, read_counts
 from serving.inference import model as served
-from slipway import atomic
+from slipway import artifact, atomic
 from slipway.errors import BadInput, Refused
 from slipway.task import Task
 
 PART_ROWS = 1 << 18
 FORMAT = 1  # of parts and result: a change here keeps old parts from being mixed with new
-MODEL_FILES = ("manifest.json", *served.FILES)
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
     """
     loaded = served.load(folder)
     if target.resolve() == source.resolve():
-        raise BadInput("the result would overwrite its input", expected="another name", found=str(target))
-    try:
-        with pq.ParquetFile(source) as file:
-            metadata, schema = file.metadata, file.schema_arrow
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise BadInput(f"{source} cannot be read", expected="a Parquet file", found=str(error)[:200]) from None
+        raise BadInput(
+            "the result would overwrite its input",
+            expected="another name",
+            found=str(target),
+            hint="choose another name for the result",
+        )
+    metadata, schema = _described(source)
     columns.check(schema, loaded.schema, str(source))
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     identity = {
@@ -86,8 +87,22 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
     return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version, loaded.task)
 
 
+def _described(source: Path) -> tuple[pq.FileMetaData, pa.Schema]:
+    """Return the metadata and the schema of a Parquet file."""
+    try:
+        with pq.ParquetFile(source) as file:
+            return file.metadata, file.schema_arrow
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise BadInput(
+            f"{source} cannot be read",
+            expected="a Parquet file",
+            found=str(error)[:200],
+            hint="correct the file's name, or write it as Parquet",
+        ) from None
+
+
 def is_done(job: Job) -> bool:
-    """Say whether the result already stands, newer than the input and from this very job."""
+    """Return whether the result is already there, newer than the input and from this very job."""
     if not job.target.is_file() or job.target.stat().st_mtime_ns < job.source.stat().st_mtime_ns:
         return False
     try:
@@ -120,7 +135,11 @@ def opened(job: Job, *, restart: bool) -> Iterator[list[Part]]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"{folder} is in use", expected="one process for one result", hint="wait for it") from None
+            raise Refused(
+                f"{folder} is in use",
+                expected="one process for one result",
+                hint="wait until the other command ends, then run this one again",
+            ) from None
         _claim(job, restart=restart)
         yield [part for part in job.parts if not Path(part.target).is_file()]
     finally:
@@ -164,7 +183,7 @@ def _claim(job: Job, *, restart: bool) -> None:
         for path in folder.iterdir():
             if path.name != "lock":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for name in MODEL_FILES:
+        for name in artifact.FOLDER:
             atomic.write_bytes(folder / "model" / name, (job.folder / name).read_bytes())
         atomic.write_json(note, ours)
     for left in folder.glob(".part-*"):  # of a process that was killed while it wrote

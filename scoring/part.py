@@ -1,4 +1,4 @@
-"""One part of the work: some row groups in, one file of scores out, whole or not at all.
+"""One part of the work: some row groups in, one file of scores out, complete or none.
 
 Runs in this process, in a process of its own, or on a Dask worker: it takes names of files and
 gives back counts, nothing else travels.
@@ -41,7 +41,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPart:
     """What a part came to. `example` is the first bad row and its reason."""
 
     number: int
@@ -57,7 +57,7 @@ def output_schema(key: pa.DataType | None, task: Task) -> pa.Schema:
     return pa.schema([first, *answer, pa.field("model_version", pa.string()), pa.field("reason", pa.string())])
 
 
-def score(part: Part) -> Scored:
+def score(part: Part) -> ScoredPart:
     """Score one part and write its file.
 
     Raises:
@@ -74,17 +74,17 @@ def score(part: Part) -> Scored:
                 writer.write_batch(result)
                 count, first = _faults(result)
                 bad, example, row = bad + count, example or first, row + batch.num_rows
-    return Scored(part.number, row - part.first_row, bad, example)
+    return ScoredPart(part.number, row - part.first_row, bad, example)
 
 
-def read_counts(part: Part) -> Scored:
+def read_counts(part: Part) -> ScoredPart:
     """Return what a part that is already written came to."""
     with pq.ParquetFile(part.target) as file:
         bad, example = 0, None
         for batch in file.iter_batches():
             count, first = _faults(batch)
             bad, example = bad + count, example or first
-        return Scored(part.number, file.metadata.num_rows, bad, example)
+        return ScoredPart(part.number, file.metadata.num_rows, bad, example)
 
 
 def _score_batch(batch: pa.RecordBatch, loaded: Model, schema: pa.Schema, first_row: int) -> pa.RecordBatch:
@@ -140,5 +140,10 @@ def _names(loaded: Model) -> set[str]:
 def _loaded(folder: str, digest: str) -> Model:
     loaded = served.load(Path(folder))
     if loaded.digest != digest:
-        raise Refused(f"{folder} holds another model than this job's", expected=digest, found=loaded.digest)
+        raise Refused(
+            f"{folder} holds another model than this job's",
+            expected=digest,
+            found=loaded.digest,
+            hint="run the same command again with --restart",
+        )
     return loaded

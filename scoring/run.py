@@ -16,10 +16,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from scoring.job import Job
-from scoring.part import Part, Scored, read_counts, score
+from scoring.part import Part, ScoredPart, read_counts, score
+from slipway import room
 from slipway.errors import BadInput, Unavailable
 
-Tell = Callable[[Scored], None]
+Tell = Callable[[ScoredPart], None]
 
 
 def run(job: Job, waiting: list[Part], *, workers: int, scheduler: str | None, max_bad: float, tell: Tell) -> None:
@@ -48,17 +49,17 @@ def too_many(job: Job, bad: int, max_bad: float, example: str | None) -> BadInpu
         f"{job.source} has too many bad rows",
         expected=f"at most {max_bad:.2%} of {job.rows} rows",
         found=f"{bad} so far, such as {example}",
-        hint="mend the rows; or allow more by --max-bad: what is scored is kept",
+        hint="fix the rows, or allow more with --max-bad; completed parts are kept",
     )
 
 
-def _chained(*results: Iterable[Scored]) -> Iterator[Scored]:
+def _chained(*results: Iterable[ScoredPart]) -> Iterator[ScoredPart]:
     for some in results:
         yield from some
 
 
 @contextlib.contextmanager
-def _executed(parts: list[Part], workers: int, scheduler: str | None) -> Iterator[Iterable[Scored]]:
+def _executed(parts: list[Part], workers: int, scheduler: str | None) -> Iterator[Iterable[ScoredPart]]:
     if scheduler is not None:
         with _on_dask(parts, scheduler) as results:
             yield results
@@ -70,38 +71,39 @@ def _executed(parts: list[Part], workers: int, scheduler: str | None) -> Iterato
 
 
 @contextlib.contextmanager
-def _in_processes(parts: list[Part], workers: int) -> Iterator[Iterator[Scored]]:
+def _in_processes(parts: list[Part], workers: int) -> Iterator[Iterator[ScoredPart]]:
     context = multiprocessing.get_context("spawn")  # ONNX Runtime's threads do not survive a fork
     pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(parts)), context, initializer=_end_with_parent)
     try:
         futures = [pool.submit(score, part) for part in parts]
         yield (future.result() for future in concurrent.futures.as_completed(futures))
     except concurrent.futures.BrokenExecutor:
-        raise _lost("a scoring process ended unexpectedly (out of memory?)") from None
+        raise _lost("a scoring process ended unexpectedly", "a process killed from outside, or out of memory") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
-def _on_dask(parts: list[Part], scheduler: str) -> Iterator[Iterator[Scored]]:
+def _on_dask(parts: list[Part], scheduler: str) -> Iterator[Iterator[ScoredPart]]:
     from distributed import Client, KilledWorker, as_completed
 
     try:
         client: Any = Client(scheduler, timeout="10s")  # type: ignore[no-untyped-call]
     except OSError as error:
-        raise _lost(f"no Dask scheduler answers at {scheduler}: {error}") from None
+        raise _lost(f"no Dask scheduler answers at {scheduler}", str(error)) from None
     with client:
+        client.register_worker_callbacks(room.find)
         futures = client.map(score, parts, pure=False, retries=2)
         try:
             yield (future.result() for future in as_completed(futures))  # type: ignore[no-untyped-call]
         except KilledWorker:
-            raise _lost("a part killed several Dask workers (out of memory?)") from None
+            raise _lost("a part killed several Dask workers", "workers that ran out of memory, or were ended") from None
         finally:
             client.cancel(futures)
 
 
-def _lost(what: str) -> Unavailable:
-    return Unavailable(what, hint="run the same command again: what is scored is kept")
+def _lost(what: str, found: str) -> Unavailable:
+    return Unavailable(what, found=found, hint="run the same command again; completed parts are kept")
 
 
 def _end_with_parent() -> None:

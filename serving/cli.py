@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
-from slipway.errors import BadInput, SlipwayError, Unavailable
+from slipway import processes
+from slipway.arguments import Former
+from slipway.reference import SYNTAX, of_target
 
 KEYS = Path("var/auth")
 EXPORTS = Path("var/models")
-TARGET = re.compile(r"^([A-Za-z0-9][\w.-]*)@([\w-]+)$")
 
 
 @click.command()
-@click.argument("target", default="model")
-@click.argument("version", required=False)
+@click.argument("target", required=False, metavar=f"FOLDER|{SYNTAX}")
+@click.argument("version", required=False, cls=Former)
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one.  [default: 3000]")
 @click.option("--jwks", help="File or URL of the public keys of tokens.  [default: var/auth/jwks.json]")
 @click.option("--no-auth", is_flag=True, help="Open every route; refused in production.")
 def serve(
-    target: str, version: str | None, host: str | None, port: int | None, jwks: str | None, no_auth: bool
+    target: str | None, version: str | None, host: str | None, port: int | None, jwks: str | None, no_auth: bool
 ) -> None:
     """Answer predictions of a model over HTTP.
 
-    TARGET is the folder of an exported version, NAME@ALIAS, or NAME followed by VERSION.
+    FOLDER holds an exported version; without it, the folder model. NAME alone is NAME@champion.
     Every other setting is an environment variable: see docs/reference/environment.md.
 
     Example:
 
         slipway token > var/token.txt && slipway serve flight-delay@champion
     """
+    from serving.settings import PRODUCTION
+
     folder = _folder(target, version)
     environment = dict(os.environ)
     given: dict[str, Any] = {
@@ -49,12 +50,12 @@ def serve(
     environment |= {name: str(value) for name, value in given.items() if value is not None}
     if no_auth:
         environment["SLIPWAY_AUTH"] = "off"
-    production = environment.get("SLIPWAY_ENVIRONMENT") == "production"
+    production = environment.get("SLIPWAY_ENVIRONMENT") == PRODUCTION
     if "SLIPWAY_JWKS" not in environment and not production and (KEYS / "jwks.json").exists():
         environment["SLIPWAY_JWKS"] = str(KEYS / "jwks.json")
     # A process of its own: nothing that the command line imported comes along.
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "serving"], environment)  # noqa: S606 - our own interpreter
+    os.execve(sys.executable, processes.command("serving"), environment)  # noqa: S606 - our own interpreter
 
 
 @click.command()
@@ -82,31 +83,13 @@ def token(subject: str, roles: tuple[str, ...], minutes: int, as_json: bool) -> 
         click.echo(made)
 
 
-def _folder(target: str, version: str | None) -> Path:
-    named = TARGET.match(target)
-    if version is None and named is None:
-        return _existing(Path(target))
-    name, which = (named[1], f"@{named[2]}") if named else (target, str(version))
-    folder = EXPORTS / name / which.lstrip("@")
-    command = [sys.executable, "-c", "from slipway.cli import main; main()", "export", name, which, str(folder)]
-    click.echo(f"exporting {name} {which} to {folder}", err=True)
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
-    if done.returncode:
-        kinds: dict[int, type[SlipwayError]] = {3: BadInput, 5: Unavailable}
-        raise kinds.get(done.returncode, SlipwayError)(
-            f"{name} {which} could not be exported",
-            found=f"exit code {done.returncode}",
-            hint=f"slipway versions {name}",
-        )
-    return folder
-
-
-def _existing(folder: Path) -> Path:
-    if not (folder / "manifest.json").exists():
-        raise BadInput(
-            f"{folder} is no exported version",
-            expected="a folder with manifest.json, or NAME@ALIAS",
-            found="no manifest.json" if folder.is_dir() else "no such folder",
-            hint=f"slipway export NAME VERSION {folder}, or slipway serve NAME@champion",
-        )
+def _folder(target: str | None, version: str | None) -> Path:
+    wanted = of_target("./model" if target is None else target, version)
+    if isinstance(wanted, Path):
+        return wanted
+    folder = EXPORTS / wanted.model / wanted.version.removeprefix("@")
+    click.echo(f"exporting {wanted} to {folder}", err=True)
+    processes.slipway(
+        "export", str(wanted), folder, failed=f"{wanted} could not be exported", hint=f"slipway versions {wanted.model}"
+    )
     return folder

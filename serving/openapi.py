@@ -209,7 +209,7 @@ def _answer(description: str, schema: str) -> dict[str, Any]:
 
 
 def _request_id() -> dict[str, Any]:
-    schema = {"type": "string"}  # any: what is no id of ours is answered under one that is
+    schema = {"type": "string"}  # any: what is not an id of ours is answered under one that is
     text = (
         "Yours, to find the prediction again: 16 to 64 letters, digits and hyphens; another form gets one of the "
         "server's. The same rows under one id of a subject are written down once."

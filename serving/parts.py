@@ -158,15 +158,15 @@ def readings(parts: Parts) -> list[Reading]:
     """List what is read when metrics are scraped."""
     both = (parts.redis_breaker, parts.database_breaker)
     found: list[Reading] = [
-        ("slipway_breaker_open", "Whether redis or database is left alone.", "gauge",
+        ("slipway_breaker_open", "Whether the server has stopped asking redis or database.", "gauge",
          lambda: {(("store", b.name),): float(not b.closed) for b in both}),
-        ("slipway_breaker_opened", "How often redis or database was given up for a while.", "counter",
+        ("slipway_breaker_opened", "How often the server stopped asking redis or database for a while.", "counter",
          lambda: {(("store", b.name),): b.opened for b in both}),
         ("slipway_leased", "Requests leased to subjects, counted in redis or in the pod.", "counter",
          lambda: {(("store", s),): n for s, n in parts.limiter.admitted.items()}),
         ("slipway_task_failures", "Failures of background tasks; each is started again.", "counter",
          lambda: {(("task", t),): n for t, n in parts.tasks.failures.items()}),
-        ("slipway_log_dropped", "Lines of the log dropped: nobody read it, or it could not be written.", "counter",
+        ("slipway_log_dropped", "Lines of the log dropped: no reader kept up, or it could not be written.", "counter",
          lambda: {(): parts.log.outlet.dropped}),
     ]  # fmt: skip
     if (kept := parts.cache) is not None:
@@ -179,7 +179,7 @@ def readings(parts: Parts) -> list[Reading]:
     if (keys := parts.keys) is not None:
         found += [
             ("slipway_keys", "Keys that may verify tokens.", "gauge", lambda: {(): len(keys)}),
-            ("slipway_keys_failures", "Failed readings of the keys.", "counter", lambda: {(): keys.failures}),
+            ("slipway_keys_failures", "Failed attempts to read the keys.", "counter", lambda: {(): keys.failures}),
             ("slipway_keys_age_seconds", "Age of the keys that tokens are checked with.", "gauge",
              lambda: {(): keys.age_seconds}),
             ("slipway_keys_stale_seconds", "Age past which no token is accepted, SLIPWAY_JWKS_STALE_SECONDS.", "gauge",
@@ -193,7 +193,7 @@ def _journal_readings(parts: Parts) -> list[Reading]:
     if spool is None:
         return []
 
-    def told(name: str) -> dict[Any, float]:
+    def counted(name: str) -> dict[Any, float]:
         writer = parts.stores and parts.stores.writer
         return {(): getattr(writer, name) if writer else 0}
 
@@ -202,29 +202,29 @@ def _journal_readings(parts: Parts) -> list[Reading]:
         ("slipway_spool_bytes", "Bytes of journal rows that wait.", "gauge", lambda: {(): spool.waiting_bytes}),
         ("slipway_spool_limit_bytes", "Most bytes that may wait, SLIPWAY_SPOOL_BYTES.", "gauge",
          lambda: {(): parts.settings.spool_bytes}),
-        ("slipway_spool_age_seconds", "Age of the oldest row that waits; over 60 s is a fault.", "gauge",
+        ("slipway_spool_age_seconds", "Age of the oldest row that waits; over 60 s is a failure.", "gauge",
          lambda: {(): spool.age_seconds}),
         ("slipway_spool_failures", "Failed operations on the spool's files, by what failed.", "counter",
          lambda: {(("operation", kind),): n for kind, n in spool.failures.items()}),
-        ("slipway_spool_failing", "Whether rows cannot be written, flushed or shipped for a fault here.", "gauge",
+        ("slipway_spool_failing", "Whether rows cannot be written, flushed or shipped for a failure here.", "gauge",
          lambda: {(): float(parts.spool_trouble is not None)}),
         ("slipway_spool_damaged", "Places in segments that held no readable row; the files are kept.", "counter",
          lambda: {(): spool.damaged}),
         ("slipway_spool_aside_bytes", "Bytes of rows and segments set aside; they count against the limit.", "gauge",
          lambda: {(): spool.kept.size}),
         ("slipway_journal_reused_ids", "Rows stored under an id that had other rows.", "counter",
-         lambda: told("reused")),
-        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: told("written")),
-        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: told("failures")),
+         lambda: counted("reused")),
+        ("slipway_journal_written", "Rows stored in PostgreSQL.", "counter", lambda: counted("written")),
+        ("slipway_journal_failures", "Failed writes to PostgreSQL.", "counter", lambda: counted("failures")),
         ("slipway_journal_set_aside", "Rows that PostgreSQL could not store, kept in the spool's folder.", "counter",
-         lambda: told("set_aside")),
+         lambda: counted("set_aside")),
     ]  # fmt: skip
 
 
 def _add_auth(parts: Parts) -> None:
     settings = parts.settings
     if settings.auth == "off":
-        logger.warning("AUTHENTICATION IS OFF: everybody who reaches this port may do everything")
+        logger.warning("AUTHENTICATION IS OFF: whoever reaches this port may do everything")
         return
     smoke = Path(settings.smoke_jwks) if settings.smoke_jwks else None
     keys = KeySet(settings.jwks, settings.jwks_refresh_seconds, settings.jwks_stale_seconds, smoke)
@@ -256,7 +256,8 @@ def _check_redacted(settings: Settings, served: Model) -> None:
     unknown = settings.redacted - {feature.name for feature in served.schema.features}
     if unknown:
         raise BadInput(
-            "SLIPWAY_JOURNAL_REDACT names what is no feature",
+            "SLIPWAY_JOURNAL_REDACT names a feature that the model does not have",
             expected=", ".join(sorted(f.name for f in served.schema.features)),
             found=", ".join(sorted(unknown)),
+            hint="correct SLIPWAY_JOURNAL_REDACT, then start the server again",
         )

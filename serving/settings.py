@@ -21,6 +21,7 @@ from slipway.errors import BadInput, Refused
 PREFIX = "SLIPWAY_"
 DEFAULT_MODEL = Path("model")
 DEFAULT_SPOOL = Path("var/spool")
+PRODUCTION = "production"
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -32,9 +33,7 @@ class Settings:
     """The server's settings; the variable of `max_rows` is SLIPWAY_MAX_ROWS."""
 
     model: Path = _setting(DEFAULT_MODEL, "folder of an exported version: model.onnx, schema.json, manifest.json")  # noqa: RUF009 - a frozen default
-    environment: str = _setting(
-        "development", "where this server runs", choices=("development", "staging", "production")
-    )
+    environment: str = _setting("development", "where this server runs", choices=("development", "staging", PRODUCTION))
     image_digest: str = _setting("", "digest of the image, shown by /version")
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(3000, "port to listen on; 0 takes a free one")
@@ -151,6 +150,7 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
     if endpoint := environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         values.setdefault("otlp_endpoint", endpoint)
     settings = Settings(**(values | {name: value for name, value in given.items() if value is not None}))
+    _refuse_malformed(settings)
     _refuse_unsafe(settings)
     return settings
 
@@ -158,47 +158,70 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
 def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
     choices: tuple[str, ...] = setting.metadata["choices"]
     if choices and text not in choices:
-        raise BadInput(f"{name} has no such value", expected=" or ".join(choices), found=text)
+        raise BadInput(
+            f"{name} does not have one of its values",
+            expected=" or ".join(choices),
+            found=text,
+            hint=f"export {name}={setting.default or choices[0]}",
+        )
     kind: Any = type(setting.default) if not isinstance(setting.default, Path) else Path
     try:
         value = kind(text)
     except ValueError:
-        raise BadInput(f"{name} does not parse", expected=f"a value like {setting.default}", found=text) from None
+        raise BadInput(
+            f"{name} does not parse",
+            expected=f"a value like {setting.default}",
+            found=text,
+            hint=f"export {name}={setting.default}",
+        ) from None
     if kind in (int, float) and not 0 <= value < float("inf"):
-        raise BadInput(f"{name} is out of range", expected="a number that is not negative", found=text)
+        raise BadInput(
+            f"{name} is out of range",
+            expected="a number that is not negative",
+            found=text,
+            hint=f"export {name}={setting.default}",
+        )
     return value
 
 
-def _refuse_unsafe(settings: Settings) -> None:
+def _refuse_malformed(settings: Settings) -> None:
     if not re.fullmatch(r"[a-z0-9.-]{0,253}", settings.spool_owner) or settings.spool_owner in (".", ".."):
-        raise BadInput("SLIPWAY_SPOOL_OWNER is no folder's name", expected="a pod's name", found=settings.spool_owner)
+        raise BadInput(
+            "SLIPWAY_SPOOL_OWNER cannot name a folder",
+            expected="a pod's name: lower case letters, digits, hyphens and dots",
+            found=settings.spool_owner,
+            hint="set it from the pod's metadata.name, or unset it on a machine of its own",
+        )
     _names(settings.journal_redact)
     _refuse_url("SLIPWAY_REDIS_URL", settings.redis_url, ("redis", "rediss"))
     _refuse_url("SLIPWAY_DATABASE_URL", settings.database_url, ("postgresql", "postgres"))
-    if settings.environment == "production" and settings.auth == "off":
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if settings.environment == PRODUCTION and settings.auth == "off":
         raise Refused(
-            "a production server without authentication",
+            "a production server must not run without authentication",
             expected="SLIPWAY_AUTH=on",
             found="SLIPWAY_AUTH=off",
             hint="unset SLIPWAY_AUTH and set SLIPWAY_JWKS to the file or URL of your public keys",
         )
     if settings.auth == "on" and not settings.jwks:
         raise Refused(
-            "no keys to check tokens with",
+            "there are no keys to check tokens with",
             expected="SLIPWAY_JWKS, a file or URL of public keys",
             found="nothing",
             hint="slipway token  (makes keys for development), or SLIPWAY_AUTH=off outside production",
         )
-    if settings.environment == "production" and settings.journal == "on" and not settings.database_url:
+    if settings.environment == PRODUCTION and settings.journal == "on" and not settings.database_url:
         raise Refused(
-            "a production server that writes no journal",
+            "a production server must write a journal",
             expected="SLIPWAY_DATABASE_URL=postgresql://…",
             found="nothing",
-            hint="set SLIPWAY_DATABASE_URL, or say SLIPWAY_JOURNAL=off",
+            hint="set SLIPWAY_DATABASE_URL, or set SLIPWAY_JOURNAL=off",
         )
     if settings.cache_redis == "on" and len(settings.cache_secret) < 16:
         raise Refused(
-            "answers in Redis that anybody could forge",
+            "answers in Redis could be forged: they are not signed",
             expected="SLIPWAY_CACHE_SECRET of at least 16 characters",
             found=f"{len(settings.cache_secret)} characters",
             hint="export SLIPWAY_CACHE_SECRET=$(openssl rand -hex 32)",
@@ -212,4 +235,9 @@ def _refuse_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
     except ValueError:
         known = False
     if not known:  # without the value: it may hold a password
-        raise BadInput(f"{name} does not parse", expected=f"{schemes[0]}://host:port/…", found="another scheme or port")
+        raise BadInput(
+            f"{name} does not parse",
+            expected=f"{schemes[0]}://host:port/…",
+            found="another scheme or port",
+            hint=f"export {name}={schemes[0]}://HOST:PORT/…",
+        )

@@ -26,7 +26,7 @@ import numpy as np
 
 from serving.access import token
 from serving.inference import golden_file
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.errors import BadInput, SlipwayError, Unavailable
 from slipway.task import Task
 
@@ -36,7 +36,7 @@ REQUEST_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Expected:
-    """What the release says; `latency_milliseconds` bounds the 95th percentile of one row."""
+    """What the release promises; `latency_milliseconds` bounds the 95th percentile of one row."""
 
     model: str
     version: str
@@ -62,7 +62,12 @@ class Client:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput("--url is no address of a server", expected="http://HOST[:PORT]", found=url)
+            raise BadInput(
+                "--url is not the address of a server",
+                expected="http://HOST[:PORT]",
+                found=url,
+                hint="pass --url http://HOST:PORT",
+            )
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._address = (parts.hostname, parts.port)
         self._url = url
@@ -76,7 +81,7 @@ class Client:
         """Return status and parsed answer.
 
         Raises:
-            Unavailable: no answer, or one that is no JSON.
+            Unavailable: no answer, or one that is not JSON.
         """
         content = None if body is None else json.dumps(body)
         connection = self._kind(*self._address, timeout=REQUEST_SECONDS)
@@ -85,13 +90,18 @@ class Client:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"{self._url}{path} gave no answer", found=repr(error)) from None
+            raise Unavailable(
+                f"{self._url}{path} did not answer",
+                expected=f"JSON within {REQUEST_SECONDS:g} s",
+                found=repr(error),
+                hint=f"curl -i {self._url}{path}",
+            ) from None
         finally:
             connection.close()
 
 
 def wait_ready(client: Client, seconds: float) -> Check:
-    """Poll /readyz until it says ready.
+    """Poll /readyz until it is ready.
 
     Raises:
         Unavailable: nothing answered within `seconds`.
@@ -196,12 +206,15 @@ def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> 
 
 def _golden(folder: Path) -> tuple[bytes, Task]:
     try:
-        contract = json.loads((folder / "schema.json").read_bytes())
+        contract = json.loads((folder / artifact.SCHEMA).read_bytes())
         task = tasks.read(contract.get("task"), contract["output"]["name"])
-        return (folder / "golden.json").read_bytes(), task
+        return (folder / artifact.GOLDEN).read_bytes(), task
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(
-            f"{folder} is no exported version", expected="golden.json, schema.json", found=repr(error)
+            f"{folder} is not an exported version",
+            expected="golden.json and schema.json",
+            found=repr(error),
+            hint="slipway export NAME@NUMBER FOLDER",
         ) from None
 
 
@@ -215,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=Path("/model"), help="golden.json and schema.json")
     parser.add_argument("--key", type=Path, default=Path("/keys"), help="folder of private.pem that signs the token")
     for name in ("model", "version", "image-digest", "model-sha256", "golden-sha256"):
-        parser.add_argument(f"--{name}", required=True, help="what the release says")
+        parser.add_argument(f"--{name}", required=True, help="as the release names it")
     parser.add_argument("--issuer", default="slipway")
     parser.add_argument("--audience", default="slipway")
     parser.add_argument("--latency-milliseconds", type=float, default=250.0, help="ceiling of the 95th percentile")

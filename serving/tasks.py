@@ -1,6 +1,6 @@
 """Tasks that run beside the requests, none of which can end unseen.
 
-A task that raises, returns too early, is cancelled by somebody else or takes
+A task that raises, returns too early, is cancelled from outside or takes
 too long is logged, counted and started again after a growing pause. Readiness
 asks which essential tasks have not done their work for too long.
 """
@@ -65,7 +65,7 @@ class Tasks:
         self._start(task)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that nobody awaits; when it fails, that is logged and counted."""
+        """Run a coroutine that is not awaited; when it fails, that is logged and counted."""
         self.failures.setdefault(name, 0)
         task = asyncio.create_task(work, name=name)
         self._spawned.add(task)

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all.
+"""Write a file completely or leave it as it was.
 
 A reader never sees half a file: bytes go to a neighbour, are flushed to the
 disk, and take the name in one rename. What fails leaves the old file alone.
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise Unavailable(
             f"cannot write {path}",
-            expected="a disk that takes the whole file",
+            expected="a disk with room for the complete file",
             found=error.strerror or str(error),
             hint=f"free some space (df -h {path.parent}), then run the same command again",
         ) from error
@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, whole or not at all."""
+    """Replace `path` by `content`, completely or not."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 

@@ -1,6 +1,6 @@
 """A circuit breaker: after a few failures in a row a store is left alone.
 
-Open, it is not asked by requests at all; whoever owns the store probes it in
+Open, requests do not ask it; whoever owns the store probes it in
 the background and reports the first success, so no request pays for a probe.
 """
 

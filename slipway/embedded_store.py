@@ -1,7 +1,7 @@
 """The embedded MLflow store moves with its folder: what it keeps of its former place is rewritten when it is opened.
 
 MLflow writes absolute paths. Owns the folders below the project that the embedded store keeps files in, and the note
-in its database that says where they were. Refuses to touch any other path: another clone's, a bucket, another disk.
+in its database that records where they were. Refuses to touch any other path: another clone's, a bucket, another disk.
 """
 
 from __future__ import annotations

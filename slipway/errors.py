@@ -2,18 +2,19 @@
 
     SlipwayError              1
     ├── BadInput              3   data, parameters or an artifact are not what they must be
-    ├── Refused               4   a gate, a verdict or a rule says no
-    └── Unavailable           5   a service or a disk did not do what was asked
+    ├── Refused               4   a gate, a verdict or a rule refuses
+    └── Unavailable           5   a service or a disk failed
 
 A message names the thing, what was expected, what was found and the next
-command to type. Errors are caught in the command line and nowhere else.
+command to type: no error can be made without that. Errors are caught in the
+command line and nowhere else.
 """
 
 from __future__ import annotations
 
 
 class SlipwayError(Exception):
-    """Carry what a person needs to go on: the thing, expected, found, next."""
+    """Carry what a person needs to continue: the thing, what was expected and found, and the next step."""
 
     exit_code = 1
 
@@ -21,9 +22,9 @@ class SlipwayError(Exception):
         self,
         thing: str,
         *,
+        hint: str,
         expected: str | None = None,
         found: str | None = None,
-        hint: str | None = None,
     ) -> None:
         self.thing = thing
         self.expected = expected
@@ -35,7 +36,7 @@ class SlipwayError(Exception):
         lines = [self.thing]
         lines += [f"  expected: {self.expected}"] if self.expected else []
         lines += [f"  found:    {self.found}"] if self.found else []
-        lines += [f"  next:     {self.hint}"] if self.hint else []
+        lines += [f"  next:     {self.hint}"]
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, str | int | None]:
@@ -57,12 +58,12 @@ class BadInput(SlipwayError):
 
 
 class Refused(SlipwayError):
-    """A gate, a verdict or a rule says no."""
+    """A gate, a verdict or a rule refuses."""
 
     exit_code = 4
 
 
 class Unavailable(SlipwayError):
-    """A service or a disk did not do what was asked."""
+    """A service or a disk failed."""
 
     exit_code = 5

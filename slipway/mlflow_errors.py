@@ -11,7 +11,7 @@ from slipway.mlflow_login import login
 
 RETRY = "then run the same command again"
 HINTS = {
-    "RESOURCE_DOES_NOT_EXIST": "somebody deleted it in MLflow meanwhile; slipway versions lists what is there",
+    "RESOURCE_DOES_NOT_EXIST": "slipway versions, which lists what is left: it was deleted in MLflow meanwhile",
 }
 REFUSALS = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 UP = f"see that MLFLOW_TRACKING_URI is right and the store is up, {RETRY}"
@@ -19,7 +19,7 @@ DELETED = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state\
 
 
 def deleted(kind: str, identity: str, where: str, name: str = "") -> BadInput:
-    """Return the error for an `experiment` or a `run` that somebody deleted; `where` is the store's address."""
+    """Return the error for an `experiment` or a `run` that was deleted; `where` is the store's address."""
     plural, flag = {"experiment": ("experiments", "--experiment-id"), "run": ("runs", "--run-id")}[kind]
     return BadInput(
         f"the {kind} {name or identity} was deleted in MLflow at {where}",
@@ -30,7 +30,7 @@ def deleted(kind: str, identity: str, where: str, name: str = "") -> BadInput:
 
 
 def of_deleted(error: Exception, where: str) -> BadInput | None:
-    """Return what an error of MLflow's says of a deleted experiment or run; None where it is about something else."""
+    """Return what an error of MLflow's means for a deleted experiment or run; None where it is about something else."""
     found = DELETED.search(str(error))
     return deleted(found[1], found[2], where) if found else None
 
@@ -43,7 +43,7 @@ def known(error: Exception, what: str, where: str) -> BadInput | Unavailable | N
 def of_login(error: Any, what: str, where: str) -> Unavailable | None:
     """Return the error for a login that is missing, wrong or may not do `what`; None where it is about something else.
 
-    It is no Refused: a promoter whose password ran out must not reject what somebody asked for.
+    It is not a Refused: a promoter whose password expired must not reject a promotion request.
     """
     status = REFUSALS.get(str(getattr(error, "error_code", ""))) or _status_of_files(error, where)
     if status == 401:
@@ -73,5 +73,5 @@ def _status_of_files(error: Any, where: str) -> int | None:
 
 
 def hint(error: Any) -> str:
-    """Return the next step after an error of MLflow's: only what is no answer at all is a matter of the store."""
+    """Return the next step after an error of MLflow's: only a missing answer is a matter of the store."""
     return HINTS.get(str(getattr(error, "error_code", "")), UP)

@@ -55,7 +55,7 @@ def explained(path: Path, error: ValidationError, model: type[BaseModel], noun: 
     found = repr(first["input"])
     if first["type"] == "extra_forbidden":
         return BadInput(
-            f"{path}: {key} is no {noun}",
+            f"{path}: {key} is not a {noun}",
             expected=_nearest(model, first["loc"]),
             found=str(first["loc"][-1]),
             hint=f"correct {key} in {path}",

@@ -1,7 +1,7 @@
 """External programs, found and started in one place: a missing one is named, with what it is for and how to get it.
 
 Owns the table of programs. The project's own interpreter (`sys.executable`) and servers that come as wheels are not
-external. Refuses nothing: what a program says, and with which exit code, is the caller's.
+external. Refuses nothing: a program's output and exit code are the caller's.
 """
 
 from __future__ import annotations

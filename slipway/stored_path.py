@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from slipway.tracking_uri import STORE
 
-# The second is MLflow's own choice where nobody names a folder, below the one that a command was typed in.
+# The second is MLflow's own choice where no folder is named, below the one that a command was typed in.
 FOLDERS = (STORE, Path("mlruns"))
 ID = re.compile(r"(m-)?[0-9a-f]{32}")
 

@@ -1,6 +1,6 @@
 """Threads that never end unseen: what fails in one is counted, logged, tried again and shown by readiness.
 
-Owns the loop around a step of work. The step itself says what is a failure: it
+Owns the loop around a step of work. The step itself decides what is a failure: it
 raises. Asyncio tasks have the like in a module of their own.
 """
 
@@ -18,7 +18,7 @@ LONGEST_PAUSE = 5.0
 
 
 class Recurring:
-    """A thread that takes one step again and again, whatever a step raises, until it is told to stop.
+    """A thread that takes one step again and again, whatever a step raises, until it is stopped.
 
     `step` returns the seconds to wait before the next one, or None for the usual ones.
     """

@@ -1,4 +1,4 @@
-"""Where MLflow is: the address somebody named, or the embedded store of the project."""
+"""Where MLflow is: the address that was named, or the embedded store of the project."""
 
 from __future__ import annotations
 
@@ -18,8 +18,3 @@ def tracking_uri(named: str | None, top: Path) -> str:
     folder = top / STORE
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / 'mlflow.db'}"
-
-
-def without_credentials(text: str) -> str:
-    """Blank out user and password in every address of `text`."""
-    return re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)

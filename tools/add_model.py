@@ -6,16 +6,15 @@ lets the model in. Run again, it does nothing. Refuses a name that cannot be one
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
+from release.environments import PRODUCTION, STAGING
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, SlipwayError
+from slipway.names import checked
 from slipway.yaml_scalar import scalar
 
-# Of a namespace too, with its environment behind it, and of a Service, which begins with a letter (RFC 1035).
-NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
 OVERLAY = """\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -26,10 +25,10 @@ configMapGenerator:
 - {{name: MODEL, behavior: merge, literals: [name={name}, host={name}{domain}]}}
 """
 COMPONENTS = {
-    "staging": "../../../base/staging",
-    "production": "../../../base/spool, ../../../base/production",
+    STAGING: "../../../base/staging",
+    PRODUCTION: "../../../base/spool, ../../../base/production",
 }
-DOMAINS = {"staging": ".staging.example.com", "production": ".example.com"}
+DOMAINS = {STAGING: ".staging.example.com", PRODUCTION: ".example.com"}
 EMPTY = """\
 # Nothing is released here yet. `slipway stage` and a merged promotion replace this file, and it alone.
 apiVersion: kustomize.config.k8s.io/v1alpha1
@@ -63,13 +62,7 @@ def add(gitops: Path, name: str) -> list[Path]:
     Raises:
         BadInput: the name cannot be one, or this is no folder of manifests.
     """
-    if not NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} is not a valid model name",
-            expected="small letters, digits and hyphens, at most 42, the first a letter: a Service is called so too",
-            found=name,
-            hint="make model NAME=another",
-        )
+    checked(name)
     if not (gitops / "base").is_dir():
         raise BadInput(
             f"{gitops} has no shared base",

@@ -25,10 +25,10 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value for name, value in attrs if value}
-        self.anchors |= {said[name] for name in ("id", "name") if name in said}
-        if OF.get(tag, "") in said:
-            self.links.append(said[OF[tag]])
+        attributes = {name: value for name, value in attrs if value}
+        self.anchors |= {attributes[name] for name in ("id", "name") if name in attributes}
+        if OF.get(tag, "") in attributes:
+            self.links.append(attributes[OF[tag]])
 
 
 def faults(site: Path) -> list[str]:
@@ -48,7 +48,7 @@ def _fault(path: Path, link: str, pages: dict[Path, Page]) -> str | None:
     if parts.scheme in ("http", "https"):
         return None if parts.netloc and "." in parts.netloc and " " not in link else "no address"
     if parts.scheme:
-        return None if parts.scheme in ("mailto", "data") else "a scheme that nobody expects"
+        return None if parts.scheme in ("mailto", "data") else "an unexpected scheme"
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     target = target / "index.html" if target.is_dir() else target
     if not target.is_file():

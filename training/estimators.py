@@ -156,7 +156,7 @@ def _refuse_unknown(estimator: str, chosen: dict[str, Any], known: dict[str, Any
     for name in chosen:
         if name not in known:
             raise BadInput(
-                f"train.hyperparameters.{estimator}.{name} is no hyperparameter of {estimator}",
+                f"train.hyperparameters.{estimator}.{name} is not a hyperparameter of {estimator}",
                 expected=_nearest(name, known),
                 found=name,
                 hint="correct it in params.yaml",

@@ -122,9 +122,9 @@ def _score(
 def _draw(choice: Range | list[Any], random: np.random.Generator) -> Any:
     if isinstance(choice, list):
         return choice[int(random.integers(len(choice)))]
-    whole = isinstance(choice.low, int) and isinstance(choice.high, int)
+    integers = isinstance(choice.low, int) and isinstance(choice.high, int)
     if choice.log:
         value = math.exp(random.uniform(math.log(choice.low), math.log(choice.high)))
     else:
         value = random.uniform(choice.low, choice.high)
-    return round(value) if whole else float(f"{value:.4g}")
+    return round(value) if integers else float(f"{value:.4g}")

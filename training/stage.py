@@ -26,7 +26,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Sources:
-    """What dvc.yaml says that a stage reads, as it is now, and the files that it writes."""
+    """What a stage reads according to dvc.yaml, as it is now, and the files that it writes."""
 
     files: dict[str, tuple[Any, ...] | None]
     params: dict[str, Any]
@@ -40,7 +40,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def sources(name: str) -> Sources | None:
-    """Read what dvc.yaml says of the stage around this process, or of `name`; None where DVC runs no such stage.
+    """Read from dvc.yaml the stage around this process, or of `name`; None where DVC runs no such stage.
 
     Raises:
         BadInput: DVC cannot read dvc.yaml.
@@ -81,13 +81,29 @@ def refuse_changed(name: str, before: Sources, after: Sources) -> None:
     )
 
 
+def guarded(name: str, load: Callable[[], Callable[[], None]]) -> None:
+    """Run the stage that `load` imports, and hold its sources at its end against those at its start.
+
+    Raises:
+        SlipwayError: the stage's own, or Refused where a source or a parameter was changed in between.
+    """
+    before = sources(name)
+    load()()
+    if before is not None and (after := sources(name)) is not None:
+        sys.stdout.flush()
+        refuse_changed(name, before, after)
+
+
+def load(name: str) -> Callable[[], None]:
+    """Import a stage of this package, or of the one that stands before it, and return its `main`."""
+    own, _, stage = name.rpartition(".")
+    main: Callable[[], None] = importlib.import_module(f"{own or 'training'}.{stage}").main
+    return main
+
+
 def _run(name: str, load: Callable[[], Callable[[], None]]) -> None:
     try:
-        before = sources(name)
-        load()()
-        if before is not None and (after := sources(name)) is not None:
-            sys.stdout.flush()
-            refuse_changed(name, before, after)
+        guarded(name, load)
     except SlipwayError as error:
         sys.stdout.flush()
         print(f"error: {error}", file=sys.stderr)
@@ -126,7 +142,7 @@ def _below(repo: Any, path: Path) -> Iterator[Path]:
 
 
 def _mark(path: Path) -> tuple[Any, ...] | None:
-    """Return what is another after any write, be it of the same bytes: what was read in between, nobody knows."""
+    """Return what is another after any write, be it of the same bytes: what was read in between is unknown."""
     try:
         now = path.stat()
         if now.st_size > HASHED_BYTES:
@@ -143,8 +159,7 @@ def _differ(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 def main(name: str) -> None:
     """Run the stage `name` of this package, or of the one that stands before it."""
-    own, _, stage = name.rpartition(".")
-    _run(stage, lambda: importlib.import_module(f"{own or 'training'}.{stage}").main)
+    _run(name.rpartition(".")[2], lambda: load(name))
 
 
 if __name__ == "__main__":

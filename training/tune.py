@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from slipway import mlflow_errors
+from slipway import mlflow_errors, room
 from slipway.errors import BadInput, Unavailable
-from slipway.tracking_uri import without_credentials
+from slipway.redaction import without_credentials
 from training import contract
 from training.layout import CONTRACT, PREPARED
 from training.params import Params
@@ -125,6 +125,7 @@ def _on(scheduler: str | None, rows: pd.DataFrame) -> Iterator[None]:
             found=str(error).splitlines()[0] or type(error).__name__,
             hint="start one with: dask scheduler",
         ) from error
+    client.register_worker_callbacks(room.find)
     with client, joblib.parallel_config("dask", scatter=[rows], wait_for_workers_timeout=CONNECT_SECONDS):
         yield
 

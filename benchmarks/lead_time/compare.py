@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lead_time.timeline import Timeline
+from release import kustomize
 from tests.fixtures import git_server, images, make_model
 from tests.fixtures.images import CACHE, ROOT, Image
 from tests.fixtures.kubectl import kubectl, wait
@@ -79,8 +80,7 @@ class Ways:
     def bare_release(self, environment: str, image: Image) -> Callable[[], None]:
         """Render beforehand; return the act: push, and apply."""
         (self.bare.overlay(environment) / "release/kustomization.yaml").write_text(release_file(image))
-        made = subprocess.run(["kustomize", "build", str(self.bare.overlay(environment))], check=True,
-                              capture_output=True, text=True).stdout  # fmt: skip
+        made = kustomize.build(self.bare.overlay(environment))
         git(self.bare.work, "add", "--all")
         git(self.bare.work, "commit", "--quiet", "--message", f"Release {image.version} to {environment}")
 

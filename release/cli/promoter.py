@@ -13,6 +13,7 @@ from typing import Any
 from registry.options import open_tracking
 from release.cli.process import settings
 from slipway.errors import BadInput
+from slipway.logs import JsonFormatter
 
 NAME = "slipway-promoter"
 SHORTEST_SECRET = 16
@@ -26,7 +27,7 @@ def run(root: Path, host: str, port: int, every: float) -> None:
     """
     from release import wiring as opening
     from release.promoter.reconcile import reconcile
-    from release.promoter.webhook import Lines, Loop, application, serve
+    from release.promoter.webhook import Loop, application, serve
 
     key = secret(os.environ)
     found = settings(root)
@@ -37,7 +38,7 @@ def run(root: Path, host: str, port: int, every: float) -> None:
             return reconcile(context, lambda: opening.cluster(os.environ), models)
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     asyncio.run(serve(application(key, Loop(once, every)), host, port))

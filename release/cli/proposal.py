@@ -49,5 +49,5 @@ def proposal(number: int | None, queued: str | None, as_json: bool) -> None:
         raise Refused(
             f"pull request {number} does not leave production's releases alone",
             found=found[0].said,
-            hint="take the release file out of it, then slipway promote NAME VERSION or slipway rollback NAME",
+            hint="take the release file out, then slipway promote NAME@NUMBER or slipway rollback NAME --reason …",
         )

@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 15
 @FOLDER
 @AS_JSON
 def protect(check: bool, app_id: int | None, root: Path, as_json: bool) -> None:
-    """Make the GitHub repository's protection what .github/ says: rulesets, environments, workflow rights.
+    """Make the GitHub repository's protection match .github/: rulesets, environments, workflow rights.
 
     Reads GITHUB_REPOSITORY, GITHUB_TOKEN (of an administrator) and
     GITHUB_API_URL. Afterwards, and with --check, it also asks GitHub whether
@@ -49,7 +49,7 @@ def protect(check: bool, app_id: int | None, root: Path, as_json: bool) -> None:
         raise BadInput(
             "no GitHub App is named",
             expected="--app-id or SLIPWAY_APP_ID, a number on the App's page",
-            hint="slipway protect --app-id NUMBER",
+            hint="slipway protect --app-id 123456",
         )
     ask, repository = connect(os.environ)
     wanted = read(top(root) / ".github", app_id)
@@ -63,12 +63,14 @@ def protect(check: bool, app_id: int | None, root: Path, as_json: bool) -> None:
     wrong = [one.where for one in points if not one.unseen]
     if wrong:
         raise Refused(
-            f"{repository} is not protected as .github/ says",
+            f"{repository} is not protected as .github/ defines",
             found=", ".join(wrong),
-            hint="slipway protect, as an administrator" if check else "see the places above",
+            hint="slipway protect, as an administrator"
+            if check
+            else "correct the settings named above, then run the same command again",
         )
     if not as_json:
-        click.echo(f"{repository} is protected as .github/ says")
+        click.echo(f"{repository} is protected as .github/ defines")
 
 
 def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
@@ -80,7 +82,9 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
     repository, token = environment.get("GITHUB_REPOSITORY", ""), environment.get("GITHUB_TOKEN", "")
     if not token or repository.count("/") != 1:
         raise BadInput(
-            "GitHub is not named", expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN", hint="export both"
+            "GITHUB_REPOSITORY and GITHUB_TOKEN are not both set",
+            expected="GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN",
+            hint="export GITHUB_REPOSITORY=owner/name GITHUB_TOKEN=$(gh auth token)",
         )
     import requests
 
@@ -99,7 +103,7 @@ def connect(environment: Mapping[str, str]) -> tuple[Ask, str]:
             raise Unavailable(
                 f"GitHub gave no answer to {what}",
                 found=type(error).__name__,
-                hint="see GITHUB_API_URL, then run it again",
+                hint="check GITHUB_API_URL, then run the same command again",
             ) from error
         return None if answer.status_code == 404 and method == "GET" else _content(answer, what)
 
@@ -112,5 +116,5 @@ def _content(answer: requests.Response, what: str) -> Any:
         hint = "a token with administration: write, of a plan that has rulesets"
         raise Refused(f"GitHub refused {what}", found=f"{answer.status_code} {said}".strip(), hint=hint)
     if answer.status_code >= 300:
-        raise Unavailable(f"GitHub failed at {what}", found=str(answer.status_code), hint="run it again")
+        raise Unavailable(f"GitHub failed at {what}", found=str(answer.status_code), hint="run the same command again")
     return answer.json() if answer.content else {}

@@ -15,7 +15,7 @@ from slipway.names import checked
 from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
-    from release.audit.audit import Entry
+    from release.audit.audit import AuditEntry
 
 
 @COMMAND()
@@ -37,7 +37,7 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     commit of the release path notes the head of the record before it, and has
     an entry of its own.
 
-    Exit codes: 0 whole · 4 the record was changed, or a commit is not on it.
+    Exit codes: 0 intact · 4 the record was changed, or a commit is not on it.
 
     Example:
 
@@ -63,24 +63,25 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     print(f"head {head or 'none'}{whole}")
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AuditEntry) -> dict[str, Any]:
     return asdict(entry) | {"happened": entry.when, "recorded": entry.at}
 
 
-def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:
+def _verify(root: Path, every: list[AuditEntry], heads: tuple[str, ...]) -> None:
     from release.audit.audit import verify
-    from release.views.noted import noted, unrecorded
+    from release.git.heads import audit_heads
+    from release.views.unrecorded_commits import unrecorded
     from release.wiring import opened
     from slipway.errors import Refused
 
     with opened(settings(root)) as clone:
-        wrong, missing = verify(every, [*heads, *noted(clone)]), unrecorded(clone, every)
+        wrong, missing = verify(every, [*heads, *audit_heads(clone)]), unrecorded(clone, every)
     if wrong:
         raise Refused(
             "the audit record was changed",
             expected="rows that follow from each other, and the heads that commits have noted",
             found="; ".join(wrong),
-            hint="see that SLIPWAY_AUDIT_URL is the record that all use, then compare with a backup of the database",
+            hint="check that SLIPWAY_AUDIT_URL is the record that all use, then compare with a backup of the database",
         )
     if missing:
         raise Refused(

@@ -9,80 +9,81 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, show
+from release.cli.process import COMMAND, acting, environment_argument, show
+from release.environments import PRODUCTION, STAGING
+from slipway.arguments import version_argument
 from slipway.errors import BadInput
 from slipway.names import checked
 
 if TYPE_CHECKING:
-    from release.actions.context import Context
-    from release.forges.forge import Request
+    from release.context import Context
+    from release.forges.forge import PromotionRequest
+    from slipway.reference import Reference
 
-REASON = click.option("--reason", default="", help="Why; it stands in the commit and in the audit record.")
-WHY = click.option("--reason", required=True, help="Why; it stands in the commit and in the audit record.")
-NOTED = ("verdict", "image_as_packaged", "data_in_remote")  # what they say of who signed is part of the answer
+REASON = click.option("--reason", default="", help="Why; it is kept in the commit and in the audit record.")
+WHY = click.option("--reason", required=True, help="Why; it is kept in the commit and in the audit record.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @COMMAND()
-@click.argument("name")
-@click.argument("version")
+@version_argument()
 @click.option("--allow-failed", is_flag=True, help="Try a version that the gate did not pass.")
 @REASON
 @FOLDER
 @AS_JSON
-def stage(name: str, version: str, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
-    """Make VERSION (a number or @alias) of NAME what staging runs, by one commit.
+def stage(reference: Reference, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
+    """Make a version what staging runs, by one commit; NAME alone is NAME@champion.
 
     The version needs the gate's verdict passed and an image, as `slipway
     package` stated it. Staging the same version again does nothing.
 
     Example:
 
-        slipway stage flight-delay @challenger
+        slipway stage flight-delay@challenger
     """
     from release.actions.stage import stage as run
 
     with acting(root) as context:
-        done = run(context, checked(name), version, reason, allow_failed)
+        done = run(context, reference.model, reference.version, reason, allow_failed)
     what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
-    text = f"{name} version {done.release.version} staged  {done.release.digest}  {what}\n  verdict: {done.verdict}"
-    text += f"\n  image: {done.image}"
-    show(as_json, {"model": name, "environment": "staging", **asdict(done)}, text)
+    text = f"{reference.model} version {done.release.version} staged  {done.release.digest}  {what}"
+    text += f"\n  verdict: {done.verdict}\n  image: {done.image}"
+    show(as_json, {"model": reference.model, "environment": STAGING, **asdict(done)}, text)
 
 
 @COMMAND()
-@click.argument("name")
-@click.argument("version", default="@champion")
+@version_argument()
 @click.option("--rollback", is_flag=True, help="Allow a version that is older than production's.")
 @REASON
 @FOLDER
 @AS_JSON
-def promote(name: str, version: str, rollback: bool, reason: str, root: Path, as_json: bool) -> None:
-    """Ask for VERSION (a number or @alias) of NAME in production.
+def promote(reference: Reference, rollback: bool, reason: str, root: Path, as_json: bool) -> None:
+    """Ask for a version in production; NAME alone is NAME@champion.
 
-    Judges it first; a refusal ends with exit code 4 and stands on the version
+    Judges it first; a refusal ends with exit code 4 and is kept on the version
     as the tag promotion_refused. The request copies staging's release file to
     production, byte for byte, and changes nothing before it is approved.
 
     Example:
 
-        slipway promote flight-delay 7
+        slipway promote flight-delay@7
     """
     from release.actions.promote import promote as run
+    from release.rules.policy import shown
 
     with acting(root) as context:
-        done = run(context, checked(name), version, rollback, reason)
+        done = run(context, reference.model, reference.version, rollback, reason)
     rules = done.verdict.as_json() if done.verdict else None
     said = {"release": asdict(done.release), "request": asdict(done.request) if done.request else None}
     if done.request is None:
-        text = f"{name} version {done.release.version}: nothing to do, production has it"
+        text = f"{reference.model} version {done.release.version}: nothing to do, production has it"
     else:
         state = "opened" if done.created else "is open already"
-        text = f"{name} version {done.release.version}: request {done.request.url or done.request.branch} {state}"
+        request = done.request.url or done.request.branch
+        text = f"{reference.model} version {done.release.version}: request {request} {state}"
     if done.verdict is not None:
-        noted = [one for one in done.verdict.rules if one.name in NOTED]
-        text += "".join(f"\n  {one.name}: {one.reason}" for one in noted)
-    show(as_json, {"model": name, "created": done.created, **said, "verdict": rules}, text)
+        text += "".join(f"\n  {rule.name}: {rule.reason}" for rule in shown(done.verdict))
+    show(as_json, {"model": reference.model, "created": done.created, **said, "verdict": rules}, text)
 
 
 @COMMAND()
@@ -95,7 +96,7 @@ def promote(name: str, version: str, rollback: bool, reason: str, root: Path, as
 def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_json: bool) -> None:
     """Show what the open request of NAME changes in production, and merge it.
 
-    For a Git remote without a forge. Nobody approves their own request; on
+    For a Git remote without a forge. The author of a request cannot approve it; on
     GitHub a code owner reviews and merges.
 
     Example:
@@ -116,33 +117,32 @@ def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_j
 
 
 @COMMAND()
-@click.argument("name")
-@click.argument("version")
+@version_argument(default=None)
 @WHY
 @FOLDER
 @AS_JSON
-def reject(name: str, version: str, reason: str, root: Path, as_json: bool) -> None:
-    """See that nothing promotes VERSION (a number or @alias) of NAME any more.
+def reject(reference: Reference, reason: str, root: Path, as_json: bool) -> None:
+    """See that nothing promotes a version any more; it has to be named, by number or alias.
 
     Tags the version, closes its request, and moves the alias champion back to
     what production runs.
 
     Example:
 
-        slipway reject flight-delay 7 --reason "wrong on Mondays"
+        slipway reject flight-delay@7 --reason "wrong on Mondays"
     """
     from release.actions.reject import reject as run
 
     with acting(root) as context:
-        done = run(context, checked(name), version, reason)
+        done = run(context, reference.model, reference.version, reason)
     closed = f"; closed {', '.join(done.closed)}" if done.closed else ""
     moved = "; champion moved back" if done.alias_moved else ""
-    show(as_json, asdict(done), f"{name} version {done.version} rejected{closed}{moved}")
+    show(as_json, asdict(done), f"{reference.model} version {done.version} rejected{closed}{moved}")
 
 
 @COMMAND()
 @click.argument("name")
-@click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
+@environment_argument(PRODUCTION)
 @click.option("--to", type=click.IntRange(min=1), help="A version that ran there earlier; default the release before.")
 @click.option("--allow-missing-image", "missing", is_flag=True, help="Go back although the registry lacks the image.")
 @WHY
@@ -174,8 +174,7 @@ def rollback(
     show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
 
 
-def _confirm(context: Context, request: Request) -> None:
-    from release.git.commits import PRODUCTION
+def _confirm(context: Context, request: PromotionRequest) -> None:
     from release.git.diff import difference
 
     name = request.model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from release.cluster.objects import APPS, ROLLOUTS, Object, Objects, open_objects
-from release.cluster.rollouts import Application, Pod, Rollout, application, is_first, phase_of, pod, rollout
+from release.cluster.rollouts import ArgoApplication, Pod, Rollout, application, is_first, phase_of, pod, rollout
 from slipway.errors import BadInput, Unavailable
 
 ARGOCD = "argocd"
@@ -36,7 +36,7 @@ class Cluster:
         """Return the pods that say which model they serve."""
         return [one for one in map(pod, self.objects.pods(namespaces)) if one.model]
 
-    def applications(self, namespace: str = ARGOCD) -> dict[str, Application]:
+    def applications(self, namespace: str = ARGOCD) -> dict[str, ArgoApplication]:
         """Return Argo CD's Applications by name; none where Argo CD is not installed."""
         found = self.objects.every(ROLLOUTS, "applications", [namespace])
         # A help for people: who may not look does without.
@@ -59,7 +59,7 @@ class Cluster:
         """Do what `kubectl argo rollouts promote` does: clear the pause.
 
         Raises:
-            BadInput: no such Rollout, or it does not wait for anybody.
+            BadInput: no such Rollout, or it is not paused: there is nothing to resume.
         """
         found = self.objects.get(namespace, "rollouts", name)
         paused = bool(found["spec"].get("paused"))
@@ -67,7 +67,7 @@ class Cluster:
         if not paused and not waits:
             phase, message = phase_of(found)
             raise BadInput(
-                f"the Rollout {namespace}/{name} does not wait for anybody",
+                f"nothing to resume: the rollout of {namespace}/{name} is not paused",
                 expected="a Rollout that is paused",
                 found=f"{phase} {message}".strip(),
                 hint=f"slipway status {name}",
@@ -87,7 +87,7 @@ class Cluster:
         status = self.objects.get(namespace, "rollouts", name).get("status", {})
         if status.get("stableRS") == status.get("currentPodHash"):
             raise BadInput(
-                f"the Rollout {namespace}/{name} is on its way to nothing new",
+                f"nothing to abort: no rollout of {namespace}/{name} is in progress",
                 expected="a new version in preview",
                 hint=f"slipway rollback {name} --reason …",
             )

@@ -110,7 +110,7 @@ class Objects:
             raise Unavailable(
                 f"the cluster at {self.where} could not {what}",
                 found=_said(error),
-                hint="see that KUBECONFIG is right (kubectl get rollouts -A), then run the same command again",
+                hint="check KUBECONFIG (kubectl get rollouts -A), then run the same command again",
             ) from error
 
 

@@ -17,8 +17,6 @@ APPROVE = "approve"  # what the audit record calls the merge of a promotion
 OWN = "unapproved"  # and the merge of one's own request, which nobody else approved
 DECLINE = "decline"  # and the closing of a request by a person
 HOLD = "hold"  # and a release that was taken back by Git alone
-STAGING, PRODUCTION = "staging", "production"
-ENVIRONMENTS = (STAGING, PRODUCTION)
 AUDIT_HEAD = r"(0|[1-9][0-9]{0,17}):[0-9a-f]{64}"
 
 
@@ -95,7 +93,7 @@ def actor(text: str) -> Actor:
     found = re.fullmatch(r"\s*([^<>\n\r]*[^<>\s])\s*<([^<>\s@]+@[^<>\s@]+)>\s*", text)
     if not found:
         raise BadInput(
-            "nobody is named as the one who acts",
+            "no one is named as the author of this step",
             expected="Name <address>",
             found=text or "nothing",
             hint="export SLIPWAY_ACTOR='Ada Lovelace <ada@example.org>', or git config --global user.email",
@@ -116,7 +114,7 @@ def signing(key: str | None) -> tuple[str, ...]:
             "SLIPWAY_SIGNING_KEY names no file",
             expected="the path of an SSH key, or an OpenPGP fingerprint",
             found=key,
-            hint="ls -l on it; a ~ is not expanded inside quotes",
+            hint="correct the path; a ~ is not expanded inside quotes",
         )
     kind = "ssh" if Path(key).is_file() or key.startswith("key::") else "openpgp"
     return (f"gpg.format={kind}", f"user.signingKey={key}")

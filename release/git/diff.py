@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from release.git.commits import PRODUCTION
+from release.environments import PRODUCTION
 from release.git.manifests import Clone
-from slipway import programs
-from slipway.errors import BadInput, Unavailable
-
-TIMEOUT_SECONDS = 60
+from release.kustomize import build
+from slipway.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Difference:
+class RenderedDifference:
     """Two unified differences; empty where nothing differs."""
 
     release: str
     rendered: str
 
 
-def difference(clone: Clone, model: str, after: str | None, environment: str = PRODUCTION) -> Difference:
+def difference(clone: Clone, model: str, after: str | None, environment: str = PRODUCTION) -> RenderedDifference:
     """Compare what the environment runs with what it would run with the release file `after`.
 
     Raises:
@@ -35,12 +32,12 @@ def difference(clone: Clone, model: str, after: str | None, environment: str = P
         raise BadInput(
             f"`{model}` has no release to compare with {environment}",
             expected="a release in staging, or an open promotion request",
-            hint=f"slipway stage {model} VERSION",
+            hint=f"slipway stage {model}@NUMBER",
         )
     path = clone.path(model, environment)
     before = clone.text(path)
     if before == after:
-        return Difference("", "")
+        return RenderedDifference("", "")
     with tempfile.TemporaryDirectory(prefix="slipway-diff-") as temporary:
         top = Path(temporary)
         _write(clone, model, top)
@@ -50,26 +47,7 @@ def difference(clone: Clone, model: str, after: str | None, environment: str = P
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(after)
         new = build(overlay)
-    return Difference(unified(before or "", after, path), unified(old, new, f"{model} in {environment}"))
-
-
-def build(overlay: Path) -> str:
-    """Return what kustomize makes of a folder."""
-    instead = shutil.which("kustomize") is None and shutil.which("kubectl") is not None
-    tool = ["kubectl", "kustomize"] if instead else ["kustomize", "build"]
-    try:
-        ran = programs.run([*tool, str(overlay)], capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
-    except programs.NoAnswer as error:
-        raise Unavailable(
-            "kustomize gave no answer", expected=f"one within {TIMEOUT_SECONDS} s", hint="run the same command again"
-        ) from error
-    if ran.returncode:
-        raise BadInput(
-            f"kustomize cannot build {'/'.join(overlay.parts[-2:])}",
-            found=ran.stderr.strip()[-600:],
-            hint="mend the overlay, commit and push",
-        )
-    return str(ran.stdout)
+    return RenderedDifference(unified(before or "", after, path), unified(old, new, f"{model} in {environment}"))
 
 
 def _write(clone: Clone, model: str, top: Path) -> None:

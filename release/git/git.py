@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.tracking import without_credentials
 from slipway import programs
 from slipway.errors import Unavailable
+from slipway.redaction import without_credentials
 
 CONFIG = (
     "core.hooksPath=/dev/null",
@@ -33,7 +33,7 @@ TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Done:
+class GitResult:
     """What one call gave."""
 
     code: int
@@ -52,7 +52,7 @@ class Git:
     folder: Path
     config: tuple[str, ...] = ()
 
-    def attempt(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
+    def attempt(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> GitResult:
         """Run git and return what it said, whatever the exit code.
 
         Raises:
@@ -72,13 +72,13 @@ class Git:
             raise Unavailable(
                 f"git {words[0]} gave no answer",
                 expected=f"one within {TIMEOUT_SECONDS} s",
-                hint="try the same command again",
+                hint="run the same command again",
             ) from error
-        done = Done(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
+        done = GitResult(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
         _refuse_missing(done)
         return done
 
-    def run(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
+    def run(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> GitResult:
         """Run git.
 
         Raises:
@@ -89,12 +89,12 @@ class Git:
             raise Unavailable(
                 f"git {words[0]} failed",
                 found=done.err[-600:] or f"exit code {done.code}",
-                hint="see that SLIPWAY_GITOPS_REMOTE is right and can be reached, then run the same command again",
+                hint="check SLIPWAY_GITOPS_REMOTE and that it can be reached, then run the same command again",
             )
         return done
 
 
-def _refuse_missing(done: Done) -> None:
+def _refuse_missing(done: GitResult) -> None:
     # git goes on without it, and calls a signature bad that nobody has looked at.
     if missing := re.search(r"^error: cannot run (\S+): No such file or directory$", done.err, re.MULTILINE):
         raise programs.missing(missing[1], "is called by git")

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from registry.tracking import without_credentials
-from release.git.commits import ENVIRONMENTS, LOG_FORMAT, Actor, Commit, read_log
+from release.environments import ENVIRONMENTS
+from release.git.commits import LOG_FORMAT, Actor, Commit, read_log
 from release.git.git import Git
 from release.release_file import Release, parse
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, Refused
 from slipway.names import checked
+from slipway.redaction import without_credentials
 
 SIGNERS, NOBODY = "gpg.ssh.allowedSignersFile=", "/dev/null"
 HERE, STEP = "refs/slipway/branch", "refs/slipway/step"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from release.git.approval import Past, Step, alone
-from release.git.commits import PRODUCTION, Commit
+from release.environments import PRODUCTION
+from release.git.approval import Past, ProductionStep, alone
+from release.git.commits import Commit
 from release.git.manifests import Clone
 from release.git.requests import commit_of
 from release.git.runs import ATTRIBUTES, MODULES, converts, leaves, program
@@ -35,7 +36,9 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
         )
     if root is not None and not clone.contains(root):
         raise Refused(
-            f"{root} is not in the history of {clone.where}", expected="a commit of this branch", hint="git log"
+            f"{root} is not in the history of {clone.where}",
+            expected="a commit of this branch",
+            hint="choose a commit of: git log --oneline",
         )
     span, paths = f"{root}..{clone.head}" if root else clone.head, watched(clone, model)
     commits = line(clone, span, paths)
@@ -95,7 +98,7 @@ def _rejected(clone: Clone, model: str, root: str | None) -> set[int]:
     return {int(one) for one in said if one.isdigit()}
 
 
-def _steps(clone: Clone, model: str, span: str | None) -> list[Step]:
+def _steps(clone: Clone, model: str, span: str | None) -> list[ProductionStep]:
     commits = line(clone, span or clone.head, [clone.path(model, PRODUCTION)])
     read = [step(clone, model, one, changes(clone, next(iter(one.parents), None), one.sha)) for one in commits]
     return [one for one in read if one is not None]
@@ -115,7 +118,7 @@ def _manifests(clone: Clone, model: str, commit: Commit, found: list[Change], ke
         elif outside := sorted(
             set(leaves(folder, model, one.path, after)) - set(leaves(folder, model, one.path, before))
         ):
-            yield f"{one.path} refers to {', '.join(outside)}, which nobody looks at"
+            yield f"{one.path} refers to {', '.join(outside)}, which no review covers"
     statements = _programs(mine, texts)
     if statements and (why := _one_key(clone, commit, statements, keys)):
         yield why

@@ -85,7 +85,7 @@ def _helped(helper: str, host: str) -> str | None:
             "a credential helper has no program's name",
             expected="letters and digits",
             found=helper,
-            hint="mend credsStore and credHelpers",
+            hint="correct credsStore and credHelpers",
         )
     try:
         ran = programs.run(

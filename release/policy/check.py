@@ -17,13 +17,13 @@ from typing import Any
 
 import yaml
 
+from release import kustomize
+from release.environments import PRODUCTION
 from release.policy import objects, sources
 from release.policy.finding import Finding
 from release.release_file import Release, parse, render
-from slipway import programs
-from slipway.errors import BadInput, Unavailable
+from slipway.errors import BadInput
 
-BUILD_SECONDS = 60
 # Stands where nothing is released yet, so that a Rollout is there to be looked at.
 STAND_IN = Release("stand-in", 1, "0" * 32, "0" * 40, "0" * 32, "0" * 64, "0" * 64, "registry.example/stand-in",
                    "sha256:" + "0" * 64)  # fmt: skip
@@ -46,26 +46,17 @@ def overlays(gitops: Path) -> list[Path]:
     return found
 
 
-def build(overlay: Path, kustomize: str = "kustomize") -> list[Mapping[str, Any]]:
+def build(overlay: Path, program: str = "kustomize") -> list[Mapping[str, Any]]:
     """Render an environment.
 
     Raises:
         Unavailable: kustomize is not there or does not end.
         BadInput: it cannot be built.
     """
-    command = [kustomize, "build", str(overlay)]
-    try:
-        done = programs.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS)
-    except programs.NoAnswer:
-        raise Unavailable(
-            "kustomize gave no answer", expected=f"one within {BUILD_SECONDS} s", hint=" ".join(command)
-        ) from None
-    if done.returncode:
-        raise BadInput(f"{overlay} cannot be built", found=done.stderr.strip()[-800:], hint=" ".join(command))
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    return [document for document in yaml.safe_load_all(kustomize.build(overlay, program)) if document]
 
 
-def check(overlay: Path, kustomize: str = "kustomize", made: Path | None = None) -> list[Finding]:
+def check(overlay: Path, program: str = "kustomize", made: Path | None = None) -> list[Finding]:
     """Look at one environment: its sources first, and what they make only if those are right.
 
     What they make is written to the folder `made`, for other tools to look at.
@@ -78,7 +69,7 @@ def check(overlay: Path, kustomize: str = "kustomize", made: Path | None = None)
     if findings:
         return _within(findings, "")
     with _released(overlay) as place:
-        documents = build(place, kustomize)
+        documents = build(place, program)
     if made is not None:
         made.mkdir(parents=True, exist_ok=True)
         (made / f"{model.name}-{overlay.name}.yaml").write_text(yaml.safe_dump_all(documents))
@@ -87,7 +78,7 @@ def check(overlay: Path, kustomize: str = "kustomize", made: Path | None = None)
     if namespace != expected:
         findings.append(Finding("kustomization.yaml", "namespace", f"namespace is {namespace}, not {expected}"))
     findings += objects.check(documents, namespace, digest_of(documents))
-    findings += _production(documents) if overlay.name == "production" else []
+    findings += _production(documents) if overlay.name == PRODUCTION else []
     return _within(findings, f"{model.name}/{overlay.name} ")
 
 

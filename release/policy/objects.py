@@ -11,6 +11,7 @@ from typing import Any
 
 from release.policy import pods
 from release.policy.finding import Finding, named, strings
+from slipway.redaction import PASSWORD_IN_ADDRESS
 
 KINDS = frozenset(
     (
@@ -45,7 +46,6 @@ INGRESS_ANNOTATIONS = frozenset(
 )
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 PLACEHOLDER = re.compile(r"\bMODEL\b")  # what the shared base calls its objects; no model can be called so
-URL_PASSWORD = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 
 
 def check(documents: list[Mapping[str, Any]], namespace: str, digest: str | None) -> list[Finding]:
@@ -76,7 +76,7 @@ def _place(where: str, document: Mapping[str, Any], namespace: str) -> Iterator[
 def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in (document.get("metadata", {}).get("annotations") or {}).items():
         if name in ("argocd.argoproj.io/hook", "argocd.argoproj.io/hook-delete-policy") or name.startswith("helm.sh/"):
-            yield Finding(where, "hook", f"{name} makes it a hook, which runs at every sync with nobody's approval")
+            yield Finding(where, "hook", f"{name} makes it a hook, which runs at every sync without approval")
         elif name == "argocd.argoproj.io/sync-options":
             for option in sorted({one.strip() for one in str(value).split(",")} - SYNC_OPTIONS):
                 yield Finding(
@@ -90,7 +90,7 @@ def _annotations(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _texts(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:
     for path, text in strings(document):
-        if "-----BEGIN " in text or URL_PASSWORD.search(text):
+        if "-----BEGIN " in text or PASSWORD_IN_ADDRESS.search(text):
             yield Finding(where, "secret", f"{path.lstrip('.')} holds a key or a password; read it from a Secret")
         if PLACEHOLDER.search(text):
             yield Finding(where, "name", f"{path.lstrip('.')} is {text}: the name of the model is to be put there, by "
@@ -171,7 +171,7 @@ def _network(where: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
             named_peers = rule.get(peers) or [{}]
             anywhere = any(not peer or (peer.get("ipBlock") or {}).get("cidr") in EVERYWHERE for peer in named_peers)
             if anywhere or any(peer.get("namespaceSelector") == {} for peer in named_peers):
-                yield Finding(where, "network", f"a rule of {direction} lets everybody through; name them in {peers}")
+                yield Finding(where, "network", f"a rule of {direction} admits every client; name them in {peers}")
 
 
 def _ingress(where: str, document: Mapping[str, Any]) -> Iterator[Finding]:

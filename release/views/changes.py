@@ -16,7 +16,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from release.git.diff import build, unified
+from release.git.diff import unified
+from release.kustomize import build
 from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
@@ -142,7 +143,7 @@ def _unpack(top: Path, commit: str, folder: str, place: Path) -> None:
             f"{folder}/ of {commit[:SHORT]} leads outside itself",
             expected="links that stay in the folder, or none",
             found=f"{outside[0].name} is a link to {outside[0].linkname}",
-            hint="replace the link by the file it stands for",
+            hint="replace the link by the file that it points to",
         )
 
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC
+from typing import TYPE_CHECKING
 
-from registry.tracking import Version, without_credentials
-from release.actions.context import Context
+from registry.tracking import Version
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import Pod
-from release.git.commits import ENVIRONMENTS
+from release.context import Context
+from release.environments import ENVIRONMENTS
 from release.git.history import history
-from slipway.errors import BadInput, SlipwayError, Unavailable
-from slipway.names import NAME
+from slipway.errors import BadInput, SlipwayError
+from slipway.reference import SYNTAX, Reference, of_words
 
-FIND = """
-SELECT p.request_id, p.requested_at, p.model, p.model_version, p.scores, p.latency_us
-FROM prediction_keys AS k JOIN predictions AS p USING (subject, request_id, requested_at)
-WHERE k.request_id = %(id)s ORDER BY p.requested_at LIMIT 10
-"""
+if TYPE_CHECKING:
+    from journal.queries import Prediction as Row
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleaseStep:
     """One release of this digest, by its commit in the manifests."""
 
     environment: str
@@ -69,7 +66,7 @@ class Trace:
     data_reason: str
     verdict: str | None
     aliases: tuple[str, ...]
-    releases: tuple[Step, ...]
+    releases: tuple[ReleaseStep, ...]
     others: tuple[str, ...]
     pods: tuple[Pod, ...]
     predictions: tuple[Prediction, ...]
@@ -86,7 +83,7 @@ class Sides:
 
 
 def trace(sides: Sides, asked: str) -> Trace:
-    """Return the way of what `asked` names: NAMESPACE/POD or POD, sha256:…, NAME/VERSION, NAME@alias, a request's id.
+    """Return the way of what `asked` names: NAMESPACE/POD or POD, sha256:…, a version's reference, a request's id.
 
     Raises:
         BadInput: nobody knows it.
@@ -123,22 +120,16 @@ def trace(sides: Sides, asked: str) -> Trace:
 def _find(
     sides: Sides, asked: str, versions: dict[str, list[Version]], pods: list[Pod], missing: list[str]
 ) -> tuple[str, Version, list[Prediction]]:
-    every = [one for found in versions.values() for one in found]
-    digest = re.search(r"sha256:[0-9a-f]{64}$", asked)
-    if digest:
+    """Return what `asked` is, the version behind it, and the predictions where it is the id of a request."""
+    every = [version for registered in versions.values() for version in registered]
+    if digest := re.search(r"sha256:[0-9a-f]{64}$", asked):
         return "digest", _version(asked, [one for one in every if one.tags.get("image_digest") == digest[0]]), []
-    named = re.fullmatch(rf"({NAME})(?:/([0-9]+)|@([\w-]+))", asked)
-    if named and named[1] in versions:
-        mine = versions[named[1]]
-        return "version", _version(asked, [one for one in mine if _is(one, named[2], named[3])]), []
-    found = [one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")]
-    if found:
-        pod = found[0]
-        return (
-            "pod",
-            _version(asked, [one for one in every if (one.name, str(one.number)) == (pod.model, pod.version)]),
-            [],
-        )
+    named = _reference(asked)
+    if named and named.model in versions:
+        mine = versions[named.model]
+        return "version", _version(asked, [one for one in mine if _is(one, named)]), []
+    if pod := next((one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")), None):
+        return "pod", _version(asked, [v for v in every if (v.name, str(v.number)) == (pod.model, pod.version)]), []
     predictions = _predictions(sides.journal, asked) if sides.journal else []
     if predictions:
         last = predictions[-1]
@@ -146,16 +137,28 @@ def _find(
         return "prediction", _version(asked, known), predictions
     if sides.journal is None:
         missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
-    raise BadInput(
-        f"nobody knows {asked!r}",
-        expected="a pod, a digest sha256:…, NAME/VERSION, NAME@alias, or a request's id in the journal",
+    raise _unknown(asked, missing)
+
+
+def _unknown(asked: str, missing: list[str]) -> BadInput:
+    return BadInput(
+        f"{asked!r} is unknown to the cluster, MLflow, Git and the journal",
+        expected=f"a pod, a digest sha256:…, {SYNTAX}, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
         hint="slipway status",
     )
 
 
-def _is(version: Version, number: str | None, alias: str | None) -> bool:
-    return str(version.number) == number if number else alias in version.aliases
+def _reference(asked: str) -> Reference | None:
+    former = re.fullmatch(r"([^/]+)/([0-9]+)", asked)  # NAME/NUMBER
+    try:
+        return of_words(former[1], former[2]) if former else of_words(asked)
+    except BadInput:
+        return None
+
+
+def _is(version: Version, reference: Reference) -> bool:
+    return version.number == reference.number if reference.number else reference.alias in version.aliases
 
 
 def _version(asked: str, found: list[Version]) -> Version:
@@ -173,11 +176,11 @@ def _pods(sides: Sides) -> list[Pod]:
     return sides.open_cluster().pods(where)
 
 
-def _steps(context: Context, version: Version, digest: str | None) -> list[Step]:
+def _steps(context: Context, version: Version, digest: str | None) -> list[ReleaseStep]:
     if version.name not in context.clone.models():
         return []
     return [
-        Step(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
+        ReleaseStep(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
         for each in ENVIRONMENTS
         for one in history(context.clone, version.name, each)
         if one.release is not None
@@ -200,33 +203,21 @@ def _others(context: Context, version: Version) -> tuple[str, ...]:
 
 
 def _predictions(journal: str, request_id: str) -> list[Prediction]:
-    import psycopg
+    from journal import queries
 
-    url = journal.replace("postgresql+psycopg://", "postgresql://")
-    try:
-        with psycopg.connect(url, connect_timeout=5, options="-c statement_timeout=5000") as connection:
-            connection.read_only = True
-            rows: list[Any] = connection.execute(FIND, {"id": request_id}).fetchall()
-    except psycopg.Error as error:
-        raise Unavailable(
-            "the journal of predictions did not answer",
-            found=without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0]),
-            hint="see that SLIPWAY_DATABASE_URL is right, then run the same command again",
-        ) from error
-    return [_prediction(*row) for row in rows]
+    return [_prediction(row) for row in queries.trace(journal, request_id)]
 
 
-def _prediction(
-    name: str, at: datetime, model: str, version: str, scores: list[float], microseconds: int
-) -> Prediction:
-    if not version.isdecimal():
+def _prediction(row: Row) -> Prediction:
+    if not row.version.isdecimal():
         raise BadInput(
-            f"the request {name} was answered by a model that is not registered",
+            f"the request {row.request_id} was answered by a model that is not registered",
             expected="a version's number",
-            found=f"version {version}",
-            hint=f"slipway versions {model}",
+            found=f"version {row.version}",
+            hint=f"slipway versions {row.model}",
         )
-    return Prediction(name, at.astimezone(UTC).isoformat(), model, int(version), tuple(scores), microseconds)
+    at = row.requested_at.astimezone(UTC).isoformat()
+    return Prediction(row.request_id, at, row.model, int(row.version), tuple(row.scores), row.latency_us)
 
 
 def _tolerant(ask: Callable[[], list[Pod]], missing: list[str], default: list[Pod]) -> list[Pod]:

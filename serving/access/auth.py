@@ -1,10 +1,10 @@
 """Who asks, and what they may: JSON Web Tokens checked against pinned keys and algorithms.
 
-A token names its key by `kid`; the key comes from our own key set and says
-which algorithm it is for. What the token's header says of algorithms, key
+A token names its key by `kid`; the key comes from our own key set and fixes
+which algorithm it is for. What the token's header holds of algorithms, key
 addresses or certificates is never followed. A verified token is remembered by
 its hash until it expires or the key set changes, so a request costs one lookup.
-Nobody waits for the key set because of a token that is anybody's.
+No request waits for the key set because of a stranger's token.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Authenticator:
         """Return the claims of a token, and the one of these keys that signed it."""
         reason = ""
         for key in keys:
-            # The smoke test is nobody's provider: it names the project, whatever the issuer of everybody else.
+            # The smoke test has no identity provider: its tokens name the project, whatever the issuer of the others.
             issuer = [self._issuer, OWN_NAME] if key.smoke else self._issuer
             audience = [self._audience, OWN_NAME] if key.smoke else self._audience
             try:

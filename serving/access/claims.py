@@ -1,7 +1,7 @@
-"""What a verified token says of its bearer: subject, time, roles.
+"""What a verified token claims of its bearer: subject, time, roles.
 
 The issuer is trusted, its shapes are its own: roles are found where the
-setting says, as a list or as words of one text. Refuses times that are no
+setting names, as a list or as words of one text. Refuses times that are no
 time, and subjects that cannot be logged as text.
 """
 
@@ -24,7 +24,7 @@ class Unfit(Exception):
 
 
 def subject(claims: dict[str, Any]) -> str:
-    """Return who the token is for; a whole number, as some issuers send, counts as its digits.
+    """Return who the token is for; an integer, as some issuers send, counts as its digits.
 
     Raises:
         Unfit: no printable text of 1 to 200 characters.
@@ -33,7 +33,7 @@ def subject(claims: dict[str, Any]) -> str:
     if isinstance(found, int) and not isinstance(found, bool) and abs(found) < LARGEST_SUBJECT:
         found = str(found)
     if not isinstance(found, str) or not 0 < len(found) <= LONGEST_SUBJECT or not found.isprintable():
-        raise Unfit(f"sub must be printable text of 1 to {LONGEST_SUBJECT} characters, or a whole number")
+        raise Unfit(f"sub must be printable text of 1 to {LONGEST_SUBJECT} characters, or an integer")
     return found
 
 
@@ -41,7 +41,7 @@ def times(claims: dict[str, Any], now: float, leeway_seconds: float) -> float:
     """Check `exp`, `nbf` and `iat` against `now`, all in seconds since 1970; return `exp`.
 
     Raises:
-        Unfit: one is no time, or now is not between them.
+        Unfit: one is not a time, or now is not between them.
     """
     expires = _time(claims, "exp")
     if expires is None:

@@ -34,7 +34,7 @@ def read(source: str, seconds: float = FETCH_SECONDS) -> bytes:
     """
     if not _is_safe(source):
         raise BadInput(
-            "keys over plain http", expected="https:// or a file", found=source,
+            "SLIPWAY_JWKS is a plain http address", expected="https:// or a file", found=source,
             hint="set SLIPWAY_JWKS to an https address",
         )  # fmt: skip
     try:
@@ -51,7 +51,12 @@ def read(source: str, seconds: float = FETCH_SECONDS) -> bytes:
             hint="slipway token  (makes keys for development)",
         ) from None
     if len(content) > LARGEST_SET:
-        raise Unavailable(f"the keys at {source} are too large", expected=f"at most {LARGEST_SET} bytes")
+        raise Unavailable(
+            f"the keys at {source} are too large",
+            expected=f"at most {LARGEST_SET} bytes",
+            found=f"{len(content)} bytes or more",
+            hint="set SLIPWAY_JWKS to the address of the key set itself, and remove keys that sign nothing any more",
+        )
     return content
 
 

@@ -1,8 +1,8 @@
-"""The keys of a JWKS that may verify our tokens, read as RFC 7517 says.
+"""The keys of a JWKS that may verify our tokens, read as RFC 7517 defines.
 
 A key that is not understood, not meant for signatures or not safe is skipped
-with its reason, and never takes the others with it. Refuses only what is no
-JWKS at all.
+with its reason, and never takes the others with it. Refuses only what is not a
+JWKS.
 
 Source: https://www.rfc-editor.org/rfc/rfc7517#section-5, https://www.rfc-editor.org/rfc/rfc7518#section-6
 """
@@ -22,7 +22,7 @@ from slipway.errors import BadInput
 ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 SHORTEST_RSA, LONGEST_RSA = 2048, 8192  # bits
 MOST_KEYS = 100
-# How many keys a token that does not say which one may be tried with.
+# How many keys a token that does not name one may be tried with.
 MOST_TRIED = 4
 LONGEST_SHOWN = 80
 
@@ -38,7 +38,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Keys:
-    """The usable keys by kid, None for those without; `skipped` says of each other key why."""
+    """The usable keys by kid, None for those without; `skipped` has the reason for each other key."""
 
     by_kid: dict[str | None, tuple[Key, ...]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ def _key(entry: Any) -> tuple[str | None, Key]:
 def _refusal(entry: dict[str, Any], algorithm: str) -> str | None:
     """Say why a key that is understood must not verify tokens."""
     if "d" in entry:
-        return "it is private; revoke it, everybody could read it"
+        return "it is private; revoke it, anyone could read it"
     if entry.get("use", "sig") != "sig":
         return f"its use is {_short(entry['use'])}, not sig"
     operations = entry.get("key_ops", ["verify"])

@@ -3,7 +3,7 @@
 One reading at a time, and no request waits for it longer than a moment: a
 token with an unknown kid is refused, and asks for a reading, not too often.
 While the set cannot be read the last good one serves, for a bounded time; then
-nobody gets in, and the server is not ready.
+every token is refused, and the server is not ready.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # A token with an unknown kid may ask for a reading; tokens are anybody's, so not often.
 LEAST_SECONDS_BETWEEN = 2.0
-# So that a key that is new works at its first use. Few may wait at once: their places are everybody's.
+# So that a key that is new works at its first use. Few may wait at once: their places are shared by all.
 WAIT_SECONDS = 0.5
 MOST_WAITING = 4
 # Beyond the time of a reading: for its thread to start and to hand over.
@@ -89,7 +89,7 @@ class KeySet:
         return self._keys.find(kid)
 
     async def pass_by(self) -> None:
-        """Wait until it is time to read the set again, or somebody asks for it; then read it."""
+        """Wait until it is time to read the set again, or it is asked for; then read it."""
         try:
             async with asyncio.timeout(self._refresh_seconds):
                 await self._wanted.wait()
@@ -129,7 +129,7 @@ class KeySet:
     async def _fetched(self) -> Signers:
         """Fetch and parse in a thread of its own: the server's threads are not for a stranger's address to hold."""
         if self._reader is not None and self._reader.is_alive():
-            raise Unavailable(f"the keys at {self._source} cannot be read", found="the last reading has not ended")
+            raise unread(self._source, "the last reading has not ended")
         loop = asyncio.get_running_loop()
         fetched: asyncio.Future[Signers] = loop.create_future()
         self._reader = threading.Thread(
@@ -142,7 +142,7 @@ class KeySet:
             self._reader = None  # it handed over, and is about to end
             return fetched.result()
         except TimeoutError:
-            raise Unavailable(f"the keys at {self._source} cannot be read", found="no answer in time") from None
+            raise unread(self._source, f"no answer within {download.FETCH_SECONDS:g} s") from None
 
     def _take(self, keys: Signers) -> None:
         before, self._keys = self._keys, keys
@@ -156,14 +156,22 @@ class KeySet:
         self._read_at = self._tried_at = time.monotonic()
 
 
+def unread(source: str, found: str) -> Unavailable:
+    """Return the error of a key set that cannot be read now."""
+    return Unavailable(
+        f"the keys at {source} cannot be read",
+        expected="a JWKS",
+        found=found,
+        hint="check SLIPWAY_JWKS and the network; the server tries again by itself",
+    )
+
+
 def _fetch(source: str, smoke: Path | None, loop: asyncio.AbstractEventLoop, fetched: asyncio.Future[Signers]) -> None:
     try:
         outcome: Signers | Exception = signers.read(source, smoke)
     except Exception as error:  # noqa: BLE001 - handed over, whatever it is
         known = isinstance(error, SlipwayError)
-        outcome = error if known else Unavailable(
-            f"the keys at {source} cannot be read", found=f"{type(error).__name__}: {error}"
-        )  # fmt: skip
+        outcome = error if known else unread(source, f"{type(error).__name__}: {error}")
 
     def hand_over() -> None:
         if fetched.done():

@@ -4,7 +4,7 @@ A pod takes a small lease of requests from Redis and serves them without
 asking again, so most requests wait on nothing. A lease is counted when it is
 taken and forfeited after a second. Over time a subject is admitted at the
 limit's pace, plus one lease a pod; within one window at most twice the limit,
-where a whole burst came late after silence. While Redis is away that holds per pod.
+where a complete burst came late after silence. While Redis is away that holds per pod.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Limiter:
         async with lease.lock:
             if self.take(subject):
                 return
-            for size in dict.fromkeys((self.lease_size, 1)):  # a whole lease, else one of what is left
+            for size in dict.fromkeys((self.lease_size, 1)):  # a full lease, else one of what is left
                 if await self._hit(subject, size):
                     lease.left = size - 1
                     lease.until = time.monotonic() + LEASE_SECONDS
@@ -162,6 +162,7 @@ def _items(burst: str, sustained: str) -> tuple[RateLimitItem, RateLimitItem]:
             "SLIPWAY_BURST_LIMIT or SLIPWAY_SUSTAINED_LIMIT does not parse",
             expected="a limit like 100/second or 3000/minute",
             found=f"{burst}, {sustained}: {error}",
+            hint="export SLIPWAY_BURST_LIMIT=100/second SLIPWAY_SUSTAINED_LIMIT=3000/minute",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""When the server has too much to do, it says so at once instead of being late for everybody.
+"""When the server has too much to do, it refuses at once instead of being late for all.
 
 Counts predictions in flight, and measures how late the event loop is: with one
 thread computing, that is the queue. Refuses past either bound with 503.

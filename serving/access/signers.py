@@ -1,4 +1,4 @@
-"""Who may sign tokens: the keys of everybody's issuer, and those of the smoke test, which sign for nobody else.
+"""Who may sign tokens: the keys of the issuer, and those of the smoke test, which sign for its subject alone.
 
 A release's smoke test runs in the cluster with a private key beside it. Whoever reads that key can make tokens of the
 subject `smoke` with the role `predict`, and no others: a key that is among the smoke test's is theirs alone, wherever
@@ -22,7 +22,7 @@ ROLES = frozenset({"predict"})
 
 @dataclass(frozen=True)
 class Signers:
-    """The keys as they were read; `notes` says what about them a person should know."""
+    """The keys as they were read; `notes` has what a person should know about them."""
 
     issuer: Keys = field(default_factory=Keys)
     smoke: Keys = field(default_factory=Keys)
@@ -58,7 +58,7 @@ def read(source: str, smoke: Path | None) -> Signers:
     }
     shared = [str(kid) for kid, keys in limited.items() if any(key.smoke for key in keys)]
     if shared:
-        notes += (f"{', '.join(shared)[:200]}: published for everybody, but the smoke test's: role predict alone",)
+        notes += (f"{', '.join(shared)[:200]}: published for all, but the smoke test's: role predict alone",)
     skipped = tuple(f"the key set holds a key that is not used: {reason}" for reason in (*issuer.skipped, *own.skipped))
     return Signers(dataclasses.replace(issuer, by_kid=limited), own, content + b"\0" + own_content, (*skipped, *notes))
 

@@ -43,7 +43,12 @@ def ensure_keys(folder: Path) -> Path:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
         except OSError as error:
-            raise Unavailable(f"{private} cannot be written", found=str(error.strerror)) from error
+            raise Unavailable(
+                f"{private} cannot be written",
+                expected=f"a folder that you may write to: {folder}",
+                found=str(error.strerror),
+                hint=f"ls -ld {folder}; correct its owner or permissions, then run the same command again",
+            ) from error
     write_json(public, {"keys": [_public(_private(private))]})
     return public
 
@@ -56,9 +61,10 @@ def make(folder: Path, subject: str, roles: tuple[str, ...], seconds: int, issue
     """
     if not set(roles) <= ROLES or not 1 <= seconds <= LONGEST_SECONDS:
         raise BadInput(
-            "no such token",
+            "cannot make this token",
             expected=f"roles of {sorted(ROLES)}, 1 to {LONGEST_SECONDS} s",
             found=f"{list(roles)}, {seconds} s",
+            hint="slipway token --role predict --minutes 60",
         )
     key = _private(folder / PRIVATE)
     now = int(time.time())
@@ -72,10 +78,18 @@ def _private(path: Path) -> Ed25519PrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise BadInput(
-            f"{path} is no key", expected="an Ed25519 private key", found=str(error), hint=f"rm {path}; slipway token"
+            f"{path} does not hold a key",
+            expected="an Ed25519 private key",
+            found=str(error),
+            hint=f"rm {path}; slipway token",
         ) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise BadInput(f"{path} is another kind of key", expected="Ed25519", found=type(key).__name__)
+        raise BadInput(
+            f"{path} holds another kind of key",
+            expected="Ed25519",
+            found=type(key).__name__,
+            hint=f"rm {path}; slipway token",
+        )
     return key
 
 

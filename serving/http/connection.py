@@ -41,12 +41,12 @@ IDLE, HEAD, BODY = range(3)
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many seconds a connection has for each part, and who is told what it refused."""
+    """How many seconds a connection has for each part, and who hears what it refused."""
 
     header_seconds: float = 5.0
     body_seconds: float = 5.0
     keep_alive_seconds: float = 75.0
-    refused: Callable[[Problem, str], None] = lambda problem, request_id: None  # noqa: ARG005 - told nobody
+    refused: Callable[[Problem, str], None] = lambda problem, request_id: None  # noqa: ARG005 - not reported
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -95,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
             self._stop(refusals.UNKNOWN_CODING)
         super().on_headers_complete()
-        self.headers = []  # a trailer is no header: what comes after the body is bounded and dropped
+        self.headers = []  # a trailer is not a header: what comes after the body is bounded and dropped
         self.phase = BODY
         self.due = self.loop.time() + self.bounds.body_seconds
 
@@ -181,7 +181,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end(None)
 
     def evict(self) -> None:
-        """Close at once, whatever was still to be said."""
+        """Close at once, whatever was still to be sent."""
         self.ended = True
         self.due = NEVER
         self.server_state.connections.discard(self)  # at once: its place is taken before the loop tells
@@ -250,7 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.refuse(refusals.HEAD_TOO_LARGE)
 
     def _read_as_plain(self, rest: bytes) -> None:
-        """Parse a request to upgrade again, without its wish: who knows no such upgrade ignores it (RFC 9110, 7.8)."""
+        """Parse a request to upgrade again, without the upgrade, which a server may ignore (RFC 9110, 7.8)."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self.refuse(refusals.NO_TUNNEL)

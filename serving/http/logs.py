@@ -1,10 +1,10 @@
-"""Logs as JSON, one object a line: a line a request, and whatever the libraries say.
+"""Logs as JSON, one object a line: a line a request, and whatever the libraries log.
 
 Owns what a log line may hold. Refuses by construction to hold a header, a
 token, a body or a feature's value: a request's line is built from its id,
 route, status, subject and timing alone.
 
-Nobody waits for whoever reads the log: a thread writes it. A pod's standard
+No request waits for the reader of the log: a thread writes it. A pod's standard
 output is a pipe of 64 KiB that the node's container runtime empties; while
 the runtime is away a write to it blocks, and with it would every request.
 """
@@ -13,46 +13,20 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
-from datetime import UTC, datetime
-from typing import Any
 
-from serving.http.encoding import encode
+from slipway.logs import JsonFormatter
 
-# user:password@ in an address, bearer tokens, JSON Web Tokens
-SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)|(?i:bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 FLUSH_BYTES = 128 << 10  # or five times a second: each hand-over wakes a thread
 WAITING_BYTES = 4 << 20
 DRAIN_SECONDS = 1.0
-
-
-def redact(text: str) -> str:
-    """Blank what looks like a credential."""
-    return SECRET.sub("[redacted]", text)
-
-
-class JsonFormatter(logging.Formatter):
-    """Write a log record as one JSON line, credentials blanked."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line without its end."""
-        content: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redact(record.getMessage()),
-        }
-        if record.exc_info:
-            content["error"] = redact(self.formatException(record.exc_info))
-        return encode(content).decode()
 
 
 class Outlet:
     """Standard output and standard error, written to by a thread of its own: one, so that lines do not mix.
 
     At most `WAITING_BYTES` wait for it. Lines that come while it is that far behind are
-    dropped and counted, and a line says how many.
+    dropped and counted, and a line reports how many.
     """
 
     def __init__(self, output: int = 1, errors: int = 2) -> None:
@@ -65,7 +39,7 @@ class Outlet:
         self._thread: threading.Thread | None = None
 
     def write(self, descriptor: int, lines: bytes) -> None:
-        """Take whole lines for a descriptor, and return at once."""
+        """Take complete lines for a descriptor, and return at once."""
         with self._changed:
             if self._size + len(lines) > WAITING_BYTES:
                 self.dropped += lines.count(b"\n")
@@ -116,7 +90,7 @@ def _put(descriptor: int, lines: bytes) -> bool:
 
 def _gap(lines: int) -> bytes:
     record = logging.LogRecord(
-        __name__, logging.WARNING, __file__, 0, "%d lines of the log were dropped: nobody read it", (lines,), None
+        __name__, logging.WARNING, __file__, 0, "%d lines of the log were dropped: no reader kept up", (lines,), None
     )
     return JsonFormatter().format(record).encode() + b"\n"
 

@@ -17,7 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 SINGLE = (b"authorization", b"host", b"content-type", b"content-encoding", b"inference-header-content-length")
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a handler gives back."""
 
     status: int
@@ -48,7 +48,7 @@ class Request:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.id = ""
-        self.client_id = ""  # what the client called it, where that is no id of ours
+        self.client_id = ""  # what the client called it, where that is not an id of ours
         self.trace: tuple[str, str] | None = None
         self.principal: Principal = ANONYMOUS
         self.route = "unknown"
@@ -70,7 +70,7 @@ class Request:
 
     @property
     def caller(self) -> str:
-        """Who holds what this request takes up: its subject, or its address where nobody is asked for a token."""
+        """Who holds what this request takes up: its subject, or its address where no token is needed."""
         if self.principal is not ANONYMOUS:
             return self.principal.subject
         return str((self.scope.get("client") or ("",))[0])
@@ -126,7 +126,7 @@ class Request:
         return message
 
 
-Handler = Callable[[Request], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 CLOSE: Headers = [(b"connection", b"close")]
 
 

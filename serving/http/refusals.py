@@ -20,7 +20,7 @@ NO_TUNNEL = Problem(501, "this server opens no tunnels", kind="no-tunnel")
 
 
 def answer(problem: Problem, request_id: str) -> bytes:
-    """Write a whole answer, after which the connection ends."""
+    """Write a complete answer, after which the connection ends."""
     body = problem.body(request_id, protocol=True)
     head = (
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\nconnection: close\r\n"

@@ -18,7 +18,7 @@ IDLE_SECONDS = 1.0  # a client that asks more often than this learns it from an 
 
 
 class Role:
-    """Reads the role again when it is older than half a second; `file` is empty where nobody writes one."""
+    """Reads the role again when it is older than half a second; `file` is empty where none is written."""
 
     def __init__(self, file: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._file, self._clock = Path(file) if file else None, clock
@@ -40,6 +40,6 @@ class Role:
 
 
 def close_idle(connections: Iterable[Any], seconds: float = IDLE_SECONDS) -> None:
-    """End those of `serving.http.connection` on which nobody has asked anything for `seconds` since the last answer."""
+    """End those of `serving.http.connection` on which no request came for `seconds` since the last answer."""
     for one in list(connections):
         one.end_idle(seconds)

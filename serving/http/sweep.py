@@ -21,5 +21,5 @@ async def sweep(connections: set[Any]) -> None:
             try:
                 late.overdue()
             except Exception:
-                logger.exception("a connection could not be ended in order")
+                logger.exception("a connection could not be closed in order")
                 late.evict()

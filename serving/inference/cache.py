@@ -79,7 +79,7 @@ class Cache:
         return scores
 
     def put(self, key: bytes, scores: np.ndarray) -> None:
-        """Keep scores; the write to Redis waits for nobody."""
+        """Keep scores; nothing waits for the write to Redis."""
         self._keep(key, scores)
         if self._redis is not None and self._breaker.closed and self._tasks.running < MOST_WRITES:
             self._tasks.spawn("cache-write", self._to_redis(key, scores.tobytes()))
@@ -103,7 +103,7 @@ class Cache:
         scores, mac = value[:-MAC_BYTES], value[-MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(key, scores)):
             self.forged += 1
-            logger.error("a cached answer has a wrong MAC: somebody else writes to Redis")
+            logger.error("a cached answer has a wrong MAC: another program writes to Redis")
             return None
         self.hits["redis"] += 1
         found = np.frombuffer(scores, np.float32).reshape(-1, *self._shape)

@@ -2,7 +2,7 @@
 
 Owns the way from an exported folder to probabilities. Refuses a file whose
 digest differs from the manifest before a byte of it is parsed, a graph that
-does not survive a probe in a process of its own, a graph that does not fit its
+crashes or hangs in a process of its own, a graph that does not fit its
 contract, and a graph that gives other answers than when it was exported.
 """
 
@@ -19,10 +19,13 @@ import numpy as np
 from serving.inference import golden_file
 from serving.input import schema
 from serving.input.schema import Schema
+from slipway import artifact
 from slipway.errors import BadInput, Refused
+from slipway.names import NAME
 from slipway.task import Task
 
-FILES = ("model.onnx", "schema.json", "golden.json")
+EXPORT = "slipway export NAME@NUMBER FOLDER"
+RETRAIN = "dvc repro --force train, then register the model again"
 LARGEST_FILE = 2 << 30
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -34,7 +37,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class _Name(msgspec.Struct, frozen=True):
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^{NAME}$")]
     version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -91,30 +94,30 @@ def load(folder: Path) -> Model:
 
     Raises:
         BadInput: files are missing or do not parse, or the graph does not fit the contract.
-        Refused: a digest, the probe or the golden rows say no.
+        Refused: a digest, the probe or the golden rows fail.
     """
     manifest, contents = verified(folder)
-    contract = schema.parse(contents["schema.json"])
-    session = open_graph(contents["model.onnx"])
+    contract = schema.parse(contents[artifact.SCHEMA])
+    session = open_graph(contents[artifact.GRAPH])
     task = contract.answers()
     _check_inputs(session, contract, task.output)
-    golden = golden_file.read(contents["golden.json"])
-    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session, task)
+    golden = golden_file.read(contents[artifact.GOLDEN])
+    model = Model(manifest, contract, manifest.files[artifact.GRAPH].sha256, golden["rows"], session, task)
     _check_golden(model, task.expected(golden))
     return model
 
 
 def verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """Read the manifest and every file it names; return bytes that match their digests."""
-    manifest = _manifest(folder / "manifest.json")
-    if set(manifest.files) != set(FILES):
+    manifest = _manifest(folder / artifact.MANIFEST)
+    if set(manifest.files) != set(artifact.EXPORTED):
         raise Refused(
-            f"{folder / 'manifest.json'} lists other files than an exported version has",
-            expected=", ".join(FILES),
+            f"{folder / artifact.MANIFEST} lists other files than an exported version has",
+            expected=", ".join(artifact.EXPORTED),
             found=", ".join(sorted(manifest.files))[:200],
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         )
-    return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in FILES}
+    return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in artifact.EXPORTED}
 
 
 def open_graph(content: bytes) -> Any:
@@ -134,7 +137,7 @@ def open_graph(content: bytes) -> Any:
             "model.onnx does not open",
             expected="an ONNX graph that ONNX Runtime can run",
             found=str(error).splitlines()[0][:300],
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         ) from error
 
 
@@ -152,26 +155,33 @@ def _manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise BadInput(
             f"{path} is missing", expected="the folder of an exported version", found="no manifest.json",
-            hint="slipway export NAME VERSION FOLDER",
+            hint=EXPORT,
         ) from None  # fmt: skip
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadInput(f"{path} does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+        raise BadInput(
+            f"{path} does not parse", expected="the form in docs/reference/artifact.md", found=str(error), hint=EXPORT
+        ) from None
 
 
 def _verified_file(path: Path, listed: _File) -> bytes:
     try:
         if not 0 <= path.stat().st_size <= LARGEST_FILE:
-            raise Refused(f"{path} is too large", expected=f"at most {LARGEST_FILE} bytes")
+            raise Refused(
+                f"{path} is too large",
+                expected=f"at most {LARGEST_FILE} bytes",
+                found=f"{path.stat().st_size} bytes",
+                hint="train a smaller model, then register it",
+            )
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror)) from None
+        raise BadInput(f"{path} cannot be read", expected="a file", found=str(error.strerror), hint=EXPORT) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != listed.sha256 or len(content) != listed.bytes:
         raise Refused(
             f"{path} is not the file that was exported",
             expected=f"sha256 {listed.sha256}, {listed.bytes} bytes",
             found=f"sha256 {digest}, {len(content)} bytes",
-            hint="export the version again; if it differs again, find out who changed it",
+            hint="export the version again; if it differs again, find out who changed it in the artifact store",
         )
     return content
 
@@ -189,17 +199,27 @@ def _check_inputs(session: Any, contract: Schema, output: str) -> None:
             "model.onnx does not fit schema.json",
             expected=f"inputs {wanted}, output {output} of tensor(float)",
             found=f"inputs {found}, outputs {outputs}",
+            hint=RETRAIN,
         )
 
 
 def _check_golden(model: Model, expected: np.ndarray) -> None:
     task = model.task
     if not model.golden or len(model.golden) != len(expected):
-        raise BadInput("golden.json has no rows to check the model with", expected=f"rows with their {task.golden}")
+        raise BadInput(
+            "golden.json has no rows to check the model with",
+            expected=f"rows, and as many {task.golden}",
+            found=f"{len(model.golden)} rows, {len(expected)} {task.golden}",
+            hint=RETRAIN,
+        )
     found = model.answered(*rows_to_arrays(model.golden, model.schema))
     if found.shape != (len(expected), task.width):
-        wanted = f"({len(expected)}, {task.width})"
-        raise BadInput("model.onnx gives another shape", expected=wanted, found=str(found.shape))
+        raise BadInput(
+            "model.onnx returns another shape than schema.json promises",
+            expected=f"({len(expected)}, {task.width})",
+            found=str(found.shape),
+            hint=RETRAIN,
+        )
     difference = float(np.max(np.abs(task.scores(found) - expected)))
     if not difference <= task.tolerance:
         raise Refused(

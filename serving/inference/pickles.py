@@ -1,4 +1,4 @@
-"""Refuses to unpickle, in the whole process, whoever asks.
+"""Refuses to unpickle, in the complete process, whoever asks.
 
 Nothing here reads a pickle; this makes sure that no library ever does on a
 request's or a file's behalf: importing a class from a pickle raises.
@@ -20,5 +20,8 @@ def refuse() -> None:
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
         raise Refused(
-            "a pickle in the serving process", expected="no pickle, ever", found=f"{arguments[0]}.{arguments[1]}"
+            "the serving process does not read pickles",
+            expected="data in JSON, ONNX or Parquet",
+            found=f"a pickle of {arguments[0]}.{arguments[1]}",
+            hint="find out in the trace which library reads it, and give it another format",
         )

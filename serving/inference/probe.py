@@ -8,17 +8,18 @@ runtime. It does so here, and the server, which was not started yet, refuses it.
 
 from __future__ import annotations
 
+import json
 import resource
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
+from slipway import processes
+from slipway.errors import Refused, SlipwayError
 
 SECONDS = 60
 # Address space on top of what the model's bytes take several times over.
 MEMORY_BYTES = 8 << 30
+REPLACE = "do not serve it; find out who made this graph, then train and register the model again"
 
 
 class Trial:
@@ -27,8 +28,7 @@ class Trial:
     def __init__(self, folder: Path, seconds: float) -> None:
         self._folder = folder
         self._seconds = seconds
-        command = [sys.executable, "-m", "serving.inference.probe", str(folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._process = processes.start("serving.inference.probe", folder)
 
     def wait(self) -> None:
         """Return when the model has given the golden answers.
@@ -38,29 +38,25 @@ class Trial:
             Refused: a digest or an answer is wrong, or the process crashed, hung or ate its memory.
         """
         try:
-            _, said = self._process.communicate(timeout=self._seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+            ended = self._process.wait(self._seconds)
+        except processes.NoAnswer:
             raise self._refused(f"no answer within {self._seconds:g} s") from None
-        code = self._process.returncode
-        if code < 0:
-            raise self._refused(f"the process died of {signal.Signals(-code).name}")
-        if code:
-            kinds = {kind.exit_code: kind for kind in (BadInput, Refused, Unavailable)}
-            raise kinds.get(code, Refused)(said.strip() or f"exit code {code}")
+        if "thing" in ended.answer():
+            raise ended.error(f"the self-test of the model in {self._folder} failed", REPLACE)
+        if ended.code:
+            raise self._refused(ended.reason())
 
     def _refused(self, found: str) -> Refused:
         return Refused(
-            f"the model in {self._folder} does not survive being asked",
-            expected="answers to the rows of golden.json, in a process of its own",
+            f"the model in {self._folder} crashed or hung during its self-test",
+            expected=f"answers to the rows of golden.json within {self._seconds:g} s",
             found=found,
-            hint="do not serve it: find out who made this graph",
+            hint=REPLACE,
         )
 
 
 def begin(folder: Path, seconds: float = SECONDS) -> Trial:
-    """Begin to load the folder's model in another process and to ask it the golden rows."""
+    """Begin to load the folder's model in another process and to score the golden rows there."""
     return Trial(folder, seconds)
 
 
@@ -68,19 +64,26 @@ def main(folder: Path) -> int:
     """Load and ask; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Ends by itself should nobody be left to wait for it.
+    # Ends by itself if no process waits for it any more.
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     from serving.inference import model
 
     try:
         model.load(folder)
     except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return _fail(error)
     except MemoryError:
-        print(f"{folder}: the graph wants more than {MEMORY_BYTES} bytes", file=sys.stderr)
-        return Refused.exit_code
+        return _fail(
+            Refused(
+                f"the graph in {folder} needs too much memory", expected=f"at most {MEMORY_BYTES} bytes", hint=REPLACE
+            )
+        )
     return 0
+
+
+def _fail(error: SlipwayError) -> int:
+    print(json.dumps(error.as_json()))
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Limits of a number as the model meets them: in float32, in every reader.
 
 The graph gets float32, so a limit of 0.8 is the float32 nearest to it, and a
-number fits when the float32 that the model gets fits. `of` says that as two
-numbers of double precision, so that readers compare what came as it came.
+number fits when the float32 that the model gets fits. `of` gives that as two
+numbers of double precision, so that readers compare an input as it was sent.
 """
 
 from __future__ import annotations

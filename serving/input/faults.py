@@ -1,7 +1,7 @@
 """Every fault of a refused request, named: field, expected, found.
 
 The thorough half of validation: slow, complete, and run only on what the fast
-half refused. Refuses text that is not JSON, a key said twice, numbers that are
+half refused. Refuses text that is not JSON, a key given twice, numbers that are
 not finite, nesting too deep to read.
 """
 
@@ -22,7 +22,7 @@ PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
 SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_FAULTS = 20
 LONGEST_FOUND = 60
-# What stands for a limit that a feature does not have: the numbers that the model can get.
+# The value of a limit that a feature does not have: the numbers that the model can get.
 LEAST, MOST = "-3.4e38", "3.4e38"
 
 
@@ -143,7 +143,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def refuse_twice(body: bytes) -> None:
-    """Refuse JSON with a key that is there twice, or with text that is no Unicode.
+    """Refuse JSON with a key that is there twice, or with text that is not Unicode.
 
     Raises:
         Problem: 400 not JSON, 422 such a key or text.
@@ -164,7 +164,9 @@ def _refuse_surrogates(content: Any) -> None:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Problem(422, f"{name} is no JSON number", kind="invalid-input", faults=[Fault("", "a finite number", name)])
+    raise Problem(
+        422, f"{name} is not a JSON number", kind="invalid-input", faults=[Fault("", "a finite number", name)]
+    )
 
 
 def _transposed(columns: Any, names: set[str], max_rows: int) -> list[dict[str, Any]]:

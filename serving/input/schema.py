@@ -1,6 +1,6 @@
 """The input contract of a model: schema.json, read and checked.
 
-Owns what docs/reference/artifact.md says about features. Refuses a contract
+Owns what docs/reference/artifact.md defines about features. Refuses a contract
 that contradicts itself, before any request is measured by it.
 """
 
@@ -13,6 +13,8 @@ import msgspec
 from slipway import tasks
 from slipway.errors import BadInput
 from slipway.task import Task
+
+RETRAIN = "dvc repro --force train, then register the model again"
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -76,21 +78,33 @@ def parse(content: bytes) -> Schema:
     try:
         schema = msgspec.json.decode(content, type=Schema)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput("schema.json does not parse", expected="docs/reference/artifact.md", found=str(error)) from None
+        raise BadInput(
+            "schema.json does not parse",
+            expected="the form in docs/reference/artifact.md",
+            found=str(error),
+            hint=RETRAIN,
+        ) from None
     if (schema.schema_version == 1) != (schema.task is None):
         raise BadInput(
             "schema.json contradicts itself",
             expected="a task in version 2, and none in version 1",
             found=f"version {schema.schema_version} with task {schema.task}",
-            hint="dvc repro --force train",
+            hint=RETRAIN,
         )
     schema.answers()
+    _refuse_inputs(schema)
+    return schema
+
+
+def _refuse_inputs(schema: Schema) -> None:
+    """Refuse a contract whose features are not once each in the graph's inputs, by their type."""
     named = sorted(schema.inputs.numeric + schema.inputs.categorical)
     if named != sorted(feature.name for feature in schema.features) or len(set(named)) != len(named):
         raise BadInput(
             "schema.json contradicts itself",
             expected="every feature once in inputs.numeric or inputs.categorical",
             found=f"inputs {named}, features {sorted(f.name for f in schema.features)}",
+            hint=RETRAIN,
         )
     for feature in schema.features:
         if (feature.type == "string") != (feature.name in schema.inputs.categorical):
@@ -98,5 +112,5 @@ def parse(content: bytes) -> Schema:
                 f"schema.json puts {feature.name} in the wrong input",
                 expected="strings in categorical, numbers in numeric",
                 found=feature.type,
+                hint=RETRAIN,
             )
-    return schema

@@ -122,7 +122,7 @@ class Limits:
     low: np.ndarray
     high: np.ndarray
     may_miss: np.ndarray
-    whole: tuple[int, ...]
+    integers: tuple[int, ...]
 
     @classmethod
     def of(cls, schema: Schema) -> Limits:
@@ -141,12 +141,12 @@ class Limits:
     def all_fit(self, numeric: np.ndarray) -> bool:
         """Look at all numbers at once: whether no feature needs a closer look."""
         fits = (numeric >= self.low) & (numeric <= self.high) | np.isnan(numeric) & self.may_miss
-        integers = numeric[:, self.whole]
+        integers = numeric[:, self.integers]
         return bool(fits.all()) and bool(((integers == np.floor(integers)) | np.isnan(integers)).all())
 
 
 def measure(numeric: np.ndarray, categorical: np.ndarray, limits: Limits) -> list[Fault]:
-    """Return the faults of whole columns, at most one a feature: NaN and the empty string are missing."""
+    """Return the violations of complete columns, at most one a feature: NaN and the empty string are missing."""
     found: list[Fault] = []
     for index, feature in enumerate(() if limits.all_fit(numeric) else limits.numeric):
         if (position := _bad_number(numeric[:, index], feature)) is not None:

@@ -1,7 +1,7 @@
 """A request's rows, measured by the model's contract and laid out for the graph.
 
-Two readers of one rule. The fast one is compiled from the schema and says yes
-or no while it parses. Only when it says no, the thorough one reads again and
+Two readers of one rule. The fast one is compiled from the schema and decides yes
+or no while it parses. Only when it refuses, the thorough one reads again and
 names every fault: field, expected, found; its word is final.
 """
 
@@ -27,7 +27,7 @@ UNSET = msgspec.UNSET
 class Batch:
     """Rows ready for the graph: `numeric` (n, k) float32, `categorical` (n, m) of str.
 
-    `by_rows` says in which of the two forms they came.
+    `by_rows` is which of the two forms they came in.
     """
 
     numeric: np.ndarray
@@ -39,7 +39,7 @@ class Batch:
 
 
 class Reader:
-    """Read `{"rows": [{…}]}` or `{"columns": {…: […]}}` as one model's contract says."""
+    """Read `{"rows": [{…}]}` or `{"columns": {…: […]}}` by one model's contract."""
 
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
@@ -71,7 +71,7 @@ class Reader:
         return self._thorough(body)
 
     def _decoded(self, body: bytes) -> tuple[Any, bool]:
-        """Return the request, None where only the thorough reader can say, and whether it leaves features out."""
+        """Return the request, None where only the thorough reader can decide, and whether it leaves features out."""
         for decoder in (self._decoder, self._with_gaps):
             try:
                 return decoder.decode(body), decoder is self._with_gaps
@@ -122,7 +122,7 @@ class Reader:
         rows, by_rows = faults.rows(body, self._features, self.max_rows)
         found = faults.find(rows, self._features, LONGEST_STRING)
         if found:
-            raise Problem(422, f"{len(found)} fault(s) in {len(rows)} row(s)", kind="invalid-input", faults=found)
+            raise Problem(422, f"{len(found)} violation(s) in {len(rows)} row(s)", kind="invalid-input", faults=found)
         values = [[row.get(f.name) for f in self._features] for row in rows]
         numeric = np.array([row[: self._width] for row in values], np.float32).reshape(len(rows), self._width)
         return Batch(numeric, _strings([tuple(row[self._width :]) for row in values]), by_rows)

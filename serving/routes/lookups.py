@@ -58,7 +58,7 @@ class Lookups:
     def _left(self, subject: str, done: asyncio.Future[T]) -> None:
         self._leave(subject)
         if not done.cancelled():
-            done.exception()  # looked at: nobody may be waiting for it any more
+            done.exception()  # looked at: no request may be waiting for it any more
 
     def _leave(self, subject: str) -> None:
         self._busy[subject] -= 1

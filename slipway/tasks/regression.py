@@ -138,7 +138,7 @@ def numbers(labels: Sequence[Any]) -> npt.NDArray[np.float64]:
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
             raise BadInput(
                 f"the target is not a finite number in row {row}",
-                expected="a number in every row, since data/contract.yaml says `task: regression`",
+                expected="a number in every row, since data/contract.yaml has `task: regression`",
                 found=repr(number)[:80],
                 hint="correct prepare, or `task` in data/contract.yaml",
             )

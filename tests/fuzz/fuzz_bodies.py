@@ -112,7 +112,7 @@ def strict(text: bytes) -> Any:
         return dict(pairs)
 
     def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON number")
+        raise AssertionError(f"{name} is not a JSON number")
 
     return json.loads(text.decode(), object_pairs_hook=once, parse_constant=refuse)
 

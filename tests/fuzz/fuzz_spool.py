@@ -151,7 +151,7 @@ def _files(folder: Path, content: bytes) -> dict[Path, bytes]:
 
 
 def _not_finite(name: str) -> NoReturn:
-    raise AssertionError(f"{name} is no JSON number")
+    raise AssertionError(f"{name} is not a JSON number")
 
 
 @functools.cache

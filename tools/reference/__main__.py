@@ -1,4 +1,4 @@
-"""Write every reference page: `make docs-reference`; with --check, only say which are not what the code gives."""
+"""Write every reference page: `make docs-reference`; with --check, only list those that differ from the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of alert rules, from every rule file below gitops/ and deploy/."""
+"""The page of alerts: every rule below gitops/ and deploy/, with what it means and what to do first."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Any
 
 import yaml
 
-from tools.reference.markdown import page, table
-from tools.reference.sources import ROOT
+from tools.reference.markdown import page
+from tools.reference.meanings import complete
+from tools.rooms import ROOT
+
+INTRODUCTION = """Prometheus loads these rules unchanged, on one machine (`make up`, compose.yaml) and on a cluster. Each is tried on its
+fault and on a healthy system by `promtool test rules` in `tests/integration/devstack/test_alerts.py`. Alertmanager shows and groups them;
+who is notified is for you to add, as a receiver in `gitops/platform/monitoring/alertmanager.yaml` with its secret in a file.
+
+*critical*: predictions fail or records are in danger, act now. *warning*: look today."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +41,25 @@ def found() -> list[Alert]:
 
 
 def write() -> str:
-    """Write the page."""
+    """Write the page.
+
+    Raises:
+        Unexplained: an alert without words, or words without an alert.
+    """
     every = found()
-    parts = ["Each name leads to what it means and what to do first."]
+    explained = complete("alerts", {alert.name for alert in every})
+    parts = [INTRODUCTION]
     for path in dict.fromkeys(alert.path for alert in every):
-        parts += [f"## {path}", *(_section(alert) for alert in every if alert.path == path)]
-    return page("Alert rules", *parts)
+        parts += [f"## {path}", *(_section(alert, explained[alert.name]) for alert in every if alert.path == path)]
+    return page("Alerts", *parts)
 
 
-def _section(alert: Alert) -> str:
+def _section(alert: Alert, explained: str) -> str:
     rule = alert.rule
-    notes = rule.get("annotations", {})
-    facts = [
-        ("severity", str(rule.get("labels", {}).get("severity", ""))),
-        ("after", str(rule.get("for", "at once"))),
-        ("summary", str(notes.get("summary", ""))),
-        ("says", str(notes.get("description", ""))),
-    ]
-    link = f"### [{alert.name}](alerts.md#{alert.name.lower()})"
+    severity = str(rule.get("labels", {}).get("severity", ""))
+    after = f"after {rule['for']}" if "for" in rule else "at once"
     query = "```promql\n" + str(rule["expr"]).strip() + "\n```"
-    return f"{link}\n\n{table(('', ''), ((name, value) for name, value in facts if value))}\n\n{query}"
+    return f"### {alert.name}\n\n*{severity}*, {after}. {explained}\n\n{query}"
 
 
 def _rules(document: Any) -> Iterator[dict[str, Any]]:

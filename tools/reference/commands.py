@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -17,27 +18,31 @@ INTRODUCTION = """\
 | exit code | meaning |
 |---|---|
 | 0 | done, or nothing to do |
-| 1 | unexpected: a fault of ours |
+| 1 | unexpected: a defect of Slipway |
 | 2 | wrong usage |
 | 3 | bad input: data, parameters or an artifact are not what they must be |
-| 4 | refused: a gate, a verdict or a rule says no |
-| 5 | a service or a disk did not do what was asked |
+| 4 | refused by a gate, a verdict or a rule |
+| 5 | a service or a disk failed |
 
-A command says so where its codes mean more than that."""
+A command's page lists them where its codes mean more than that."""
 
 
-def found() -> Iterator[tuple[str, click.Command]]:
-    """Give every command with its whole name, groups before what is in them."""
+def found() -> Iterator[tuple[str, str, click.Command]]:
+    """Give every command with its group and its full name; one that has commands of its own before them."""
     context = click.Context(cli.slipway)
-    for name in sorted(cli.COMMANDS):
-        _, command, _ = cli.slipway.resolve_command(context, [name])
-        if command is not None:
-            yield from _walk(f"slipway {name}", command)
+    for group, entries in cli.GROUPS.items():
+        for name in entries:
+            _, command, _ = cli.slipway.resolve_command(context, [name])
+            if command is not None:
+                yield from ((group, *each) for each in _walk(f"slipway {name}", command))
 
 
 def write() -> str:
-    """Write the page."""
-    return page("Commands", INTRODUCTION, *(_section(name, command) for name, command in found()))
+    """Write the page, in the groups of `slipway --help`."""
+    sections = []
+    for group, commands in itertools.groupby(found(), key=lambda each: each[0]):
+        sections += [f"## {group}", *(_section(name, command) for _, name, command in commands)]
+    return page("Commands", INTRODUCTION, *sections)
 
 
 def _walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
@@ -51,7 +56,7 @@ def _section(name: str, command: click.Command) -> str:
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     options = [_option(each, context) for each in command.params if isinstance(each, click.Option) and not each.hidden]
     shown = table(("option", "meaning", "default"), options) if options else ""
-    level = "##" if name.count(" ") == 1 else "###"
+    level = "###" if name.count(" ") == 1 else "####"
     return "\n\n".join(part for part in (f"{level} {name}", f"```\n{usage}\n```", _help(command), shown) if part)
 
 
@@ -70,10 +75,12 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str, str
     names = ", ".join(code(name) for name in [*option.opts, *option.secondary_opts])
     value = "" if option.is_flag else f" {option.make_metavar(context)}"
     text = (option.help or "").strip()
-    said = re.search(r"\s*\[default: (.*)\]$", text)
-    meaning = text[: said.start()] if said else text
+    default_note = re.search(r"\s*\[default: (.*)\]$", text)
+    meaning = text[: default_note.start()] if default_note else text
     given = option.to_info_dict().get("default")
-    default = said[1] if said else "" if option.is_flag or given is None or callable(given) else str(given)
+    default = (
+        default_note[1] if default_note else "" if option.is_flag or given is None or callable(given) else str(given)
+    )
     variable = f" Also {code(option.envvar)}." if isinstance(option.envvar, str) else ""
     needed = " Needed." if option.required else ""
     return (

@@ -12,7 +12,8 @@ from serving.inference import model
 from serving.settings import Settings
 from tools.reference.markdown import code, page, table
 from tools.reference.meanings import complete
-from tools.reference.sources import ROOT, calls, text, trees
+from tools.reference.sources import calls, text, trees
+from tools.rooms import ROOT
 
 EXPORTED = ROOT / "tests/fixtures/flight-delay"
 
@@ -84,8 +85,10 @@ def _routes(api: dict[str, Any]) -> str:
 
 def _problems() -> str:
     found = kinds()
-    said = complete("problems", set(found))
-    rows = ((code(f"urn:slipway:problem:{kind}"), ", ".join(sorted(found[kind])), said[kind]) for kind in sorted(found))
+    explained = complete("problems", set(found))
+    rows = (
+        (code(f"urn:slipway:problem:{kind}"), ", ".join(sorted(found[kind])), explained[kind]) for kind in sorted(found)
+    )
     return table(("type", "status", "when"), rows)
 
 

@@ -1,4 +1,4 @@
-"""What only words can say, from meanings.yaml: read whole, and compared with what the code has."""
+"""What only words can explain, from meanings.yaml: read as one, and compared with what the code has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 
-class Unsaid(Exception):
+class Unexplained(Exception):
     """Something that the code has and meanings.yaml does not, or the other way round."""
 
 
@@ -27,11 +27,11 @@ def complete(section: str, there: set[str]) -> dict[str, str]:
     """Return a section's words, one for each name that is there and none for another.
 
     Raises:
-        Unsaid: a name without words, or words without a name.
+        Unexplained: a name without words, or words without a name.
     """
-    said = meanings(section)
-    if lacking := sorted(there - set(said)):
-        raise Unsaid(f"tools/reference/meanings.yaml, {section}: say what these mean: {', '.join(lacking)}")
-    if gone := sorted(set(said) - there):
-        raise Unsaid(f"tools/reference/meanings.yaml, {section}: nothing reads these any more: {', '.join(gone)}")
-    return said
+    explained = meanings(section)
+    if lacking := sorted(there - set(explained)):
+        raise Unexplained(f"tools/reference/meanings.yaml, {section}: explain these: {', '.join(lacking)}")
+    if gone := sorted(set(explained) - there):
+        raise Unexplained(f"tools/reference/meanings.yaml, {section}: nothing reads these any more: {', '.join(gone)}")
+    return explained

@@ -38,7 +38,7 @@ def write() -> str:
     )  # fmt: skip
     return page(
         "Metrics",
-        "The server shows them at `GET /metrics`, for the role `operate` or, with `SLIPWAY_METRICS_ACCESS=open`, for anybody; when "
+        "The server shows them at `GET /metrics`, for the role `operate` or, with `SLIPWAY_METRICS_ACCESS=open`, without a token; when "
         "to act on which is in the [alerts](alerts.md). A histogram has `_bucket`, `_sum` and "
         "`_count`. Families of a part that is switched off (cache, journal, keys) are not shown. The promoter (`slipway webhook`) shows its "
         "own, `slipway_promoter_…`, at its `GET /metrics`.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from slipway.atomic import write_bytes
-from tools.reference import alerts, commands, http, metrics, parameters, release, variables
-from tools.reference.sources import ROOT
+from tools.reference import alerts, commands, http, metrics, parameters, promises, release, variables
+from tools.rooms import ROOT
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": commands.write,
@@ -14,8 +14,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/params.md": parameters.write,
     "docs/reference/environment.md": variables.write,
     "docs/reference/metrics.md": metrics.write,
-    "docs/reference/alert-rules.md": alerts.write,
+    "docs/reference/alerts.md": alerts.write,
     "docs/reference/release-file.md": release.write,
+    promises.REFUSED.doc: promises.REFUSED.write_doc,
+    promises.REFUSED.index: promises.REFUSED.write_index,
+    promises.SURVIVED.doc: promises.SURVIVED.write_doc,
+    promises.SURVIVED.index: promises.SURVIVED.write_index,
 }
 
 

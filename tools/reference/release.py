@@ -18,13 +18,13 @@ def found() -> dict[str, str]:
 def write() -> str:
     """Write the page."""
     release_file, forms = module("release_file"), found()
-    said = complete("release", set(forms))
-    rows = ((code(name), code(form), said[name]) for name, form in forms.items())
+    explained = complete("release", set(forms))
+    rows = ((code(name), code(form), explained[name]) for name, form in forms.items())
     return page(
         "The release file",
-        "`gitops/apps/MODEL/ENVIRONMENT/release/kustomization.yaml` says what an environment runs. It is in this form to the byte, and "
-        "promotion copies it whole; any other form is refused, so that two releases are equal exactly when their bytes are. What YAML could take for something else than text (a model called `no`) stands in double quotes. A "
-        "Component with neither images nor annotations says that nothing is released yet. What is done with it: [releases](release.md).",
+        "`gitops/apps/MODEL/ENVIRONMENT/release/kustomization.yaml` sets what an environment runs. It is in this form to the byte, and "
+        "promotion copies it byte for byte; any other form is refused, so that two releases are equal exactly when their bytes are. What YAML could take for something else than text (a model called `no`) is in double quotes. A "
+        "Component with neither images nor annotations means that nothing is released yet. What is done with it: [releases](release.md).",
         "```yaml\n" + release_file.TEXT.strip() + "\n```",
         table(("field", "form", "meaning"), rows),
     )

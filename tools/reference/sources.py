@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("slipway", "flights", "training", "registry", "image", "release", "serving", "journal", "scoring", "monitoring", "devstack")  # fmt: skip
+from tools.rooms import ROOMS, ROOT
 
 
 @functools.cache

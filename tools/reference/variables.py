@@ -10,7 +10,8 @@ from serving import settings
 from tools.reference import commands
 from tools.reference.markdown import cell, code, page, table
 from tools.reference.meanings import complete
-from tools.reference.sources import ROOT, called, text, trees
+from tools.reference.sources import called, text, trees
+from tools.rooms import ROOT
 
 OURS = re.compile(r"SLIPWAY_[A-Z0-9]+(_[A-Z0-9]+)*")
 ANY = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|KUBECONFIG")
@@ -38,10 +39,10 @@ def server() -> dict[str, tuple[str, str]]:
 
 
 def options() -> dict[str, str]:
-    """Give the variables that stand for an option, with the option."""
+    """Give the variables that set an option, with the option."""
     return {
         option.envvar: f"{code(option.opts[0])} of {code(name)}: {option.help}"
-        for name, command in commands.found()
+        for _, name, command in commands.found()
         for option in command.params
         if isinstance(option.envvar, str) and hasattr(option, "help")
     }
@@ -69,20 +70,20 @@ def write() -> str:
     """Write the page.
 
     Raises:
-        Unsaid: a variable that nothing explains.
+        Unexplained: a variable that nothing explains.
     """
     of_server, of_options, places = server(), options(), read()
     rest = complete("environment", set(places) - set(of_server) - set(of_options))
     filed = complete("files", in_files())
     asked = ((code(name), cell(meaning)) for name, meaning in sorted(of_options.items()))
     served = ((code(name), code(default), meaning) for name, (default, meaning) in of_server.items())
-    said = ((code(name), rest[name], ", ".join(code(place) for place in places[name])) for name in sorted(rest))
+    explained = ((code(name), rest[name], ", ".join(code(place) for place in places[name])) for name in sorted(rest))
     return page(
         "Environment variables",
         "Where services are and who acts. They are read in entry points only; what changes the model is in [params.yaml](params.md), "
         "what runs is in `gitops/`.",
         "## Commands",
-        table(("variable", "meaning", "read in"), said),
+        table(("variable", "meaning", "read in"), explained),
         "## In place of an option",
         table(("variable", "option"), asked),
         "## Make, Compose and the tests",
@@ -97,8 +98,8 @@ def write() -> str:
 def _names(tree: ast.Module) -> set[str]:
     found = set()
     for node in ast.walk(tree):
-        if (said := text(node)) and OURS.fullmatch(said):
-            found.add(said)
+        if (word := text(node)) and OURS.fullmatch(word):
+            found.add(word)
         if isinstance(node, ast.Call) and called(node) in READERS and node.args:
             found |= _variable(node.args[0])
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and "environ" in ast.unparse(node.value):
@@ -107,5 +108,5 @@ def _names(tree: ast.Module) -> set[str]:
 
 
 def _variable(node: ast.expr) -> set[str]:
-    said = text(node)
-    return {said} if said and ANY.fullmatch(said) else set()
+    word = text(node)
+    return {word} if word and ANY.fullmatch(word) else set()

@@ -1,4 +1,4 @@
-"""Let one id of a subject name several predictions, told apart by the digest of their rows."""
+"""Let one id of a subject name several predictions, distinguished by the digest of their rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the digest; rows of before have the empty one, which stands for any."""
+    """Add the digest; rows of before have the empty one, which matches any."""
     op.execute("ALTER TABLE prediction_keys ADD COLUMN digest text NOT NULL DEFAULT ''")
     op.execute(
         "ALTER TABLE prediction_keys DROP CONSTRAINT prediction_keys_pkey,"

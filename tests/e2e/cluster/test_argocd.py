@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from release.kustomize import build
 from tests.e2e.cluster.test_faults import RATE, ROW
 from tests.e2e.cluster.test_release import serves
 from tests.fixtures.images import Image
@@ -155,9 +156,9 @@ def test_pod_security_refuses_what_everything_else_let_through(production: Site,
 def test_every_object_passes_the_api_servers_strict_validation(site: Site, built: Images, environment: str) -> None:
     site.install([environment])
     site.release(environment, built["seven"])
-    made = subprocess.run(["kustomize", "build", str(site.overlay(environment))], check=True, capture_output=True)
-    kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=made.stdout.decode())
-    wrong = made.stdout.decode().replace("scaleDownDelaySeconds", "scaleDownDelaySecond")
+    made = build(site.overlay(environment))
+    kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=made)
+    wrong = made.replace("scaleDownDelaySeconds", "scaleDownDelaySecond")
     assert "unknown field" in kubectl(
         "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=wrong, check=False
     )

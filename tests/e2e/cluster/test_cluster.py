@@ -103,7 +103,7 @@ def test_a_rollout_is_followed_from_preview_to_switch_and_the_bake_time_counts(
     assert (first.digest, first.active, first.active_version) == (SEVEN, SEVEN, "7")
     assert health(first, SEVEN, "here", datetime.now(UTC)).seconds is not None
     assert health(first, EIGHT, "here", datetime.now(UTC)).seconds is None
-    with pytest.raises(BadInput, match="does not wait"):
+    with pytest.raises(BadInput, match="nothing to resume"):
         cluster.resume(namespace, "tiny")
 
     apply(EIGHT, "8")
@@ -124,7 +124,7 @@ def test_an_abort_leaves_the_active_version_and_is_no_failure_of_the_version(
 ) -> None:
     apply(SEVEN, "7")
     until(cluster, namespace, lambda one: one.phase == "Healthy")
-    with pytest.raises(BadInput, match="nothing new"):
+    with pytest.raises(BadInput, match="nothing to abort"):
         cluster.abort(namespace, "tiny")
     apply(EIGHT, "8")
     until(cluster, namespace, lambda one: one.phase == "Paused")

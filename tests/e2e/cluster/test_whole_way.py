@@ -120,7 +120,7 @@ def test_a_release_goes_the_whole_way_and_comes_back(team: Team, site: Site) -> 
     if "error" in asked:  # not healthy for long enough yet
         wait(lambda: "error" not in team.types("promote", MODEL, str(first), code=(0, 4)), 60, "the bake time")
     assert site.rollout("production") == {}, "nothing reaches production before it is approved"
-    assert team.types("approve", MODEL, "--yes", code=4)["error"] == "Refused", "nobody approves their own request"
+    assert team.types("approve", MODEL, "--yes", code=4)["error"] == "Refused", "you cannot approve your own request"
     team.types("approve", MODEL, "--yes", who=BOB)
     site.refresh("production")
     team.runs("production", first)

@@ -44,7 +44,7 @@ def test_check(here: Here) -> None:
     # What `run` types, which says beside it where the actions are.
     assert block.steps[0].command == "act pull_request --job check --platform ubuntu-latest=-self-hosted"
     ran = succeeded(here.run("ci", "check", "pull_request", pull_request()))
-    assert "Format, lint, types, import contracts, workflows" in ran
+    assert "Check format, lint, types, import contracts and workflows" in ran
 
 
 def test_check_refuses_a_workflow_that_runs_a_stranger_s_words(here: Here) -> None:
@@ -59,7 +59,7 @@ def test_check_refuses_a_workflow_that_runs_a_stranger_s_words(here: Here) -> No
 def test_test_runs_the_tests_and_fails_with_them(tmp_path: Path) -> None:
     here = only(tmp_path, "test_atomic")
     done = here.run("ci", "test", "pull_request", pull_request())
-    assert "Unit and integration tests" in succeeded(done)
+    assert "Run unit and integration tests" in succeeded(done)
     assert " passed" in done.stdout
     tests = here.clone / "tests/unit/slipway/test_atomic.py"
     tests.write_text(tests.read_text() + "\n\ndef test_atomic_is_broken() -> None:\n    assert False\n")
@@ -70,9 +70,7 @@ def test_test_runs_the_tests_and_fails_with_them(tmp_path: Path) -> None:
 
 
 def test_manifests(here: Here) -> None:
-    assert "Every overlay rendered and checked" in succeeded(
-        here.run("ci", "manifests", "pull_request", pull_request())
-    )
+    assert "Render and check every overlay" in succeeded(here.run("ci", "manifests", "pull_request", pull_request()))
 
 
 @pytest.fixture
@@ -85,7 +83,7 @@ def test_security(tmp_path: Path, osv: Osv) -> None:
     fresh_clone(tmp_path)
     here = Here(tmp_path, environment=osv.environment())
     ran = succeeded(here.run("ci", "security", "pull_request", pull_request()))
-    assert {"No secret in a file", "No known vulnerability in what is locked"} <= set(ran)
+    assert {"Search for secrets", "Search for known vulnerabilities"} <= set(ran)
     assert {"mlflow", "dvc", "onnxruntime"} <= osv.asked
     osv.vulnerable = "onnxruntime"
     done = here.run("ci", "security", "pull_request", pull_request())
@@ -105,7 +103,7 @@ def test_security_refuses_a_key_in_a_file(here: Here) -> None:
 def test_image(tmp_path: Path) -> None:
     here = only(tmp_path, "test_registry")
     done = here.run("ci", "image", "pull_request", pull_request())
-    assert {"The tools that build images", "Build the image, run it locked down, package a version"} <= set(
+    assert {"Install the tools that build images", "Build the image, run it locked down, package a version"} <= set(
         succeeded(done)
     )
     assert " passed" in done.stdout
@@ -118,14 +116,14 @@ def test_changes(here: Here) -> None:
     commit(here.clone, "Call it late later")
     here.program("gh", 'cp "${@: -1}" "$(dirname "$0")/../said.md"')
     done = here.run("ci", "changes", "pull_request", pull_request(base.stdout.strip()))
-    assert "What changes in parameters, metrics and manifests" in succeeded(done)
+    assert "Compare parameters, metrics and manifests" in succeeded(done)
     assert here.asked("gh") == []
     own = pull_request(base.stdout.strip(), head=REPOSITORY)
-    assert "Say it on the pull request" in succeeded(here.run("ci", "changes", "pull_request", own))
+    assert "Comment on the pull request" in succeeded(here.run("ci", "changes", "pull_request", own))
     assert here.asked("gh") == ["pr comment 7 --edit-last --create-if-none --body-file var/changes.md"]
     assert "late_from_minutes" in (here.folder / "said.md").read_text()
     bot = pull_request(base.stdout.strip(), head=REPOSITORY, user="dependabot[bot]")
-    assert "Say it on the pull request" not in succeeded(here.run("ci", "changes", "pull_request", bot))
+    assert "Comment on the pull request" not in succeeded(here.run("ci", "changes", "pull_request", bot))
 
 
 def test_scope_leaves_out_what_a_request_of_releases_alone_does_not_change(here: Here) -> None:
@@ -135,14 +133,14 @@ def test_scope_leaves_out_what_a_request_of_releases_alone_does_not_change(here:
     commit(here.clone, "Release")
     request = pull_request(base.stdout.strip())
     done = here.run("ci", "scope", "pull_request", request)
-    assert "What the change touches" in succeeded(done)
+    assert "Find what the change touches" in succeeded(done)
     assert "release=true" in done.stdout
-    assert "Format, lint, types, import contracts, workflows" not in succeeded(
+    assert "Check format, lint, types, import contracts and workflows" not in succeeded(
         here.run("ci", "check", "pull_request", request)
     )
     ran = succeeded(here.run("ci", "security", "pull_request", request))
-    assert "No secret in a file" in ran
-    assert "No known vulnerability in what is locked" not in ran
+    assert "Search for secrets" in ran
+    assert "Search for known vulnerabilities" not in ran
 
 
 @pytest.fixture
@@ -156,7 +154,7 @@ def test_promotion(here: Here, forge: github.State) -> None:
     here = replace(here, overrides={"GITHUB_API_URL": forge.url, "GITHUB_TOKEN": github.TOKEN})
     number = forge.propose("change", "c" * 40, {"filename": "training/train.py", "status": "modified"})
     said = {"number": number, "head": {"ref": "change", "repo": {"full_name": REPOSITORY}}, "user": {"login": "a"}}
-    assert "Whether it leaves production's releases alone" in succeeded(
+    assert "Check that production's releases are unchanged" in succeeded(
         here.run("ci", "promotion", "pull_request", {"pull_request": said | {"base": {"sha": "", "ref": "main"}}})
     )
     assert [(one["sha"], one["state"], one["context"]) for one in forge.statuses] == [

@@ -58,7 +58,10 @@ def test_drift_is_found_by_night(clone: Path, journal: str, tmp_path: Path) -> N
     project.make(whole)
     ask(journal, asked(whole))
     done = here.run("nightly", "drift", "schedule", {})
-    assert succeeded(done)[-2:] == ["What the model was judged on", "Is it asked the same, and does it answer the same"]
+    assert succeeded(done)[-2:] == [
+        "Fetch the rows that the model was judged on",
+        "Compare requests and answers with these rows",
+    ]
     assert "no drift" in done.stdout
     ask(journal, [row | {"carrier": "DL"} for row in asked(whole)] * 2)
     done = here.run("nightly", "drift", "schedule", {})

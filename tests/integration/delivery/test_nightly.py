@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1600)]
 
 
 TIERS = {
-    "long": ("test_make_secrets", "make long-tools", "Tests that take minutes"),
+    "long": ("test_make_secrets", "make long-tools", "Run the long tests"),
     "whole": (
         "test_security_refuses",
         "make test-nightly",
-        "Whole workflows, the whole stack, every store lost, a kill at every step",
+        "Run complete workflows, the complete stack, a restore and a kill at every step",
     ),
 }
 
@@ -44,7 +44,7 @@ def test_vulnerabilities_that_became_known(tmp_path: Path) -> None:
         done = Here(tmp_path, environment=osv.environment()).run("nightly", "vulnerabilities", "schedule", {})
     assert done.returncode != 0
     assert "mlflow" in done.stdout
-    assert "No vulnerability that became known since" in done.stdout
+    assert "Search for vulnerabilities that became known since" in done.stdout
 
 
 DOCKER = """\
@@ -66,7 +66,7 @@ def test_kind(tmp_path: Path) -> None:
     here.program("kind", KIND % tmp_path)
     here.program("kubectl", KUBECTL)
     done = here.run("e2e", "kind", "workflow_dispatch", {})
-    assert succeeded(done)[-1] == "The README in a fresh clone, then releases on the cluster"
+    assert succeeded(done)[-1] == "Run the README in a fresh clone, then releases on the cluster"
     assert "test_whole_way.py" in done.stdout
     assert any(one.startswith("run --detach") and "127.0.0.1:5001:5000" in one for one in here.asked("docker"))
     assert "config_path" in (tmp_path / "kind.yaml").read_text()

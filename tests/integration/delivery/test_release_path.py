@@ -106,7 +106,7 @@ def test_nightly_finds_production_as_git_and_mlflow_say_and_whatever_is_not(team
     named = {"GITHUB_API_URL": protected.url, "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_TOKEN": "secret-token"}
     replace(team, settings={**team.settings, **named}).slipway("protect", "--app-id", "77")
     done = here.run("nightly", "production", "schedule", {})
-    assert succeeded(done)[-1] == "History verified, settings as in the repository, Git and cluster agree"
+    assert succeeded(done)[-1] == "Verify the history, the settings, and that Git and cluster agree"
     no_secret_is_said(team, done)
     protected.environments["production"]["protection_rules"] = []
     team.stand.rollout("production", f"sha256:{9:064x}", 9)

@@ -26,7 +26,7 @@ def here(tmp_path: Path) -> Here:
 def test_a_tag_is_checked_built_and_released(here: Here) -> None:
     done = here.run("release", "publish", "push", {"ref": "refs/tags/v0.1.0"})
     ran = succeeded(done)
-    assert ran.index("Wheel, source and bill of materials") < ran.index("Release")
+    assert ran.index("Build wheel, source and bill of materials") < ran.index("Release")
     (asked,) = here.asked("gh")
     assert asked.startswith("release create v0.1.0 dist/SHA256SUMS ")
     assert asked.endswith(" --verify-tag --title v0.1.0 --notes-file var/notes.md")

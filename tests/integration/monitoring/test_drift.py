@@ -117,11 +117,11 @@ def test_too_few_rows_are_not_judged(folder: Path, journal: str) -> None:
 
 
 def test_what_cannot_be_compared_is_said(folder: Path, journal: str, postgres: Postgres, tmp_path: Path) -> None:
-    assert "SLIPWAY_DATABASE_URL" in drift(folder, None, code=3)["expected"]
+    assert "SLIPWAY_DATABASE_URL" in drift(folder, None, code=3)["thing"]
     assert "dvc pull" in drift(tmp_path, journal, code=3)["next"]
     assert drift(folder, journal, "another", code=3)["found"] == "tiny"
-    assert "no feature" in drift(folder, journal, "--ignore", "wind", code=3)["thing"]
-    assert "no moment" in drift(folder, journal, "--since", "yesterday", code=3)["thing"]
+    assert "is not a feature" in drift(folder, journal, "--ignore", "wind", code=3)["thing"]
+    assert "cannot parse the time" in drift(folder, journal, "--since", "yesterday", code=3)["thing"]
     assert "empty" in drift(folder, journal, "--since", "2999-01-01", code=3)["thing"]
     assert "migrate" in drift(folder, postgres.url(), code=3)["next"]
     away = drift(folder, "postgresql://nobody:secret@127.0.0.1:1/journal", code=5)

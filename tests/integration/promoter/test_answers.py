@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from release.actions.context import Context
 
 from release.actions.approve import approve
-from release.actions.context import Context
 from release.actions.promote import promote
 from release.actions.stage import stage
 from release.audit.audit import in_time, verify
@@ -215,7 +215,7 @@ def test_a_request_that_nobody_judged_before_staging_moved_on_is_not_approved(si
         made = clone.commit({clone.path("tiny", "production"): text}, "By hand\n", [clone.head])
         clone.git.run("push", "origin", f"{made}:refs/heads/release/tiny/2")
     site.put("staging", 4)
-    with site.context() as context, pytest.raises(Refused, match="nobody saw it healthy"):
+    with site.context() as context, pytest.raises(Refused, match="was not seen healthy"):
         approve(as_eve(context), "tiny")
 
 

@@ -116,12 +116,12 @@ AWAY = {"SLIPWAY_GITOPS_REMOTE": "file:///nowhere/manifests.git"}
 NO_RECORD = {"SLIPWAY_AUDIT_URL": f"postgresql://ada:word@{nowhere()}/audit"}
 FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("proposal", [], 3, "nothing to give a verdict on", {}),
-    ("proposal", ["1"], 3, "GitHub is chosen", {}),
-    ("stage", ["TINY", "1"], 3, "NAME is no model's name", {}),
+    ("proposal", ["1"], 3, "SLIPWAY_FORGE=github needs", {}),
+    ("stage", ["TINY", "1"], 3, "`TINY@1` is not a valid reference", {}),
     ("stage", ["tiny", "9"], 3, "9", {}),
     ("stage", ["tiny", "@nobody"], 3, "nobody", {}),
     ("stage", ["other", "1"], 3, "other", {}),
-    ("stage", ["tiny", "1"], 3, "nobody is named", {"SLIPWAY_ACTOR": "Ada"}),
+    ("stage", ["tiny", "1"], 3, "no one is named", {"SLIPWAY_ACTOR": "Ada"}),
     ("stage", ["tiny", "1"], 3, "SLIPWAY_FORGE", {"SLIPWAY_FORGE": "gitlab"}),
     ("stage", ["tiny", "1"], 3, "SLIPWAY_GITOPS_FOLDER", {"SLIPWAY_GITOPS_FOLDER": "../x"}),
     ("stage", ["tiny", "1"], 3, "SLIPWAY_BAKE_SECONDS", {"SLIPWAY_BAKE_SECONDS": "soon"}),
@@ -132,10 +132,10 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("stage", ["tiny", "2"], 5, "audit record", NO_RECORD),
     ("promote", ["tiny", "3"], 4, "may not go to production", {}),
     ("promote", ["tiny", "9"], 3, "9", {}),
-    ("promote", ["tiny"], 3, "GitHub is chosen", {"SLIPWAY_FORGE": "github"}),
+    ("promote", ["tiny"], 3, "SLIPWAY_FORGE=github needs", {"SLIPWAY_FORGE": "github"}),
     ("promote", ["tiny", "2"], 5, "git fetch failed", AWAY),
     ("approve", ["tiny"], 3, "no request of tiny is open", {}),
-    ("approve", ["tiny", "--as", "Eve"], 3, "nobody is named", {}),
+    ("approve", ["tiny", "--as", "Eve"], 3, "no one is named", {}),
     ("approve", ["tiny"], 5, "git fetch failed", AWAY),
     ("reject", ["tiny", "1", "--reason", "x"], 4, "production runs tiny version 1", {}),
     ("reject", ["tiny", "9", "--reason", "x"], 3, "9", {}),
@@ -147,26 +147,25 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("history", ["tiny", "--verify", "--since", "0" * 40], 4, "is not in the history", {}),
     ("diff", ["other"], 3, "other", {}),
     ("status", ["other"], 3, "no model other", {}),
-    ("status", [], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
-    ("trace", ["nothing-like-this"], 3, "nobody knows", {}),
+    ("trace", ["nothing-like-this"], 3, "is unknown to", {}),
     ("trace", ["nothing-like-this"], 5, "journal", {"SLIPWAY_DATABASE_URL": f"postgresql://ada:word@{nowhere()}/j"}),
     ("trace", ["tiny/9"], 3, "no version for", {}),
-    ("resume", ["tiny"], 3, "does not wait for anybody", {}),
-    ("abort", ["tiny", "staging"], 3, "on its way to nothing new", {}),
+    ("resume", ["tiny"], 3, "nothing to resume", {}),
+    ("abort", ["tiny", "staging"], 3, "nothing to abort", {}),
     ("abort", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("resume", ["other"], 3, "other has no release", {}),
     ("smoke", ["other"], 3, "other has no release", {}),
     ("smoke", ["tiny"], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("audit", ["--verify", "--head", "9:" + "f" * 64], 4, "audit record was changed", {}),
     ("audit", ["--verify", "--head", "x"], 3, "no head", {}),
-    ("audit", ["TINY"], 3, "NAME is no model's name", {}),
+    ("audit", ["TINY"], 3, "is not a valid model name", {}),
     ("audit", [], 5, "audit record", NO_RECORD),
     ("webhook", [], 3, "no secret", {}),
     ("webhook", [], 3, "secret", {"SLIPWAY_WEBHOOK_SECRET_FILE": "/nowhere/secret"}),
     ("changes", ["--base", "0" * 40], 3, "git merge-base", {}),
     ("protect", [], 3, "no GitHub App", {}),
-    ("protect", ["--app-id", "1"], 3, "GitHub is not named", {}),
-    ("reconcile", ["TINY", "--once"], 3, "NAME is no model's name", {}),
+    ("protect", ["--app-id", "1"], 3, "GITHUB_REPOSITORY and GITHUB_TOKEN are not both set", {}),
+    ("reconcile", ["TINY", "--once"], 3, "is not a valid model name", {}),
     ("reconcile", ["--once"], 5, "git fetch failed", AWAY),
 ]
 
@@ -195,7 +194,7 @@ def test_an_error_says_what_it_is_what_was_expected_or_found_and_what_to_type(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["stage", "tiny"], "VERSION"),
+        (["stage"], "NAME[@ALIAS|@NUMBER]"),
         (["reject", "tiny", "2"], "--reason"),
         (["rollback", "tiny", "elsewhere", "--reason", "x"], "elsewhere"),
         (["rollback", "tiny", "--reason", "x", "--to", "0"], "--to"),
@@ -228,11 +227,44 @@ def test_status_that_differs_ends_with_4_and_says_where(site: PromoterSite, type
     assert "slipway approve tiny" in types("status", COLUMNS="200").out
 
 
+@pytest.mark.parametrize("cluster", ["", "/nowhere/kubeconfig"])
+def test_status_without_a_cluster_shows_git_and_mlflow_and_says_whom_it_could_not_ask(
+    still: PromoterSite, tmp_path: Path, cluster: str
+) -> None:
+    types = typing_at(still, tmp_path)
+    done = types("status", "tiny", "--json", KUBECONFIG=cluster)
+    assert (done.code, done.err) == (5, "")
+    (one,) = done.said()
+    assert (one["staging"]["release"]["version"], one["staging"]["rollout"], one["staging"]["asked"]) == (
+        1,
+        None,
+        False,
+    )
+    assert [each["version"] for each in one["versions"]] == [1]
+    assert (one["differences"], one["agree"]) == ([], None)
+    assert [each.partition(":")[0] for each in one["missing"]] == ["no Kubernetes cluster is set"]
+    shown = types("status", COLUMNS="200", KUBECONFIG=cluster)
+    assert shown.code == 5
+    assert "champion 1, passed" in shown.out
+    assert "not asked: no Kubernetes cluster is set: " in shown.out
+    assert "agree" not in shown.out
+
+
+def test_status_without_mlflow_shows_git_and_the_cluster(still: PromoterSite, tmp_path: Path) -> None:
+    types = typing_at(still, tmp_path)
+    done = types("status", "tiny", "--json", MLFLOW_TRACKING_URI=f"http://{nowhere()}")
+    assert (done.code, done.err) == (5, "")
+    (one,) = done.said()
+    assert (one["production"]["rollout"]["phase"], one["versions"], one["agree"]) == ("Healthy", None, None)
+    assert one["differences"] == []
+    assert len(one["missing"]) == 1
+
+
 @pytest.mark.long
 def test_nobody_approves_without_saying_yes_nor_their_own_request(site: PromoterSite, types: Types) -> None:
     requested(site)
     done = types("approve", "tiny", "--as", "Bot <bot@example.org>", "--yes")
-    assert (done.code, "nobody approves their own request" in done.err) == (4, True)
+    assert (done.code, "you cannot approve your own request" in done.err) == (4, True)
     done = types("approve", "tiny", "--as", EVE, stdin="n\n", PATH="/usr/bin:/bin")
     assert done.code in (3, 5)  # not approved; or no kustomize to show it with
     assert site.released("production") == 1

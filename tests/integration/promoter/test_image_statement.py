@@ -55,7 +55,7 @@ def test_a_tag_that_names_another_image_stages_and_promotes_nothing_and_is_named
     done = site.types(tmp_path, "stage", "tiny", "2")
     assert done.code == 4
     assert f"the tag {tag} says {REDIRECTS[tag]}, image.json " in done.err
-    assert "slipway package tiny 2" in done.err
+    assert "slipway package tiny@2" in done.err
     assert site.commits() == before
     site.put("staging", 2)
     done = site.types(tmp_path, "promote", "tiny", "2")
@@ -97,7 +97,7 @@ def the_verdict(at: Path) -> None:
 
 
 BROKEN: dict[Callable[[Path], None], str] = {
-    without_a_statement: "the version has no image.json: slipway package tiny 2",
+    without_a_statement: "the version has no image.json: slipway package tiny@2",
     not_json: "image.json is not JSON",
     without_a_digest: "image.json does not state digest",
     the_verdict: "image.json is not a statement slipway-image/1",
@@ -114,7 +114,7 @@ def test_a_version_whose_image_nobody_stated_is_refused_with_what_to_type(
     done = site.types(tmp_path, "stage", "tiny", "2")
     assert done.code == 4
     assert BROKEN[spoil] in done.err
-    assert "slipway package tiny 2" in done.err
+    assert "slipway package tiny@2" in done.err
 
 
 def unsigned(site: PromoterSite, keys: dict[str, str]) -> None: ...
@@ -183,7 +183,7 @@ def test_where_keys_are_listed_only_an_image_that_one_of_them_signed_is_staged_a
     done = site.types(tmp_path, "stage", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])
     assert done.code == 4
     assert FORGED[forge] in done.err
-    assert "slipway package tiny 2" in done.err
+    assert "slipway package tiny@2" in done.err
     assert site.commits() == before
     site.put("staging", 2)
     done = site.types(tmp_path, "promote", "tiny", "2", SLIPWAY_ALLOWED_SIGNERS=keys["signers"])

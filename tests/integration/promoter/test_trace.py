@@ -93,7 +93,7 @@ def test_a_request_is_walked_to_version_run_commit_and_data(
 
     done = traced(site, tmp_path, database, "'; DROP TABLE predictions; --", "--json")
     assert done.code == 3
-    assert "nobody knows" in done.said()["thing"]
+    assert "is unknown to" in done.said()["thing"]
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (3,)
         connection.execute("UPDATE predictions SET model_version = 'dev' WHERE request_id = 'flight-0000000000001'")

@@ -44,15 +44,15 @@ def test_a_verdict_typed_into_the_tag_opens_no_request_and_is_reported(site: Pro
     site.tracking().client.set_model_version_tag("tiny", "3", "verdict", "passed")
     done = promoted(site, tmp_path, 3)
     assert done.code == 4
-    assert "the gate said failed" in done.err
-    assert "the tag verdict says passed, and does not count" in done.err
+    assert "the gate's verdict is failed" in done.err
+    assert "the tag verdict is passed, and does not count" in done.err
     assert site.requests() == []
 
 
 def test_without_keys_promotion_says_that_the_verdict_is_unsigned(site: PromoterSite, tmp_path: Path) -> None:
     done = promoted(site, tmp_path, 2)
     assert done.code == 0, done.err
-    assert "the gate said passed, not signed by any key that is known here" in done.out
+    assert "the gate's verdict is passed, not signed by any key that is known here" in done.out
 
 
 def test_a_version_without_its_statement_is_refused_with_keys_and_without(site: PromoterSite, tmp_path: Path) -> None:

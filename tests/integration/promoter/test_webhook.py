@@ -112,7 +112,7 @@ def test_what_is_not_signed_recent_and_new_changes_nothing(site: PromoterSite, t
         assert promoter.process.wait(30) in (0, -signal.SIGTERM)
         said = promoter.log.read_text()
         assert WEBHOOK_SECRET not in said
-        assert all(json.loads(line)["at"] for line in said.splitlines() if line.startswith("{"))
+        assert all(json.loads(line)["time"] for line in said.splitlines() if line.startswith("{"))
 
 
 @pytest.mark.long

@@ -8,8 +8,10 @@ import mlflow
 import pytest
 import yaml
 
-from registry.export import DIGEST_TAGS, export
+from registry.export import export
+from slipway.artifact import DIGEST_TAGS
 from slipway.errors import Refused, Unavailable
+from tests.fixtures.typed import typed
 from tests.integration.registry.conftest import Store
 
 # MLflow's own: it warns of what its next release will change.
@@ -67,3 +69,14 @@ def test_a_file_that_was_cut_short_or_is_gone_is_not_exported(
     assert not (tmp_path / "out").exists()
     (stored / file).write_bytes(whole)
     assert export(store.open(), "tiny", "1", tmp_path / "out")["files"].keys() == DIGEST_TAGS.keys()
+
+
+@pytest.mark.parametrize("words", [["serve", "tiny@1"], ["score", "in.parquet", "out.parquet", "--model", "tiny@1"]])
+def test_whoever_exports_in_a_process_of_its_own_keeps_the_refusal_and_its_exit_code(
+    stored: Path, store: Store, tmp_path: Path, words: list[str]
+) -> None:
+    (stored / "model.onnx").write_bytes(b"other bytes")
+    done = typed(words, {"MLFLOW_TRACKING_URI": store.uri}, tmp_path)
+    assert done.code == 4, done.err
+    assert done.err.count("error: ") == 1
+    assert "model.onnx of tiny version 1 is not what was registered" in done.err

@@ -21,6 +21,7 @@ from registry.tracking import Tracking, open_store
 from slipway.errors import Unavailable
 from tests.fixtures.mlflow_server import serving_mlflow
 from tests.fixtures.registered import uploaded
+from tests.integration.registry.conftest import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
 
@@ -158,7 +159,7 @@ def test_files_are_listed_and_delivered(filled: Filled, tmp_path: Path) -> None:
         "UPDATE registered_models SET workspace = 'other'",
     ],
 )
-def test_another_schema_is_left_to_mlflows_own_client(store: Any, change: str) -> None:
+def test_another_schema_is_left_to_mlflows_own_client(store: Store, change: str) -> None:
     from registry.store import database
 
     assert isinstance(database.opened(store.uri, {}), DatabaseRecords)

@@ -80,7 +80,7 @@ def test_the_verdict_is_kept_with_the_versions_files_signed_by_the_key_of_releas
     version = store.register(root, key=str(key)).version
     opinion = statement.read(store.open(), version, Trust(tmp_path / "signers"))
     assert opinion.verdict == "passed"
-    assert opinion.reason.startswith("the gate said passed, signed by bot@example.org, key SHA256:")
+    assert opinion.reason.startswith("the gate's verdict is passed, signed by bot@example.org, key SHA256:")
 
 
 def test_the_same_again_makes_nothing(root: Path, store: Store) -> None:

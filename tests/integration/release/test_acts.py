@@ -16,8 +16,10 @@ from release.audit.audit import open_audit, verify
 from release.cluster.health import Health
 from release.git import history as past
 from release.git.commits import Actor
+from release.git.heads import audit_heads
 from release.git.signers import unsound
-from release.views.noted import noted, unrecorded
+from release.views.unrecorded_commits import unrecorded
+from slipway.answer import Answer
 from slipway.errors import BadInput, Refused, Unavailable
 from tests.integration.release.conftest import ReleaseBench
 
@@ -52,9 +54,9 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: ReleaseBench)
     [
         ({"health": lambda *_: Health(None, "no cluster to ask")}, "staging_healthy_seconds"),
         ({"health": lambda *_: Health(599.0, "healthy")}, "staging_healthy_seconds"),
-        ({"in_registry": lambda *_: (None, "no answer")}, "image_in_registry"),
-        ({"in_registry": lambda *_: (False, "gone")}, "image_in_registry"),
-        ({"in_store": lambda *_: (None, "no answer")}, "model_in_store"),
+        ({"in_registry": lambda *_: Answer(None, "no answer")}, "image_in_registry"),
+        ({"in_registry": lambda *_: Answer(False, "gone")}, "image_in_registry"),
+        ({"in_store": lambda *_: Answer(None, "no answer")}, "model_in_store"),
         ({"in_store": stored.whole}, "model_in_store"),  # a version whose files are nowhere
     ],
 )
@@ -76,7 +78,7 @@ def test_promotion_refuses_what_the_gate_refused_and_what_staging_does_not_run(d
     desk.version()
     with desk.acting() as context:
         stage(context, "tiny", "1", allow_failed=True)
-        with pytest.raises(Refused, match="verdict: the gate said failed"):
+        with pytest.raises(Refused, match="verdict: the gate's verdict is failed"):
             promote(context, "tiny", "1")
         with pytest.raises(Refused, match="staged: staging's release file is version 1"):
             promote(context, "tiny", "2")
@@ -136,7 +138,7 @@ def test_nobody_approves_their_own_request(desk: ReleaseBench, who: Actor) -> No
     with desk.acting() as context:
         stage(context, "tiny", "1")
         promote(context, "tiny", "1")
-    with desk.acting(who) as context, pytest.raises(Refused, match="their own"):
+    with desk.acting(who) as context, pytest.raises(Refused, match="your own"):
         approve(context, "tiny")
     with desk.acting(ADA) as context:
         assert approve(context, "tiny").created
@@ -247,7 +249,7 @@ def test_rollback_works_while_mlflow_is_down_and_is_completed_later(desk: Releas
         desk.release(number)
 
     def down() -> Any:
-        raise Unavailable("MLflow is down")
+        raise Unavailable("MLflow is down", hint="start it")
 
     with desk.acting(open_tracking=down) as context, pytest.raises(Unavailable, match="is back at version 1"):
         rollback(context, "tiny", reason="slow")
@@ -301,7 +303,7 @@ def test_history_names_who_asked_and_who_approved(desk: ReleaseBench) -> None:
 def test_a_model_without_manifests_and_a_version_without_image_are_named(desk: ReleaseBench) -> None:
     desk.version(packaged=False)
     with desk.acting() as context:
-        with pytest.raises(BadInput, match="slipway package tiny 1"):
+        with pytest.raises(BadInput, match="slipway package tiny@1"):
             stage(context, "tiny", "1")
         desk.version(name="other")
         with pytest.raises(BadInput, match="no manifests of other"):
@@ -325,9 +327,9 @@ def test_commits_and_record_point_at_each_other_and_say_the_same(desk: ReleaseBe
     with desk.acting() as context:
         rollback(context, "tiny", reason="p99 doubled")
         commits, entries = context.clone.log(), desk.audit.entries()
-        assert verify(entries, noted(context.clone)) == []
+        assert verify(entries, audit_heads(context.clone)) == []
         assert unrecorded(context.clone, entries) == []
-        heads = noted(context.clone)
+        heads = audit_heads(context.clone)
     assert {head.partition(":")[0] for head in heads} == {str(number) for number in range(7)}
     by_key = {one.key: one for one in entries}
     told = [(one, by_key[one.record_key]) for one in commits if one.record_key]
@@ -344,7 +346,7 @@ def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(
     desk.release(1)
     entries = desk.audit.entries()
     with desk.acting() as context:
-        assert verify(entries[:1], noted(context.clone)) == [
+        assert verify(entries[:1], audit_heads(context.clone)) == [
             f"row 2 is not there: {entries[1].hash[:12]} was noted as its hash"
         ]
         (missing,) = unrecorded(context.clone, entries[:2])

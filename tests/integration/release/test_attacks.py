@@ -444,7 +444,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (rollback_to_what_never_ran, "which production never ran"),
     (rollback_to_what_was_only_staged, "which production never ran"),
     (rollback_to_another_image_of_a_version_that_ran, "which production never ran"),
-    (rollback_that_says_another_version, "says version 2; its release file says 1"),
+    (rollback_that_says_another_version, "has version 2; its release file has 1"),
     (rollback_that_rejects_another_version, "rejects version 3; production ran 2"),
     (rollback_with_more_in_it, "beside the release file"),
     (two_actions, "says Slipway-Action twice"),
@@ -461,7 +461,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (swapped_parents, "released without an approval"),
     (request_that_asks_nothing, "does not say that it asks for production"),
     (request_for_what_was_never_staged, "was never staged"),
-    (approval_in_anothers_name, "says that Bob <bob@example.org> approved it, and Ada"),
+    (approval_in_anothers_name, "names Bob <bob@example.org> as its approver, but Ada"),
     (own_request_under_another_name, "approved with the key that asked for it"),
     (own_request_by_another_key, "asked for and approved by the same person, Ada <ada@example.org>"),
     (trailers_in_a_name, "released without an approval"),
@@ -482,8 +482,8 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (image_of_the_shared_base, "changes which program runs"),
     (another_name_for_the_image, "changes which program runs"),
     (release_of_another_name, "changes which program runs"),
-    (staging_rendered_in_production, "which nobody looks at"),
-    (folder_outside, "which nobody looks at"),
+    (staging_rendered_in_production, "which no review covers"),
+    (folder_outside, "which no review covers"),
     (another_repository_for_argocd, "changes which program runs"),
     (attributes_that_convert, "lets a checkout differ"),
     (link_for_a_release_file, "it is a link"),
@@ -532,7 +532,7 @@ def test_the_honest_way_is_named_nowhere(insider: Insider) -> None:
 def test_only_who_may_sign_says_that_a_release_was_healthy_before_staging_moved_on(
     insider: Insider, by: str, key: str | None, believed: bool
 ) -> None:
-    from release.actions.baked import baked
+    from release.bake import baked
 
     release = parse(insider.at("HEAD", STAGED), STAGED)
     assert release is not None

@@ -137,7 +137,7 @@ def test_the_same_key_under_another_name_approves_nothing(desk: ReleaseBench, ke
     with desk.acting(BOT, keys["bot"]) as context:
         stage(context, "tiny", "1")
         promote(context, "tiny", "1")
-    with desk.acting(BOB, keys["bot"]) as context, pytest.raises(Refused, match="their own"):
+    with desk.acting(BOB, keys["bot"]) as context, pytest.raises(Refused, match="your own"):
         approve(context, "tiny")
     with desk.acting(ADA, keys["ada"]) as context:
         assert approve(context, "tiny").created
@@ -197,7 +197,7 @@ def test_a_release_that_nobody_else_approved_is_named_though_every_commit_is_sig
 
 
 @pytest.mark.long  # needs ssh-keygen
-@pytest.mark.parametrize(("key", "said"), [(None, "not signed"), ("ada", "their own")])
+@pytest.mark.parametrize(("key", "said"), [(None, "not signed"), ("ada", "your own")])
 def test_every_commit_of_a_request_is_looked_at_not_its_tip_alone(
     desk: ReleaseBench, keys: dict[str, str], key: str | None, said: str
 ) -> None:

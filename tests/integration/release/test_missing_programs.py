@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from release.git.diff import build
 from release.git.git import Git
+from release.kustomize import build
 from slipway.errors import Unavailable
 
 SSH = "-----BEGIN SSH SIGNATURE-----\n U1NIU0lHAAAAAQ==\n -----END SSH SIGNATURE-----"

@@ -10,7 +10,7 @@ from release.actions.approve import approve
 from release.actions.promote import promote
 from release.actions.rollback import rollback
 from release.actions.stage import stage
-from release.views.status import Place, compare
+from release.views.differences import Place, compare
 from release.views.trace import Sides, trace
 from slipway.errors import Refused, Unavailable
 from tests.integration.release.conftest import ADA, NAME, ReleaseBench
@@ -31,7 +31,7 @@ def remade(desk: ReleaseBench, versions: int = 1) -> None:
 
 
 def no_cluster() -> Any:
-    raise Unavailable("the cluster is not asked here", found="nothing")
+    raise Unavailable("the cluster is not asked here", found="nothing", hint="ask it elsewhere")
 
 
 def test_status_and_trace_name_the_other_version(desk: ReleaseBench) -> None:

@@ -50,7 +50,7 @@ def _ready(url: str) -> bool:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["serve", "nowhere"], 3, "no such folder"),
+        (["serve", "./nowhere"], 3, "no such folder"),
         (["serve", str(MODEL)], 4, "slipway token"),
         (["token", "--role", "admin"], 3, "operate"),
         (["journal", "migrate"], 3, "SLIPWAY_DATABASE_URL"),

@@ -78,7 +78,7 @@ def test_a_bad_parameter_ends_the_process_with_its_reason(project: Path, stage: 
     edit(project, "threads: 2", "treads: 2")
     ran = stage("flights.prepare")
     assert ran.returncode == 3
-    assert ran.stderr.startswith("error: params.yaml: train.treads is no parameter")
+    assert ran.stderr.startswith("error: params.yaml: train.treads is not a parameter")
     assert "threads (did you mean this?)" in ran.stderr
     assert "next:" in ran.stderr
     assert "Traceback" not in ran.stderr

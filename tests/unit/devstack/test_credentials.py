@@ -27,7 +27,7 @@ def test_credentials_that_others_may_read_are_refused(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_never_replaced_by_new_passwords(tmp_path: Path) -> None:
     credentials.write_private(tmp_path / credentials.FILE, "{")
-    with pytest.raises(BadInput, match="holds no credentials"):
+    with pytest.raises(BadInput, match="does not hold the credentials"):
         credentials.ensure(tmp_path)
 
 

@@ -1,51 +1,17 @@
-"""Every outcome that the pages of attacks and of faults promise names tests, and each of those is there and runs."""
+"""Every outcome that the threat model and the page of faults promise names tests, and each of those exists and runs."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-TESTS = ROOT / "tests"
+from tools.reference.promises import REFUSED, SURVIVED, Promises, Row
 
-
-@dataclass(frozen=True)
-class Promise:
-    """A section of tables, and the page that names the tests behind each row."""
-
-    page: str
-    section: str
-    tests: str
-
-    def rows(self) -> list[str]:
-        """List the first cell of every row."""
-        page = (ROOT / self.page).read_text(encoding="utf-8")
-        tables = page.partition(f"\n## {self.section}\n")[2].partition("\n## ")[0]
-        cells = re.findall(r"^\| (.+?) \| .+ \|$", tables, flags=re.MULTILINE)
-        return [cell for cell in cells if cell not in ("input", "fault")]
-
-    def held(self) -> dict[str, list[tuple[str, str]]]:
-        """List file and name of each test by the row that it holds."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        file = ""
-        for line in (ROOT / self.tests).read_text(encoding="utf-8").splitlines():
-            if row := re.fullmatch(r"- \*\*(.+)\*\*", line):
-                tests = found.setdefault(row[1], [])
-            elif path := re.fullmatch(r"  - `(.+)`", line):
-                file = path[1]
-            elif test := re.fullmatch(r"    - `(.+)`", line):
-                tests.append((file, test[1]))
-        return found
-
-
-REFUSED = Promise("docs/security.md", "What refuses what", "docs/reference/refusals.md")
-SURVIVED = Promise("docs/faults.md", "What survives what", "docs/reference/survived.md")
-BOTH = pytest.mark.parametrize("promise", [REFUSED, SURVIVED], ids=["refused", "survived"])
+TESTS = Path(__file__).parents[2]
 
 
 @functools.cache
@@ -58,17 +24,25 @@ def running(file: str) -> frozenset[str]:
     )
 
 
-@BOTH
-def test_every_row_of_the_page_stands_in_the_page_of_tests(promise: Promise) -> None:
-    assert len(promise.rows()) > 20
-    assert list(promise.held()) == promise.rows()
+@pytest.mark.parametrize("promises", [REFUSED, SURVIVED], ids=["refused", "survived"])
+def test_every_row_is_promised_once(promises: Promises) -> None:
+    causes = [row.cause for row in promises.rows()]
+    assert len(causes) > 20
+    assert len(set(causes)) == len(causes)
 
 
-@pytest.mark.parametrize(("row", "tests"), [*REFUSED.held().items(), *SURVIVED.held().items()])
-def test_a_row_is_held_by_tests_that_run(row: str, tests: list[tuple[str, str]]) -> None:
-    assert tests, f"no test holds {row}"
-    gone = [f"{file}: {name}" for file, name in tests if name not in running(file)]
-    assert not gone, "no such test, or it is skipped"
+@pytest.mark.parametrize("row", [*REFUSED.rows(), *SURVIVED.rows()], ids=lambda row: row.cause[:60])
+def test_a_row_is_held_by_tests_that_run(row: Row) -> None:
+    assert row.tests, f"no test holds {row.cause}"
+    missing = [f"{file}: {name}" for file, names in row.tests.items() for name in names if name not in running(file)]
+    assert not missing, "no such test, or it is skipped"
+
+
+def test_a_page_without_its_marks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("# A page\n")
+    unmarked = Promises(REFUSED.file, "input", str(tmp_path / "page.md"), "", "", "")
+    with pytest.raises(ValueError, match="lacks the mark"):
+        unmarked.write_doc()
 
 
 NUMBERED = re.compile(r"test_[a-z]\d\d_")

@@ -20,7 +20,7 @@ def test_every_command_that_is_typed_somewhere_parses() -> None:
         ("slipway rollback production", "Missing option '--reason'"),
         ("slipway rollback x --reason", "requires an argument"),
         ("slipway rollback x nowhere --reason y", "nowhere"),
-        ("slipway stage x", "VERSION"),
+        ("slipway package --push", "NAME[@ALIAS|@NUMBER]"),
         ("slipway journal frobnicate", "No such command"),
         ("slipway status --wrong", "No such option"),
     ],

@@ -237,7 +237,7 @@ def test_what_no_spool_made_is_left_alone_and_named_once(tmp_path: Path, caplog:
     assert kept == sorted([*(name for name in before if "004" not in name), "000000000004.damaged"])
     assert elsewhere.read_bytes() == b"not ours"
     for name in ("notes.spool", "lost+found", "000000000001.spool", "000000000002.spool"):
-        assert sum(f"`{folder / name}` alone" in line for line in caplog.messages) == 1
+        assert sum(f"does not use `{folder / name}`" in line for line in caplog.messages) == 1
 
 
 def test_what_is_set_aside_counts_against_the_limit_until_it_is_read_back(tmp_path: Path) -> None:

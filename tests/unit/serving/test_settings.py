@@ -32,7 +32,7 @@ def test_production_without_authentication_is_refused() -> None:
 
 
 def test_a_revoked_key_is_looked_for_every_twenty_seconds() -> None:
-    assert settings.read(SAFE).jwks_refresh_seconds == 20, "docs/security.md promises it"
+    assert settings.read(SAFE).jwks_refresh_seconds == 20, "docs/threat-model.md promises it"
 
 
 def test_no_keys_is_refused_unless_authentication_is_off() -> None:

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,23 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     ran = subprocess.run([SLIPWAY, "regster"], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "regster" in ran.stderr
+
+
+def test_each_command_is_in_exactly_one_group_and_shown_there() -> None:
+    named = [name for entries in cli.GROUPS.values() for name in entries]
+    assert sorted(named) == sorted(cli.COMMANDS), "a command in two groups"
+    shown = CliRunner().invoke(cli.slipway, ["--help"], env={"COLUMNS": "200"}).output
+    titles = re.findall(r"^[╭+][-─ ]+(\w+) ", shown, re.MULTILINE)
+    assert titles == ["Options", *cli.GROUPS]
+    for group, entries in cli.GROUPS.items():
+        panel = re.search(rf"{group} [-─]+[╮+]\n(.*?)\n[╰+]", shown, re.DOTALL)
+        assert panel, shown
+        assert re.findall(r"^[│|] ([a-z]+) ", panel[1], re.MULTILINE) == list(entries)
+
+
+def test_the_page_of_commands_has_the_same_groups() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/cli.md").read_text()
+    found = {
+        part.split("\n")[0]: re.findall(r"^### slipway (\w+)$", part, re.MULTILINE) for part in page.split("\n## ")[1:]
+    }
+    assert found == {group: list(entries) for group, entries in cli.GROUPS.items()}

@@ -13,7 +13,7 @@ import pytest
 
 from image import context, engine, sbom
 from registry import signing, source
-from release.git import diff
+from release import kustomize
 from release.git.git import Git
 from release.images import logins
 from release.policy import check as policy
@@ -21,13 +21,12 @@ from release.settings import read
 from release.views import changes
 from slipway import programs
 from slipway.errors import Unavailable
+from tools.rooms import ROOMS
 
 ROOT = Path(__file__).parents[3]
-ROOMS = ("slipway", "flights", "training", "registry", "image", "release", "serving", "journal", "scoring", "monitoring", "devstack", "tools")  # fmt: skip  # noqa: E501
 # They start the project's own interpreter, or servers that come as wheels.
 OWN = {
-    "registry/inspection.py", "image/package.py", "serving/cli.py", "image/bento.py", "serving/inference/probe.py",
-    "scoring/cli.py", "devstack/files.py", "devstack/lifecycle.py", "devstack/reload.py",
+    "slipway/processes.py", "serving/cli.py", "image/bento.py", "devstack/files.py", "devstack/reload.py",
     "devstack/supervision.py",
 }  # fmt: skip
 # The one place, and what is run alone inside the base image, without the project.
@@ -49,7 +48,7 @@ CALLS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "who acts": ("git", lambda folder: read({}, folder)),
     "an SSH signature": ("ssh-keygen", lambda _: signing.sign(b"x", __file__, "slipway-verdict")),
     "an OpenPGP signature": ("gpg", lambda _: signing.sign(b"x", "A" * 40, "slipway-verdict")),
-    "what a release changes": ("kustomize", diff.build),
+    "what a release changes": ("kustomize", kustomize.build),
     "the policy of manifests": ("kustomize", policy.build),
     "what a branch changes": ("dvc", lambda folder: changes._call(folder, "dvc", "diff")),
     "the image's packages": ("uv", lambda _: context.export_requirements(ROOT)),
@@ -109,9 +108,14 @@ def test_the_makefile_asks_before_a_recipe_needs_them(bare: Path) -> None:
 
 
 def test_nothing_else_starts_a_program() -> None:
-    starters = {str(path.relative_to(ROOT)) for room in ROOMS for path in (ROOT / room).rglob("*.py") if _starts(path)}
+    starters = {
+        str(path.relative_to(ROOT))
+        for room in (*ROOMS, "tools")
+        for path in (ROOT / room).rglob("*.py")
+        if _starts(path)
+    }
     assert starters == OWN | HERE
-    for name in OWN - {"devstack/files.py"}:
+    for name in OWN - {"devstack/files.py", "devstack/reload.py"}:
         assert "sys.executable" in (ROOT / name).read_text(), f"{name} starts something else than Python"
 
 

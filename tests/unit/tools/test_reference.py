@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from slipway import cli
 from tools.reference import alerts, commands, meanings, metrics, pages, parameters, variables
+from tools.rooms import ROOMS
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs/reference"
-ROOMS = ("slipway", "flights", "training", "registry", "image", "release", "serving", "journal", "scoring", "monitoring", "devstack")  # fmt: skip  # noqa: E501
 SOURCES = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
 
 
@@ -31,7 +31,7 @@ def test_a_page_is_what_the_code_gives(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
 def test_every_command_and_every_option_has_its_entry(name: str) -> None:
     shown = CliRunner().invoke(cli.slipway, [name, "--help"], env={"COLUMNS": "200"}).output
-    said = page("cli.md").partition(f"\n## slipway {name}\n")[2].partition("\n## ")[0]
+    said = page("cli.md").partition(f"\n### slipway {name}\n")[2].partition("\n### ")[0]
     options = re.findall(r"(?<!\S)(--[a-z][a-z-]*)", shown)
     assert options
     assert {option for option in options if option != "--help"} <= set(re.findall(r"--[a-z][a-z-]*", said))
@@ -76,13 +76,13 @@ def test_every_alert_says_what_to_do_first() -> None:
 def test_a_variable_without_words_is_refused() -> None:
     there = set(meanings.meanings("environment"))
     assert meanings.complete("environment", there)
-    with pytest.raises(meanings.Unsaid, match="SLIPWAY_NEW"):
+    with pytest.raises(meanings.Unexplained, match="SLIPWAY_NEW"):
         meanings.complete("environment", there | {"SLIPWAY_NEW"})
-    with pytest.raises(meanings.Unsaid, match="nothing reads these"):
+    with pytest.raises(meanings.Unexplained, match="nothing reads these"):
         meanings.complete("environment", there - {"SLIPWAY_ACTOR"})
 
 
 def test_groups_are_walked() -> None:
-    names = {name for name, _ in commands.found()}
+    names = {name for _, name, _ in commands.found()}
     assert {"slipway stack up", "slipway journal prune"} <= names
     assert "SLIPWAY_JWKS" in variables.server()

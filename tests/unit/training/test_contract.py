@@ -22,7 +22,7 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("nulls: 0.06", "nuls: 0.06", ["dep_time.nuls is no rule of the contract", "nulls (did you mean this?)"]),
+        ("nulls: 0.06", "nuls: 0.06", ["dep_time.nuls is not a rule of the contract", "nulls (did you mean this?)"]),
         ("min: 2013, max", "minn: 2013, max", ["year.minn", "min (did you mean this?)"]),
         ("    rows: {min: 300000, max: 400000}\n", "", ["tables.flights.rows", "Field required"]),
         ("rows: {min: 300000, max: 400000}", "rows: {min: 400000, max: 300000}", ["flights.rows", "not above"]),
@@ -37,11 +37,11 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ("in: airlines.carrier", "in: airlines.carier", ["carrier.in", "airlines.carier"]),
         ("shares_no_rows_with: train", "shares_no_rows_with: trian", ["trian"]),
         ("unique: [[row_id]]", "unique: [[row]]", ["unique is about `row`"]),
-        ("  airlines:\n", "  airlines:\n    min: 3\n", ["airlines.min", "is no rule of the contract"]),
+        ("  airlines:\n", "  airlines:\n    min: 3\n", ["airlines.min", "is not a rule of the contract"]),
         ("      temp: {nulls: 0.02}", "      distance: {nulls: 0.02}", ["distance.nulls allows what the server"]),
         ("tables:", "tabels:", ["tables"]),
         ("tables:", "task: ranking\ntables:", ["task is wrong", "binary, multiclass, regression", "ranking"]),
-        ("tables:", "positiv: 1\ntables:", ["positiv is no rule of the contract", "positive (did you mean this?)"]),
+        ("tables:", "positiv: 1\ntables:", ["positiv is not a rule of the contract", "positive (did you mean this?)"]),
         ("tables:", "task: regression\npositive: 1\ntables:", ["`positive` with a task that has one (binary)"]),
         ("tables:", "unit: mile\ntables:", ["`unit` with a task that has one (regression)", "no `task`"]),
         ("tables:", "task: regression\ntables:", ["label_share is of a positive class"]),

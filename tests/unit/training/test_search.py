@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,13 @@ def test_the_result_does_not_depend_on_how_many_work() -> None:
          ["log_loss", "roc_auc"]),
     ],
 )  # fmt: skip
-def test_a_search_scores_by_the_task(task: str, estimator: str, space: Any, label: Any, scores: list[str]) -> None:
+def test_a_search_scores_by_the_task(
+    task: str,
+    estimator: str,
+    space: dict[str, list[float]],
+    label: Callable[[np.ndarray], np.ndarray],
+    scores: list[str],
+) -> None:
     random = np.random.default_rng(0)
     numeric = {f.name: random.uniform(0, 9, len(DAYS)).astype(np.float32) for f in features.NUMERIC}
     strings = {f.name: random.choice(["A", "B"], len(DAYS)) for f in features.CATEGORICAL}

@@ -96,7 +96,7 @@ def test_published_for_everybody_too_it_is_as_limited_and_named(
     jwks(folder / "jwks.json", jwk(ISSUER_KEY, "issuer"), jwk(SMOKE_KEY, published))
     with caplog.at_level(logging.WARNING):
         assert ask(folder, bearer(SMOKE_KEY, published, roles=["operate", "predict"])).roles == {"predict"}
-    assert f"{published}: published for everybody, but the smoke test's" in caplog.text
+    assert f"{published}: published for all, but the smoke test's" in caplog.text
     with pytest.raises(Problem):
         ask(folder, bearer(SMOKE_KEY, published, sub="alice"))
 

@@ -53,7 +53,7 @@ def test_lines_that_nobody_reads_hold_nobody_up_and_are_counted(pipe: tuple[int,
             if "number" in one:
                 kept.append(one["number"])
             else:
-                told += int(one["message"].removesuffix(" lines of the log were dropped: nobody read it"))
+                told += int(one["message"].removesuffix(" lines of the log were dropped: no reader kept up"))
     assert told == outlet.dropped
     assert kept == sorted(set(kept))
     log.add(line(7))
