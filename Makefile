@@ -136,11 +136,9 @@ promoter-image: setup ## build the promoter's image as TAG=name from BASE=image@
 	buildah bud --isolation chroot $(BUILD_OPTIONS) --build-arg BASE=$(BASE) -f release/promoter/image/Containerfile -t $(TAG) var/promoter
 
 .PHONY: bento
-bento: setup ## write the Bento of an exported version in MODEL=folder, for bentoml containerize
-	rm -rf var/bento && mkdir -p var/bento
-	cp -r $(MODEL) var/bento/model
-	uv export --quiet --locked --no-emit-project --no-default-groups --extra serving --extra bento -o var/bento/requirements.txt
-	bentoml build
+bento: setup ## put the Bento of the exported version in MODEL=folder into BentoML's store
+	@test -n "$(MODEL)" || { echo "error: MODEL is not set; next: make bento MODEL=FOLDER, the folder of an exported version" >&2; exit 3; }
+	@python -m image "$(MODEL)" --no-image
 
 .PHONY: check
 check: setup check-workflows ## format, lint, types, import contracts, workflows

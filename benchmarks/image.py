@@ -112,22 +112,12 @@ def ours(model: Path, given: argparse.Namespace) -> str:
 
 
 def stock(model: Path, folder: Path, given: argparse.Namespace) -> str:
-    """Build a Bento of the same application and packages and containerize it as BentoML does."""
-    stage = folder / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
-    for name in ("serving", "journal", "slipway"):
-        shutil.copytree(ROOT / name, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(model, stage / "var/bento/model")
-    words = ["uv", "export", "--quiet", "--locked", "--project", str(ROOT), "--no-emit-project", "--no-default-groups"]
-    run([*words, "--extra", "serving", "--extra", "bento", "-o", str(stage / "var/bento/requirements.txt")])
-    bentofile = (ROOT / "bentofile.yaml").read_text()
-    base = f"docker:\n  base_image: {given.stock_base or given.base}\n"
-    (stage / "bentofile.yaml").write_text(bentofile.replace("docker:\n", base))
-    number = model.name.rpartition("-")[2]
+    """Make the Bento of the same version and containerize it as BentoML does."""
     os.environ |= {"BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
-    run([str(BIN / "bentoml"), "build", "--version", number], stage)
-    reference = f"{given.registry}/stock/slipway:{number}"
-    run([str(BIN / "bentoml"), "containerize", f"slipway:{number}", "--backend", "buildah", "-t", reference])
+    base = given.stock_base or given.base
+    made = json.loads(run([sys.executable, "-m", "image", str(model), "--no-image", "--base", base, "--json"]))
+    reference = f"{given.registry}/stock/{made['bento']}"
+    run([str(BIN / "bentoml"), "containerize", made["bento"], "--backend", "buildah", "-t", reference])
     run(["buildah", "push", "--quiet", "--tls-verify=false", reference, f"docker://{reference}"])
     return reference
 

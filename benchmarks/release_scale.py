@@ -16,7 +16,7 @@ from pathlib import Path
 from release.git.commits import STAGE, Actor, message
 from release.git.diff import difference
 from release.git.manifests import Clone, Remote, cloned
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.release_file import Release, render
 
 ENVIRONMENTS, REPEATS = ("staging", "production"), 5
@@ -75,7 +75,7 @@ def seconds(act: Callable[[], object]) -> float:
 def stage_all(clone: Clone, models: int, version: int) -> None:
     for number in range(models):
         path, new = clone.path(f"model-{number}", "staging"), release(f"model-{number}", version)
-        step(clone, lambda _, path=path, new=new: Step({path: render(new)}, message("Stage", STAGE, new)))  # type: ignore[misc]
+        step(clone, lambda _, path=path, new=new: BranchStep({path: render(new)}, message("Stage", STAGE, new)))  # type: ignore[misc]
 
 
 def measure(models: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ from slipway import params_file
 from slipway.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from devstack.lifecycle import Health
+    from devstack.lifecycle import ServerHealth
 
 folder_option = click.option(
     "--folder",
@@ -149,7 +149,7 @@ def _print_page(plan: plans.Plan, names: list[str]) -> None:
     click.echo(f"\nthe same as a page: {plan.folder / page.FILE}")
 
 
-def _print_json(folder: Path, found: list[Health]) -> None:
+def _print_json(folder: Path, found: list[ServerHealth]) -> None:
     click.echo(
         json.dumps({"folder": str(folder), "services": [dataclasses.asdict(health) for health in found]}, indent=2)
     )

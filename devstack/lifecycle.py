@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Health:
+class ServerHealth:
     """What is known of a server."""
 
     name: str
@@ -38,7 +38,7 @@ class Health:
     detail: str
 
 
-def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[Health]:
+def up(wanted: Plan, given_ports: dict[str, int], progress: Progress) -> list[ServerHealth]:
     """Start what does not run, wait until everything is healthy, write the page of addresses.
 
     Raises:
@@ -84,7 +84,7 @@ def down(folder: Path, progress: Progress) -> int:
         return left
 
 
-def status(stack: Plan) -> list[Health]:
+def status(stack: Plan) -> list[ServerHealth]:
     """Ask every server how it is."""
     if not supervision.running(stack.folder):
         return []
@@ -104,18 +104,18 @@ def _in_order(found: dict[str, dict[str, object]]) -> list[tuple[str, dict[str, 
     return [(name, found[name]) for name in plan.PORTS if name in found]
 
 
-def _health(stack: Plan, name: str, found: dict[str, object]) -> Health:
+def _health(stack: Plan, name: str, found: dict[str, object]) -> ServerHealth:
     url, statename = stack.url(name), str(found["statename"])
     if statename not in ("RUNNING", "STARTING"):
         detail = str(found["spawnerr"]) or f"its supervisor reports {statename}"
-        return Health(name, "stopped" if statename == "STOPPED" else "unhealthy", url, None, detail)
+        return ServerHealth(name, "stopped" if statename == "STOPPED" else "unhealthy", url, None, detail)
     pid = int(str(found["pid"]))
     fault = readiness.fault(stack, name)
     if fault is None:
-        return Health(name, "healthy", url, pid, "")
+        return ServerHealth(name, "healthy", url, pid, "")
     if name == "api" and (reason := readiness.waiting(stack)):
-        return Health(name, "waiting", url, pid, reason)
-    return Health(name, "unhealthy", url, pid, fault)
+        return ServerHealth(name, "waiting", url, pid, reason)
+    return ServerHealth(name, "unhealthy", url, pid, fault)
 
 
 def _start_wave(stack: Plan, wave: list[Service], progress: Progress) -> None:
@@ -127,7 +127,7 @@ def _start_wave(stack: Plan, wave: list[Service], progress: Progress) -> None:
         progress(f"{service.name:<13}{found.state:<9}{time.monotonic() - begun:5.1f} s  {found.url}")
 
 
-def _wait_for(stack: Plan, name: str) -> Health:
+def _wait_for(stack: Plan, name: str) -> ServerHealth:
     seconds = HEALTHY_SECONDS.get(name, OTHER_SECONDS)
     ends = time.monotonic() + seconds
     while True:

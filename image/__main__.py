@@ -1,4 +1,4 @@
-"""`python -m image`: build the image of an exported version. `slipway package` calls it."""
+"""`python -m image`: make the Bento and the image of an exported version. `slipway package` calls it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import rich_click as click
 from rich.console import Console
 
-from image import build, engine
+from image import bento_store, build, engine, order
 from image.rootfs import EPOCH
 from slipway.errors import BadInput, SlipwayError
 
@@ -21,6 +21,8 @@ from slipway.errors import BadInput, SlipwayError
 @click.option("--registry", envvar="SLIPWAY_REGISTRY", show_envvar=True, help="Push to HOST/PATH; without it, no push.")
 @click.option("--engine", "tool", envvar="SLIPWAY_IMAGE_ENGINE", show_envvar=True, help="buildah, podman or docker.")
 @click.option("--source", type=click.Path(path_type=Path), help="The project's checkout.  [default: of this code]")
+@click.option("--bento", "bento_file", type=click.Path(path_type=Path), help="Write the Bento to FILE.bento too.")
+@click.option("--image/--no-image", "with_image", default=True, help="--no-image makes the Bento alone.")
 @click.option("--known", help="'INPUTS DIGEST' of an earlier build; the same inputs are not built again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def image(
@@ -29,33 +31,37 @@ def image(
     registry: str | None,
     tool: str | None,
     source: Path | None,
+    bento_file: Path | None,
+    with_image: bool,
     known: str | None,
     as_json: bool,
 ) -> None:
-    """Build the OCI image of the version that `slipway export` wrote to FOLDER.
+    """Make the Bento and the OCI image of the version that `slipway export` wrote to FOLDER.
 
     Example:
 
         python -m image model-7 --base docker.io/library/python:3.11-slim@sha256:...
     """
-    order = build.Order(
+    wanted = order.Order(
         folder=folder,
         source=source or Path(__file__).resolve().parents[1],
         base=base or "",
         registry=registry or None,
-        cache=build.cache_folder(os.environ),
+        cache=order.cache_folder(os.environ),
+        bento_home=bento_store.home(os.environ),
+        bento_file=bento_file,
         epoch=_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
     )
     console = Console(stderr=True, highlight=False)
-    build.check_base(order.base)
+    order.check(wanted, image=with_image)
     with console.status("…") as status:
-        found = engine.find(tool)
+        chosen = engine.find(tool) if with_image else None
 
         def say(step: str) -> None:
             status.update(f"{step} …")
-            console.print(f"  {found.name}: {step}")
+            console.print(f"  {chosen.name if chosen else 'bentoml'}: {step}")
 
-        built = build.build(order, found, known, say)
+        built = build.build(wanted, chosen, known, say)
     print(json.dumps(built.as_json()) if as_json else _text(built))
 
 
@@ -70,10 +76,11 @@ def _epoch(text: str | None) -> int:
     return int(text) if text else EPOCH
 
 
-def _text(built: build.Built) -> str:
+def _text(built: order.Built) -> str:
     state = "built" if built.built else "nothing to do: built before from the same inputs"
-    lines = [f"{built.image}  {state}", f"digest  {built.digest}"]
+    lines = [f"{built.image or built.bento}  {state}", *([f"digest  {built.digest}"] if built.image else [])]
     lines += [f"sbom    {built.sbom}"] if built.sbom else []
+    lines += [f"bento   {built.bento}" + (f"  {built.bento_file}" if built.bento_file else "")]
     return "\n".join(lines)
 
 

@@ -19,11 +19,13 @@ from slipway import programs
 from slipway.errors import BadInput, Unavailable
 
 HERE = Path(__file__).parent
-PYTHON = "3.11"  # of the base image; wheels are chosen for it
-# The newest glibc that Debian 12, the oldest base we name, can satisfy is 2.36.
-PLATFORMS = {"x86_64": "x86_64-manylinux_2_28", "aarch64": "aarch64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
+PYTHON_VERSION = (3, 11)  # of the base image; wheels are chosen for it
+PYTHON = ".".join(map(str, PYTHON_VERSION))
+GLIBC = 28  # 2.28; the newest that Debian 12, the oldest base we name, can satisfy is 2.36
+MACHINES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 APPLICATION = (
     "slipway/__init__.py",
+    "slipway/artifact.py",
     "slipway/errors.py",
     "slipway/json_text.py",
     "slipway/logs.py",
@@ -40,7 +42,6 @@ APPLICATION = (
     "journal/**/*",
 )
 CHECKOUT = "run this command in a checkout of the project"
-MODEL_FILES = ("manifest.json", "model.onnx", "schema.json", "golden.json")
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def describe(source: Path, base: str) -> Runtime:
     requirements = export_requirements(source)
     digest = hashlib.sha256()
     parts = [base.partition("@")[2], PYTHON, _platform(), requirements]
-    contents = {name: HERE / name for name in ("Containerfile", "rootfs.py", "bento.py")}
-    contents |= {name: source / name for name in files}
+    contents = {name: HERE / name for name in ("Containerfile", "rootfs.py", "bento.py", "bento_recipe.py")}
+    contents |= {name: source / name for name in (*files, "bentofile.yaml")}
     for part in [*parts, *contents]:
         digest.update(hashlib.sha256(part.encode()).digest())
     for path in contents.values():
@@ -83,8 +84,10 @@ def application_files(source: Path) -> tuple[str, ...]:
     found = {path.relative_to(source) for pattern in APPLICATION for path in source.glob(pattern) if path.is_file()}
     compiled = {path for path in found if path.suffix == ".pyc"}
     kept = sorted(map(str, found - compiled))
-    if "serving/__init__.py" not in kept:
-        raise BadInput("no application to package", expected=f"serving/ in {source}", found="nothing", hint=CHECKOUT)
+    for name in ("serving/__init__.py", "bentofile.yaml"):
+        if not (source / name).is_file():
+            expected = f"{name} in {source}"
+            raise BadInput("no application to package", expected=expected, found="nothing", hint=CHECKOUT)
     return tuple(kept)
 
 
@@ -154,6 +157,12 @@ def settle(folder: Path) -> None:
         os.utime(place, (EPOCH, EPOCH))
 
 
+def remove_compiled(folder: Path) -> None:
+    """Remove the bytecode that an import left in `folder`."""
+    for cache in sorted(folder.rglob("__pycache__")):
+        shutil.rmtree(cache)
+
+
 def _prune(folder: Path) -> None:
     # Scripts point at the builder's Python; tests, headers and stubs are never imported.
     shutil.rmtree(folder / "bin", ignore_errors=True)
@@ -168,11 +177,11 @@ def _prune(folder: Path) -> None:
 
 def _platform() -> str:
     machine = platform.machine().lower()
-    if machine not in PLATFORMS:
+    if machine not in MACHINES:
         raise BadInput(
             "there are no wheels for this machine's processor",
-            expected=" or ".join(PLATFORMS),
+            expected=" or ".join(MACHINES),
             found=machine,
             hint="build the image on a machine with one of these processors",
         )
-    return PLATFORMS[machine]
+    return f"{MACHINES[machine]}-manylinux_2_{GLIBC}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from image.engine import Engine
-from slipway import programs
+from slipway import artifact, programs
 from slipway.errors import Unavailable
 
 FORMAT = "cyclonedx-json@1.6"
@@ -73,7 +73,7 @@ def of_version(listed: dict[str, Any], *, reference: str, digest: str, manifest:
         "type": "machine-learning-model",
         "name": model["name"],
         "version": model["version"],
-        "hashes": [{"alg": "SHA-256", "content": files["model.onnx"]["sha256"]}],
+        "hashes": [{"alg": "SHA-256", "content": files[artifact.GRAPH]["sha256"]}],
         "properties": [{"name": f"slipway:{name}", "value": value} for name, value in sorted(lineage.items())],
     }
     bill["components"] = [*listed["components"], part]

@@ -21,7 +21,7 @@ FEW_ROWS = 16
 REPLACED = dict.fromkeys([0, *range(0xD800, 0xE000)], "\ufffd")
 
 
-class Inputs(Protocol):
+class InputNames(Protocol):
     """Names of a model's inputs, in the graph's order."""
 
     @property
@@ -33,7 +33,7 @@ class Inputs(Protocol):
 class Documents:
     """Writes batches of one model as `{"rows": […]}` or `{"columns": {…}}`, without the redacted features."""
 
-    def __init__(self, inputs: Inputs, redacted: Collection[str] = ()) -> None:
+    def __init__(self, inputs: InputNames, redacted: Collection[str] = ()) -> None:
         numeric, categorical = inputs.numeric, inputs.categorical
         self._redacted = bool(redacted)
         self._numbers = [i for i, name in enumerate(numeric) if name not in redacted]

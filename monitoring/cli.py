@@ -16,21 +16,21 @@ import click
 import rich_click
 
 from slipway.errors import BadInput
-from slipway.table import WIDE, Column, Listing, show
+from slipway.table import WIDE, Heading, Listing, show
 
 if TYPE_CHECKING:
-    from monitoring.drift import Judged
-    from monitoring.journal import Window
+    from monitoring.drift import JudgedColumn
+    from monitoring.journal import JournalWindow
 
 COLUMNS = (
-    Column("column", wraps=True), Column("state"), Column("index"), Column("limit"), Column("within the reference", 2),
-    Column("missing then", 1), Column("missing now"),
+    Heading("column", wraps=True), Heading("state"), Heading("index"), Heading("limit"),
+    Heading("within the reference", 2), Heading("missing then", 1), Heading("missing now"),
 )  # fmt: skip
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
-class Rules:
+class DriftRules:
     """What is judged, and when it is drift."""
 
     threshold: float
@@ -87,23 +87,15 @@ def drift(
             found="nothing",
             hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME  (see docs/how-to/drift.md)",
         )
-    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
-    span = (_moment(since, to), to)
-    if span[0] >= to:
-        raise BadInput(
-            "the window is empty",
-            expected="--since before --until",
-            found=f"{span[0]} and {to}",
-            hint="slipway drift --since 7d, or choose a later --until",
-        )
-    window, judged = _compared(url, name, root, span, Rules(threshold, minimum_rows, ignore))
+    span = _span(since, until)
+    window, judged = _compared(url, name, root, span, DriftRules(threshold, minimum_rows, ignore))
     _show(span, window, judged, wide, as_json)
     sys.exit(4 if any(one.drifted for one in judged) else 0)
 
 
 def _compared(
-    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: Rules
-) -> tuple[Window, list[Judged]]:
+    url: str, name: str | None, root: Path, span: tuple[datetime, datetime], rules: DriftRules
+) -> tuple[JournalWindow, list[JudgedColumn]]:
     from monitoring.drift import judge
     from monitoring.journal import count
     from monitoring.reference import read
@@ -146,7 +138,22 @@ def _moment(text: str, now: datetime) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged], wide: bool, as_json: bool) -> None:
+def _span(since: str, until: str | None) -> tuple[datetime, datetime]:
+    to = _moment(until, datetime.now(UTC)) if until else datetime.now(UTC)
+    start = _moment(since, to)
+    if start >= to:
+        raise BadInput(
+            "the window is empty",
+            expected="--since before --until",
+            found=f"{start} and {to}",
+            hint="slipway drift --since 7d, or choose a later --until",
+        )
+    return start, to
+
+
+def _show(
+    span: tuple[datetime, datetime], window: JournalWindow, judged: list[JudgedColumn], wide: bool, as_json: bool
+) -> None:
     drifted = [one.name for one in judged if one.drifted]
     if as_json:
         columns = [asdict(one) | {"drifted": one.drifted} for one in judged]
@@ -159,7 +166,7 @@ def _show(span: tuple[datetime, datetime], window: Window, judged: list[Judged],
     print(f"drift: {', '.join(drifted)}" if drifted else "no drift")
 
 
-def _table(judged: list[Judged], wide: bool) -> Listing:
+def _table(judged: list[JudgedColumn], wide: bool) -> Listing:
     rows = []
     for one in sorted(judged, key=lambda each: each.limit - each.index):
         shares = (f"{one.missing_before:.1%}", f"{one.missing_now:.1%}")

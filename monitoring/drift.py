@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedColumn:
     """One column: its index, the limit, the largest index within the reference, shares missing from 0 to 1."""
 
     name: str
@@ -54,7 +54,7 @@ def runs(by_block: Counts, length: int) -> Counts:
     return np.asarray(summed[length:] - summed[:-length], dtype=np.int64)
 
 
-def judge(name: str, by_block: Counts, found: Counts, blocks: int, threshold: float) -> Judged:
+def judge(name: str, by_block: Counts, found: Counts, blocks: int, threshold: float) -> JudgedColumn:
     """Judge one column.
 
     `by_block` counts the reference, `(n_blocks, n_bins)` in the order of time; `found` counts the window,
@@ -64,7 +64,7 @@ def judge(name: str, by_block: Counts, found: Counts, blocks: int, threshold: fl
     length = max(1, min(blocks, len(by_block) // 3))
     within = float(stability_index(expected, runs(by_block, length)).max())
     chance = (len(expected) - 1) * (1 / found.sum() + 1 / expected.sum())
-    return Judged(
+    return JudgedColumn(
         name=name,
         index=float(stability_index(expected, found)),
         limit=max(threshold, within) + float(chance),

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Categories, Counts
-from monitoring.reference import Column, Reference
+from monitoring.reference import BinnedColumn, Reference
 
 if TYPE_CHECKING:
     from journal.queries import Answer
 
 
 @dataclass
-class Window:
+class JournalWindow:
     """What was counted: rows by model version, and a count by bin of each column."""
 
     model: str
@@ -33,7 +33,7 @@ class Window:
         return sum(self.versions.values())
 
 
-def count(url: str, reference: Reference, since: datetime, until: datetime) -> Window:
+def count(url: str, reference: Reference, since: datetime, until: datetime) -> JournalWindow:
     """Count the rows of the reference's model from `since` to before `until`.
 
     Raises:
@@ -43,13 +43,13 @@ def count(url: str, reference: Reference, since: datetime, until: datetime) -> W
     from journal import queries
 
     model, columns = reference.model, reference.columns
-    window = Window(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
+    window = JournalWindow(model, {one.name: np.zeros(one.bins.size, dtype=np.int64) for one in columns})
     for batch in queries.window(url, model, since, until):
         _add(window, reference, batch)
     return window
 
 
-def _add(window: Window, reference: Reference, batch: list[Answer]) -> None:
+def _add(window: JournalWindow, reference: Reference, batch: list[Answer]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]
@@ -67,7 +67,7 @@ def _add(window: Window, reference: Reference, batch: list[Answer]) -> None:
         window.counts[column.name] += _counted(column, values)
 
 
-def _counted(column: Column, values: Any) -> Counts:
+def _counted(column: BinnedColumn, values: Any) -> Counts:
     kind = object if isinstance(column.bins, Categories) else np.float64  # None becomes NaN
     places = column.bins.places(np.asarray(values, dtype=kind))
     return np.bincount(places, minlength=column.bins.size).astype(np.int64)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Bins, Counts, categories, numbers
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.errors import BadInput
 from slipway.task import Task, watched_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES = ("model/schema.json", "data/prepared/test.parquet", "reports/predictions.parquet")
+FILES = (f"model/{artifact.SCHEMA}", "data/prepared/test.parquet", "reports/predictions.parquet")
 
 
 @dataclass(frozen=True)
-class Column:
+class BinnedColumn:
     """One feature or the score: how it is counted, and its counts by block, `(n_blocks, n_bins)` in order."""
 
     name: str
@@ -38,17 +38,12 @@ class Reference:
 
     model: str
     rows: int
-    columns: tuple[Column, ...]
+    columns: tuple[BinnedColumn, ...]
     task: Task
     answered: dict[str, str]
 
 
-def read(folder: Path, model: str | None = None) -> Reference:
-    """Read the reference below `folder`, which is of `model` where one is named.
-
-    Raises:
-        BadInput: a file is missing, or is not of the model or the rows of the others.
-    """
+def _refuse_missing(folder: Path) -> None:
     missing = [name for name in FILES if not (folder / name).exists()]
     if missing:
         raise BadInput(
@@ -57,6 +52,15 @@ def read(folder: Path, model: str | None = None) -> Reference:
             found=f"no {', '.join(missing)}",
             hint=f"dvc pull {' '.join(missing)}",
         )
+
+
+def read(folder: Path, model: str | None = None) -> Reference:
+    """Read the reference below `folder`, which is of `model` where one is named.
+
+    Raises:
+        BadInput: a file is missing, or is not of the model or the rows of the others.
+    """
+    _refuse_missing(folder)
     import pyarrow.parquet as pq
 
     schema = json.loads((folder / FILES[0]).read_text())
@@ -89,14 +93,14 @@ def _scores(table: pa.Table, task: Task) -> Any:
     return column.to_numpy() if not task.shape else np.array(column.to_pylist(), np.float32)
 
 
-def _watched(name: str, values: Any, number: bool, block: Any) -> Column:
+def _watched(name: str, values: Any, number: bool, block: Any) -> BinnedColumn:
     if not number:
         return _counted(name, categories(values), values, block)
     values = values.astype(np.float64)
     return _counted(name, numbers(values), values, block)
 
 
-def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:
+def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> BinnedColumn:
     if name not in table.column_names:
         raise BadInput(f"{FILES[1]} has no column {name}", expected="the features of schema.json", hint="dvc repro")
     if text:
@@ -106,6 +110,6 @@ def _column(table: pa.Table, name: str, block: Any, *, text: bool) -> Column:
     return _counted(name, numbers(values), values, block)
 
 
-def _counted(name: str, bins: Bins, values: Any, block: Any) -> Column:
+def _counted(name: str, bins: Bins, values: Any, block: Any) -> BinnedColumn:
     cells = np.bincount(block * bins.size + bins.places(values), minlength=(int(block.max()) + 1) * bins.size)
-    return Column(name, bins, cells.astype(np.int64).reshape(-1, bins.size))
+    return BinnedColumn(name, bins, cells.astype(np.int64).reshape(-1, bins.size))

@@ -20,7 +20,7 @@ WORDS = {"log_loss": "log loss", "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "M
 
 
 @dataclass(frozen=True)
-class Advantage:
+class BaselineAdvantage:
     """The model's advantage over a baseline in one metric, and its lower bound; None is not reported."""
 
     value: float | None
@@ -32,7 +32,7 @@ class Baseline:
     """What evaluate reported of one baseline."""
 
     beaten: bool | None
-    advantages: Mapping[str, Advantage]
+    advantages: Mapping[str, BaselineAdvantage]
 
 
 def rules(found: Mapping[str, Baseline], asked: Mapping[str, Any], kind: Judging, target: Target) -> Iterable[Rule]:
@@ -60,14 +60,14 @@ def default(name: str, kind: Judging, rows: int) -> str:
 
 def _not_worse(name: str, baseline: Baseline, kind: Judging, margins: Any) -> Iterable[Rule]:
     for metric in kind.METRICS:
-        low = baseline.advantages.get(metric, Advantage(None, None)).low
+        low = baseline.advantages.get(metric, BaselineAdvantage(None, None)).low
         reason = "lower bound of the advantage"
         yield at_least(f"baselines.{name}.{metric}", low, -getattr(margins, metric), reason)
 
 
 def _better(name: str, baseline: Baseline, kind: Judging) -> Iterable[Rule]:
     for metric in kind.METRICS:
-        value = baseline.advantages.get(metric, Advantage(None, None)).value
+        value = baseline.advantages.get(metric, BaselineAdvantage(None, None)).value
         if value is None or not value > 0:
             yield Rule(f"baselines.{name}.better", False, f"{metric} is not better than the baseline's", value, 0.0)
             return

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from registry import lock, params, source
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.errors import BadInput
 from slipway.task import Task
 
-MODEL_FILES = ("model.onnx", "model.skops", "schema.json", "golden.json")
 TRAIN_ROWS, TEST_ROWS = "data/prepared/train.parquet", "data/prepared/test.parquet"
 REPORTS = ("metrics.json", "parity.json", "validation.json", "predictions.parquet")
 BESIDE = ("uv.lock", "dvc.lock", "dvc.yaml", "params.yaml")
@@ -28,7 +27,7 @@ class Candidate:
     """A verified artifact: `model` and `reports` by file name, and where it comes from."""
 
     root: Path
-    params: params.Params
+    params: params.RunParams
     lock: lock.Lock
     source: source.Source
     model: dict[str, bytes]
@@ -43,7 +42,13 @@ class Candidate:
     @property
     def key(self) -> str:
         """Return the digest that two registrations of the same model from the same source share."""
-        parts = [self.name, self.md5("model.onnx"), self.sha256("schema.json"), self.source.commit, self.source.changes]
+        parts = [
+            self.name,
+            self.md5(artifact.GRAPH),
+            self.sha256(artifact.SCHEMA),
+            self.source.commit,
+            self.source.changes,
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def md5(self, file: str) -> str:
@@ -78,10 +83,8 @@ class Candidate:
             "dvc_lock_sha256": self.lock.sha256,
             "data_md5": self.lock.md5(TRAIN_ROWS),
             "test_data_md5": self.lock.md5(TEST_ROWS),
-            "model_md5": self.md5("model.onnx"),
-            "model_sha256": self.sha256("model.onnx"),
-            "schema_sha256": self.sha256("schema.json"),
-            "golden_sha256": self.sha256("golden.json"),
+            "model_md5": self.md5(artifact.GRAPH),
+            **{tag: self.sha256(file) for file, tag in artifact.DIGEST_TAGS.items()},
         }
 
 
@@ -92,10 +95,10 @@ def read(root: Path, allow_dirty: bool) -> Candidate:
         BadInput: something is missing or malformed.
         Refused: uncommitted changes, or outputs that are not those of the last repro.
     """
-    task = _task(root / "model" / "schema.json")
+    task = _task(root / "model" / artifact.SCHEMA)
     settings = params.load(root / "params.yaml", task.name)
     locked = lock.load(root)
-    model = {file: locked.read(f"model/{file}") for file in MODEL_FILES}
+    model = {file: locked.read(f"model/{file}") for file in artifact.TRAINED}
     reports = {file: locked.read(f"reports/{file}") for file in _reports(locked)}
     rows = locked.read(TEST_ROWS)
     locked.refuse_stale()
@@ -138,10 +141,10 @@ def _reports(locked: lock.Lock) -> list[str]:
 
 
 def _refuse_foreign_contract(candidate: Candidate) -> None:
-    contract = candidate.json("schema.json")
+    contract = candidate.json(artifact.SCHEMA)
     if contract.get("model") != candidate.name:
         raise BadInput(
-            f"{candidate.root / 'model/schema.json'} is the contract of another model",
+            f"{candidate.root / 'model' / artifact.SCHEMA} is the contract of another model",
             expected=candidate.name,
             found=str(contract.get("model")),
             hint="dvc repro",
@@ -149,7 +152,7 @@ def _refuse_foreign_contract(candidate: Candidate) -> None:
     inputs = contract.get("inputs")
     if not isinstance(inputs, dict) or not {"numeric", "categorical"} <= set(inputs):
         raise BadInput(
-            f"{candidate.root / 'model/schema.json'} does not name the model's inputs",
+            f"{candidate.root / 'model' / artifact.SCHEMA} does not name the model's inputs",
             expected="inputs.numeric and inputs.categorical",
             found=", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__,
             hint="dvc repro --force train",

@@ -18,7 +18,7 @@ from registry.options import AS_JSON, FOLDER, open_tracking, top
 from slipway.errors import BadInput
 from slipway.names import checked
 from slipway.reference import SYNTAX, of_words
-from slipway.table import WIDE, Column, Listing, show
+from slipway.table import WIDE, Heading, Listing, show
 from slipway.tracking_uri import STORE
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from registry.verdict import Verdict
 
 AREA = "ROC AUC"
-RULES = (Column("rule"), Column("outcome"), Column("measured"), Column("limit"), Column("reason", wraps=True))
+RULES = (Heading("rule"), Heading("outcome"), Heading("measured"), Heading("limit"), Heading("reason", wraps=True))
 MARKS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[dim]n/a[/]"}
 
 
@@ -83,13 +83,7 @@ def versions(name: str | None, root: Path, wide: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(listed, indent=2))
         return
-    # Models of several tasks have several metrics: each cell names its own then.
-    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
-    columns = (
-        Column("model"), Column("version"), Column("verdict"), Column("aliases"), Column(measured, 1),
-        Column("created"), Column("commit", 2), Column("run", 3),
-    )  # fmt: skip
-    show(Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide))
+    show(_table_of(listed, wide))
 
 
 @click.command(cls=rich_click.RichCommand)
@@ -115,6 +109,16 @@ def export(words: tuple[str, ...], root: Path, as_json: bool) -> None:
         print(json.dumps(manifest, indent=2))
     else:
         print(f"{reference.model} version {manifest['model']['version']} ({manifest['verdict']}) -> {folder}")
+
+
+def _table_of(listed: list[dict[str, Any]], wide: bool) -> Listing:
+    # Models of several tasks have several metrics: each cell names its own then.
+    measured = AREA if all(one["metric"] is None or one["roc_auc"] is not None for one in listed) else "metric"
+    columns = (
+        Heading("model"), Heading("version"), Heading("verdict"), Heading("aliases"), Heading(measured, 1),
+        Heading("created"), Heading("commit", 2), Heading("run", 3),
+    )  # fmt: skip
+    return Listing(columns, (_cells(one, named=measured != AREA) for one in listed), wide)
 
 
 def _cells(listed: dict[str, Any], *, named: bool) -> list[str | Text]:

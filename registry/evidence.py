@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.baselines import Advantage, Baseline
+from registry.baselines import Baseline, BaselineAdvantage
 from registry.candidate import Candidate
-from registry.gate import Evidence, Rows, Strings
+from registry.gate import ComparedRows, Evidence, Strings
 from registry.inspection import Scored
+from slipway import artifact
 from slipway.errors import BadInput
 from slipway.scores import Floats
 from slipway.task import Task
@@ -31,7 +32,7 @@ def assemble(candidate: Candidate, scored: Scored) -> Evidence:
         validation=_flag(candidate.json("validation.json").get("success")),
         parity=_flag(candidate.json("parity.json").get("passed")),
         baselines={name: _baseline(found) for name, found in (baselines or {}).items()},
-        size_bytes=len(candidate.model["model.onnx"]),
+        size_bytes=len(candidate.model[artifact.GRAPH]),
         latency_p99_ms=scored.latency_p99_ms,
     )
 
@@ -41,13 +42,13 @@ def row_ids(candidate: Candidate) -> Strings:
     return _strings(_table(candidate.rows, "test.parquet"), "row_id")
 
 
-def _rows(candidate: Candidate, scored: Scored) -> Rows:
+def _rows(candidate: Candidate, scored: Scored) -> ComparedRows:
     test = _table(candidate.rows, "test.parquet")
     reported = _table(candidate.reports["predictions.parquet"], "predictions.parquet")
     row_id = _strings(test, "row_id")
     same = np.array_equal(_strings(reported, "row_id"), row_id)
     slices = [name for name in reported.column_names if name.startswith("slice_")]
-    return Rows(
+    return ComparedRows(
         row_id=row_id,
         block=_strings(test, "block"),
         target=candidate.task.targets(_column(test, "label").to_numpy()),
@@ -88,7 +89,8 @@ def _baseline(reported: Any) -> Baseline:
     gains = gains if isinstance(gains, dict) else {}
     known = {metric: gain for metric, gain in gains.items() if isinstance(gain, dict)}
     advantages = {
-        metric: Advantage(_number(gain.get("value")), _number(gain.get("low"))) for metric, gain in known.items()
+        metric: BaselineAdvantage(_number(gain.get("value")), _number(gain.get("low")))
+        for metric, gain in known.items()
     }
     return Baseline(_flag(reported.get("beaten")), advantages)
 

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from registry.tracking import Tracking, Version
+from slipway import artifact
 from slipway.atomic import write_bytes, write_json
 from slipway.errors import BadInput, Refused
-
-DIGEST_TAGS = {"model.onnx": "model_sha256", "schema.json": "schema_sha256", "golden.json": "golden_sha256"}
-MANIFEST = "manifest.json"
 
 
 def export(tracking: Tracking, name: str, reference: str, folder: Path) -> dict[str, Any]:
@@ -35,12 +33,12 @@ def export(tracking: Tracking, name: str, reference: str, folder: Path) -> dict[
             hint="choose another folder",
         )
     with tempfile.TemporaryDirectory(prefix="slipway-export-") as temporary:
-        contents = fetch(tracking, version, tuple(DIGEST_TAGS), Path(temporary))
+        contents = fetch(tracking, version, artifact.EXPORTED, Path(temporary))
     manifest = _manifest(version, contents)
-    (folder / MANIFEST).unlink(missing_ok=True)  # a folder with a manifest is a whole one
+    (folder / artifact.MANIFEST).unlink(missing_ok=True)  # a folder with a manifest is a whole one
     for file, content in contents.items():
         write_bytes(folder / file, content)
-    write_json(folder / MANIFEST, manifest)
+    write_json(folder / artifact.MANIFEST, manifest)
     return manifest
 
 
@@ -76,7 +74,7 @@ def fetch(tracking: Tracking, version: Version, files: tuple[str, ...], folder: 
 
 
 def _verified(version: Version, file: str, path: Path) -> bytes:
-    expected = version.tags.get(DIGEST_TAGS[file])
+    expected = version.tags.get(artifact.DIGEST_TAGS[file])
     thing = f"{file} of {version.name} version {version.number}"
     if path.is_symlink() or not path.is_file():
         raise Refused(
@@ -90,7 +88,7 @@ def _verified(version: Version, file: str, path: Path) -> bytes:
     if found != expected:
         raise Refused(
             f"{thing} is not what was registered",
-            expected=f"sha256 {expected} (tag {DIGEST_TAGS[file]})",
+            expected=f"sha256 {expected} (tag {artifact.DIGEST_TAGS[file]})",
             found=f"sha256 {found}",
             hint="restore the artifact store, or register the model again from its commit",
         )
@@ -100,7 +98,7 @@ def _verified(version: Version, file: str, path: Path) -> bytes:
 def _manifest(version: Version, contents: dict[str, bytes]) -> dict[str, Any]:
     tags = version.tags
     return {
-        "manifest_version": 1,
+        "manifest_version": artifact.MANIFEST_VERSION,
         "model": {"name": version.name, "version": str(version.number)},
         "run_id": version.run_id,
         "git_commit": tags.get("git_commit"),

@@ -28,7 +28,7 @@ Strings = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
-class Rows:
+class ComparedRows:
     """The rows to compare on, one entry a row, targets as the task's numbers, answers as its scores.
 
     `reported` is what training said the model answers.
@@ -62,7 +62,7 @@ class Champion:
 class Evidence:
     """All that is known of the challenger; None is a fact that is missing."""
 
-    rows: Rows
+    rows: ComparedRows
     validation: bool | None
     parity: bool | None
     baselines: Mapping[str, Baseline]
@@ -92,7 +92,7 @@ def judge(evidence: Evidence, champion: Champion | None, gate: Any) -> Verdict:
     )
 
 
-def _broken(rows: Rows) -> str | None:
+def _broken(rows: ComparedRows) -> str | None:
     columns = [rows.block, rows.target, rows.answers, *rows.slices.values()]
     count = len(rows.row_id)
     if any(len(column) != count for column in columns):
@@ -104,7 +104,7 @@ def _broken(rows: Rows) -> str | None:
     return rows.judging.broken(rows.target)
 
 
-def _minimum(rows: Rows, gate: Any) -> Iterable[Rule]:
+def _minimum(rows: ComparedRows, gate: Any) -> Iterable[Rule]:
     found = {
         "rows": len(rows.row_id),
         **rows.judging.counts(rows.target),
@@ -114,7 +114,7 @@ def _minimum(rows: Rows, gate: Any) -> Iterable[Rule]:
         yield at_least(f"minimum.{name}", count, getattr(gate.minimum, name))
 
 
-def _reported(rows: Rows) -> Rule:
+def _reported(rows: ComparedRows) -> Rule:
     name = "predictions"
     if rows.reported is None or rows.reported.shape != rows.answers.shape:
         return Rule(name, False, "no reported prediction for each row, in the order of the rows")
@@ -122,7 +122,7 @@ def _reported(rows: Rows) -> Rule:
     return at_most(name, gap, rows.task.tolerance, "largest gap to what evaluate reported")
 
 
-def _slice(name: str, values: Strings, rows: Rows, gate: Any) -> Rule:
+def _slice(name: str, values: Strings, rows: ComparedRows, gate: Any) -> Rule:
     judged: dict[str, float] = {}
     skipped: list[str] = []
     for value in sorted(set(values)):
@@ -138,7 +138,7 @@ def _slice(name: str, values: Strings, rows: Rows, gate: Any) -> Rule:
     return rows.judging.worst(f"slices.{name}", judged, gate, left_out)
 
 
-def _non_inferiority(rows: Rows, champion: Champion | None, gate: Any) -> Iterable[Rule]:
+def _non_inferiority(rows: ComparedRows, champion: Champion | None, gate: Any) -> Iterable[Rule]:
     margins = {metric: getattr(gate.non_inferiority, metric) for metric in rows.judging.METRICS}
     problem = _incomparable(rows, champion)
     if champion is None or problem:
@@ -159,7 +159,7 @@ def _non_inferiority(rows: Rows, champion: Champion | None, gate: Any) -> Iterab
         yield at_least(f"non_inferiority.{metric}", advantage.low, -margin, reason)
 
 
-def _incomparable(rows: Rows, champion: Champion | None) -> str | None:
+def _incomparable(rows: ComparedRows, champion: Champion | None) -> str | None:
     if champion is None:
         return None
     if champion.problem or champion.answers is None or champion.row_id is None:

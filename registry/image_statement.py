@@ -15,6 +15,7 @@ from registry import signed_file
 from registry.signed_file import Kind
 from registry.signing import Trust
 from registry.tracking import Tracking, Version
+from slipway.answer import Answer
 
 IMAGE = Kind("slipway-image", "image.json")
 
@@ -36,14 +37,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Stated:
-    """The image that a version's own files state; None where that is not believed, and `reason` is why.
-
-    `answered` is False where the artifact store does not answer.
-    """
+    """The image that a version's own files state, None where that is not believed; `answer` is why."""
 
     image: Image | None
-    reason: str
-    answered: bool = True
+    answer: Answer
 
 
 def state(tracking: Tracking, version: Version, image: Image, key: str | None) -> None:
@@ -68,24 +65,25 @@ def kept(tracking: Tracking, version: Version, trust: Trust) -> Stated:
     found = signed_file.read(tracking, version, IMAGE, trust, datetime.now(UTC))
     said = found.said
     if said is None:
-        return Stated(None, found.reason, answered=found.there is not None)
+        return Stated(None, found.answer)
     if said.get("version") != version.number:
         reason = f"{IMAGE.file} is about another version: version {said.get('version')}, not {version.number}"
-        return Stated(None, reason)
+        return Stated(None, Answer(False, reason))
     facts = {field.name: said.get(field.name) for field in fields(Image)}
     if wrong := [name for name, value in facts.items() if not isinstance(value, str)]:
-        return Stated(None, f"{IMAGE.file} does not state {', '.join(wrong)}")
-    return Stated(Image(**{name: str(value) for name, value in facts.items()}), found.reason)
+        return Stated(None, Answer(False, f"{IMAGE.file} does not state {', '.join(wrong)}"))
+    return Stated(Image(**{name: str(value) for name, value in facts.items()}), found.answer)
 
 
 def released(tracking: Tracking, version: Version, trust: Trust) -> Stated:
     """Return the image that may be released as a version: the one stated, where no tag says another."""
     found, again = kept(tracking, version, trust), f"slipway package {version.name}@{version.number}"
     if found.image is None:
-        return found if not found.answered else Stated(None, f"{found.reason}: {again}")
+        return Stated(None, Answer(False, f"{found.answer.reason}: {again}")) if found.answer.known else found
     stated = {"image": found.image.image, "image_digest": found.image.digest}
     differ = [f"the tag {tag} says {version.tags.get(tag) or 'nothing'}, {IMAGE.file} {value}"
               for tag, value in stated.items() if version.tags.get(tag) != value]  # fmt: skip
     if differ:
-        return Stated(None, f"{'; '.join(differ)}: somebody changed it, or packaging was cut off: {again}")
-    return Stated(found.image, f"as it was packaged, {found.reason}")
+        why = f"{'; '.join(differ)}: somebody changed it, or packaging was cut off: {again}"
+        return Stated(None, Answer(False, why))
+    return Stated(found.image, Answer(True, f"as it was packaged, {found.answer.reason}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slipway import processes
+from slipway import artifact, processes
 from slipway.errors import BadInput
 from slipway.scores import Floats
 
@@ -38,8 +38,8 @@ class Running:
 
 def start_scoring(folder: Path, rows: Path, result: Path) -> Running:
     """Score `rows` with `folder`/model.onnx by `folder`/schema.json."""
-    model = folder / "model.onnx"
-    words = ("registry.graph", str(model), str(folder / "schema.json"), str(rows), str(result))
+    model = folder / artifact.GRAPH
+    words = ("registry.graph", str(model), str(folder / artifact.SCHEMA), str(rows), str(result))
     return Running(_start(*words), model, result)
 
 
@@ -49,7 +49,7 @@ def refuse_own_rows(folder: Path) -> None:
     Raises:
         BadInput: the contract refuses a row that the model was trained on: every server would refuse the model.
     """
-    contract, golden = folder / "schema.json", folder / "golden.json"
+    contract, golden = folder / artifact.SCHEMA, folder / artifact.GOLDEN
     _finish(Running(_start("serving.inference.golden", str(contract), str(golden)), golden, golden))
 
 

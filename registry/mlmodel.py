@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from slipway import tasks
+from slipway import artifact, tasks
 
 REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skops")
 EXAMPLE = "input_example.json"
@@ -60,19 +60,19 @@ def _flavors(trusted: list[str], method: str) -> dict[str, Any]:
     return {
         "python_function": {
             "loader_module": "mlflow.sklearn",
-            "model_path": "model.skops",
+            "model_path": artifact.PIPELINE,
             "predict_fn": method,
             "python_version": python,
             "env": {"virtualenv": "python_env.yaml"},
         },
         "sklearn": {
-            "pickled_model": "model.skops",  # MLflow's name for the file in any format
+            "pickled_model": artifact.PIPELINE,  # MLflow's name for the file in any format
             "serialization_format": "skops",
             "skops_trusted_types": trusted,
             "sklearn_version": version("scikit-learn"),
         },
         "onnx": {
-            "data": "model.onnx",
+            "data": artifact.GRAPH,
             "onnx_version": version("onnx"),
             "providers": ["CPUExecutionProvider"],
             "onnx_session_options": {"intra_op_num_threads": 1, "inter_op_num_threads": 1},

@@ -22,7 +22,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-class Model(Section):
+class ModelSection(Section):
     """The name that keys everything in the registry."""
 
     name: str = Field(pattern=f"^{NAME}$")
@@ -42,11 +42,11 @@ def sections(task: str) -> type[BaseModel]:
     """Return the two sections that the registry reads of params.yaml for a task of this name."""
     from registry.tasks import of  # the tasks' own limits extend this module's
 
-    return create_model("RegistryParams", __base__=Section, model=(Model, ...), gate=(of(task).Gate, ...))
+    return create_model("RegistryParams", __base__=Section, model=(ModelSection, ...), gate=(of(task).Gate, ...))
 
 
 @dataclass(frozen=True)
-class Params:
+class RunParams:
     """The model's name, the limits of its task's gate, and the whole file, flattened for the run."""
 
     name: str
@@ -54,7 +54,7 @@ class Params:
     flat: dict[str, str]
 
 
-def load(path: Path, task: str = tasks.DEFAULT) -> Params:
+def load(path: Path, task: str = tasks.DEFAULT) -> RunParams:
     """Read and check params.yaml for a task of this name.
 
     Raises:
@@ -67,7 +67,7 @@ def load(path: Path, task: str = tasks.DEFAULT) -> Params:
         checked: Any = known.model_validate(ours)
     except ValidationError as error:
         raise params_file.explained(path, error, known) from error
-    return Params(checked.model.name, checked.gate, dict(_flattened(content)))
+    return RunParams(checked.model.name, checked.gate, dict(_flattened(content)))
 
 
 def _flattened(content: Any, prefix: str = "") -> list[tuple[str, str]]:

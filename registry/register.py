@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry import candidate as artifact
+from registry import candidate as candidates
 from registry import evidence, inspection, logged_model, mlmodel, provenance, signed_file, skops_types, statement
 from registry import tasks as judging
 from registry.candidate import TEST_ROWS, TRAIN_ROWS, Candidate
@@ -29,7 +29,7 @@ from registry.provenance import Datum
 from registry.signing import sign
 from registry.tracking import CHALLENGER, CHAMPION, KEY_TAG, Tracking, Version
 from registry.verdict import Verdict
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.atomic import write_json
 from slipway.errors import BadInput, SlipwayError, Unavailable
 
@@ -77,11 +77,11 @@ def register(
             b"", key, statement.VERDICT.name
         )  # before the first write: a key that asks for a passphrase leaves nothing behind
     say("reading the artifact")
-    candidate = artifact.read(root, allow_dirty)
+    candidate = candidates.read(root, allow_dirty)
     with _temporary() as temporary:
         folder = Path(temporary)
-        artifact.stage(candidate, folder)
-        trusted = skops_types.types(folder / "model" / "model.skops")
+        candidates.stage(candidate, folder)
+        trusted = skops_types.types(folder / "model" / artifact.PIPELINE)
         scoring = inspection.start_scoring(folder / "model", folder / "test.parquet", folder / "scores.npz")
         try:
             say("opening MLflow")
@@ -129,8 +129,8 @@ def _champion(tracking: Tracking, candidate: Candidate, folder: Path) -> Champio
         return None
     place = folder / "champion"
     try:
-        fetch(tracking, version, ("model.onnx", "schema.json"), place)
-        theirs = tasks.read(json.loads((place / "schema.json").read_bytes()).get("task"))
+        fetch(tracking, version, (artifact.GRAPH, artifact.SCHEMA), place)
+        theirs = tasks.read(json.loads((place / artifact.SCHEMA).read_bytes()).get("task"))
         if not candidate.task.comparable(theirs):
             return Champion(str(version.number), problem="its task or its classes are not those of the challenger")
         running = inspection.start_scoring(place, folder / "test.parquet", folder / "champion.npz")
@@ -160,13 +160,13 @@ def _write(
         tracking, experiment, run_id, candidate.name, candidate.params.flat, candidate.task.flavor[0]
     )
     say("storing the model")
-    contract, golden = candidate.json("schema.json"), candidate.json("golden.json")
+    contract, golden = candidate.json(artifact.SCHEMA), candidate.json(artifact.GOLDEN)
     mlmodel.describe(folder / "model", contract, golden, judged.trusted, run_id, model_id)
     text = statement.text(candidate.name, run_id, tags, judged.verdict, judged.data)
     signed_file.write(folder / "model", statement.VERDICT, text, key)
     logged_model.upload_model(tracking, model_id, folder / "model")
     logged_model.log(tracking, run_id, model_id, judged.values, candidate.params.flat, test)
-    write_json(folder / "run" / "verdict.json", judged.verdict.as_json())
+    write_json(folder / "run" / statement.VERDICT.file, judged.verdict.as_json())
     logged_model.finish_run(tracking, run_id, folder / "run")
     say("creating the version")
     number = tracking.create_version(candidate.name, run_id, model_id, tags)
@@ -211,7 +211,7 @@ def _verdict_tags(judged: Judged) -> dict[str, str]:
 def _metrics(candidate: Candidate, scored: inspection.Scored) -> dict[str, float]:
     """Flatten metrics.json: value, low and high of each metric, the differences to the baselines."""
     reported = candidate.json("metrics.json")
-    values = {"latency_p99_ms": scored.latency_p99_ms, "size_bytes": float(len(candidate.model["model.onnx"]))}
+    values = {"latency_p99_ms": scored.latency_p99_ms, "size_bytes": float(len(candidate.model[artifact.GRAPH]))}
     values |= _with_bounds(reported.get("metrics") or {}, "")
     for name, baseline in (reported.get("baselines") or {}).items():
         values |= _with_bounds(baseline.get("difference") or {}, f"over_{name}.")

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from registry.provenance import Datum
+from slipway import artifact
+from slipway.answer import Answer
 from slipway.errors import Unavailable
 from slipway.redaction import without_credentials
 
@@ -28,7 +30,7 @@ INSTALL = "pip install 'slipway[training]', which brings DVC"
 TAGS = {
     "data_md5": "data/prepared/train.parquet",
     "test_data_md5": "data/prepared/test.parquet",
-    "model_md5": "model/model.onnx",
+    "model_md5": f"model/{artifact.GRAPH}",
 }
 ADD = "dvc remote add --default NAME URL && dvc push"
 
@@ -53,9 +55,11 @@ class Held:
     reason: str
 
     @property
-    def passed(self) -> bool | None:
-        """Return what the state is to a rule; None where the rule does not apply."""
-        return None if self.state is State.NOT_CHECKED else self.state is State.HELD
+    def answer(self) -> Answer | None:
+        """Return whether the remote has the data; None where the question does not apply."""
+        if self.state is State.NOT_CHECKED:
+            return None
+        return Answer(None if self.state is State.UNANSWERED else self.state is State.HELD, self.reason)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from registry.signing import Trust, sign, signed_by
 from registry.tracking import Tracking, Version
+from slipway.answer import Answer
 from slipway.atomic import write_bytes
 from slipway.errors import SlipwayError
 
@@ -42,14 +43,14 @@ class Kind:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a version's statement says, and by whom; `said` is None where it is not believed, and `reason` is why.
+    """The content of a version's statement; `said` is None where it is not believed or cannot be read.
 
-    `there` is False where the version has none, and None where the artifact store does not answer.
+    `answer` is whether it is believed, by whose signature or why not; `absent` that the version has none.
     """
 
     said: dict[str, Any] | None
-    reason: str
-    there: bool | None = True
+    answer: Answer
+    absent: bool = False
 
 
 def text(kind: Kind, name: str, run_id: str, tags: Mapping[str, str], facts: Mapping[str, Any]) -> bytes:
@@ -74,32 +75,37 @@ def read(tracking: Tracking, version: Version, kind: Kind, trust: Trust, at: dat
     try:
         there = set(tracking.files(version))
         if kind.file not in there:
-            return Statement(None, f"the version has no {kind.file}", there=False)
+            return Statement(None, Answer(False, f"the version has no {kind.file}"), absent=True)
         with tempfile.TemporaryDirectory(prefix=f"{kind.name}-") as folder:
             content = _content(tracking.download(version, kind.file, Path(folder)))
             found = tracking.download(version, kind.signature, Path(folder)) if kind.signature in there else None
             signature = _content(found) if found else b""
     except SlipwayError as error:
-        return Statement(None, f"{error.thing}: {error.found or error.expected or ''}".rstrip(": "), there=None)
+        reason = f"{error.thing}: {error.found or error.expected or ''}".rstrip(": ")
+        return Statement(None, Answer(None, reason))
     if content is None or signature is None:
-        return Statement(None, f"{kind.file} is no plain file of at most {MOST_BYTES} bytes")
+        return _unbelieved(f"{kind.file} is no plain file of at most {MOST_BYTES} bytes")
     return _judge(content, signature, version, kind, trust, at)
 
 
 def _judge(content: bytes, signature: bytes, version: Version, kind: Kind, trust: Trust, at: datetime) -> Statement:
     signer, why = signed_by(content, signature, trust, at, kind.name)
     if why is not None:
-        return Statement(None, f"{kind.file} {why}")
+        return _unbelieved(f"{kind.file} {why}")
     try:
         said = json.loads(content)
     except (ValueError, RecursionError):
-        return Statement(None, f"{kind.file} is not JSON")
+        return _unbelieved(f"{kind.file} is not JSON")
     if not isinstance(said, dict) or said.get("kind") != kind.form:
-        return Statement(None, f"{kind.file} is not a statement {kind.form}")
+        return _unbelieved(f"{kind.file} is not a statement {kind.form}")
     about = _about(version.name, version.run_id, version.tags)
     if differ := [f"{key} {said.get(key)}, not {value}" for key, value in about.items() if said.get(key) != value]:
-        return Statement(None, f"{kind.file} is about another version: {'; '.join(differ)}")
-    return Statement(said, signer)
+        return _unbelieved(f"{kind.file} is about another version: {'; '.join(differ)}")
+    return Statement(said, Answer(True, signer))
+
+
+def _unbelieved(reason: str) -> Statement:
+    return Statement(None, Answer(False, reason))
 
 
 def _about(name: str, run_id: str, tags: Mapping[str, str]) -> dict[str, str | None]:

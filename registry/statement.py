@@ -15,6 +15,7 @@ from registry.signed_file import Kind
 from registry.signing import Trust
 from registry.tracking import Tracking, Version
 from registry.verdict import Verdict
+from slipway.answer import Answer
 
 VERDICT = Kind("slipway-verdict", "verdict.json")
 
@@ -30,6 +31,11 @@ class Opinion:
     verdict: str | None
     reason: str
     data: tuple[Datum, ...] | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """Return whether the gate passed the version."""
+        return Answer(None if self.verdict is None else self.verdict == "passed", self.reason)
 
 
 def text(
@@ -47,8 +53,8 @@ def read(tracking: Tracking, version: Version, trust: Trust) -> Opinion:
     """
     found = signed_file.read(tracking, version, VERDICT, trust, datetime.fromtimestamp(version.created / 1000, UTC))
     if found.said is None:
-        hint = ": register it again, from a new commit" if found.there is False else ""
-        return Opinion(None if found.there is None else "", found.reason + hint)
+        hint = ": register it again, from a new commit" if found.absent else ""
+        return Opinion("" if found.answer.known else None, found.answer.reason + hint)
     verdict = found.said.get("verdict")
     if verdict not in ("passed", "failed"):
         return Opinion("", f"{VERDICT.file} holds no verdict")
@@ -58,4 +64,4 @@ def read(tracking: Tracking, version: Version, trust: Trust) -> Opinion:
         data = tuple(Datum(**one) for one in found.said["data"]) if "data" in found.said else None
     except TypeError:
         return Opinion("", f"{VERDICT.file} lists data in another form")
-    return Opinion(verdict, f"the gate's verdict is {verdict}, {found.reason}{differs}", data)
+    return Opinion(verdict, f"the gate's verdict is {verdict}, {found.answer.reason}{differs}", data)

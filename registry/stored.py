@@ -8,35 +8,33 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from registry.export import DIGEST_TAGS, fetch
+from registry.export import fetch
 from registry.tracking import Tracking, Version
-from slipway import mlflow_errors
+from slipway import artifact, mlflow_errors
+from slipway.answer import Answer
 from slipway.errors import Refused, Unavailable
 
 
-def whole(tracking: Tracking, version: Version) -> tuple[bool | None, str]:
-    """Say whether the store has a version's files with the digests that were registered, and why.
-
-    None where the store gives no answer.
-    """
+def whole(tracking: Tracking, version: Version) -> Answer:
+    """Say whether the store has a version's files with the digests that were registered, and why."""
     try:
         if lacks := missing(tracking, version):
-            return False, f"the artifact store has no {', '.join(lacks)} of version {version.number}"
+            return Answer(False, f"the artifact store has no {', '.join(lacks)} of version {version.number}")
         with tempfile.TemporaryDirectory(prefix="slipway-stored-") as folder:
-            fetch(tracking, version, tuple(DIGEST_TAGS), Path(folder))
+            fetch(tracking, version, artifact.EXPORTED, Path(folder))
         if tracking.deleted_run(version.run_id):  # `mlflow gc` takes its files with it
             gone = mlflow_errors.deleted("run", version.run_id, tracking.where)
-            return False, f"{gone.thing}; {gone.hint}"
+            return Answer(False, f"{gone.thing}; {gone.hint}")
     except Refused as error:
-        return False, f"{error.thing}: {error.found}"
+        return Answer(False, f"{error.thing}: {error.found}")
     except Unavailable as error:
-        return None, f"{error.thing}: {error.found}"
-    return True, "the artifact store has what was registered"
+        return Answer(None, f"{error.thing}: {error.found}")
+    return Answer(True, "the artifact store has what was registered")
 
 
 def missing(tracking: Tracking, version: Version) -> list[str]:
     """Return the files of a version that the store does not list."""
-    return sorted(set(DIGEST_TAGS) - set(tracking.files(version)))
+    return sorted(set(artifact.EXPORTED) - set(tracking.files(version)))
 
 
 def unowned(tracking: Tracking, name: str) -> list[str]:

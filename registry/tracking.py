@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.store.files import Files, Places
+from registry.store.files import FilePlaces, Files
 from registry.store.records import NOT_THERE, Records
 from registry.store.records import Version as Version
 from slipway import mlflow_errors
@@ -158,7 +158,7 @@ def open_store(uri: str, environment: Mapping[str, str] = os.environ) -> Trackin
     """
     with _asking(without_credentials(uri), "be opened"):
         records, server = _reached(uri, environment)
-        return Tracking(uri, records, Places(uri, server, environment))
+        return Tracking(uri, records, FilePlaces(uri, server, environment))
 
 
 def _reached(uri: str, environment: Mapping[str, str]) -> tuple[Records, Server | None]:

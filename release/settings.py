@@ -18,7 +18,7 @@ EMBEDDED = Path("var/gitops.git")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReleaseSettings:
     """Where the manifests, the forge and the records are, and who acts."""
 
     remote: str
@@ -79,7 +79,7 @@ def place(environment: Mapping[str, str]) -> tuple[str, str]:
     return environment.get("SLIPWAY_GITOPS_BRANCH") or "main", folder
 
 
-def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> Settings:
+def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -> ReleaseSettings:
     """Read the settings; `top` is the top of the project's repository, `model` the model's folder below it.
 
     Raises:
@@ -93,7 +93,7 @@ def read(environment: Mapping[str, str], top: Path, model: Path | None = None) -
             "SLIPWAY_FORGE is unknown", expected="git or github", found=forge, hint="export SLIPWAY_FORGE=git"
         )
     signers = get("SLIPWAY_ALLOWED_SIGNERS")
-    return Settings(
+    return ReleaseSettings(
         remote=_remote(get("SLIPWAY_GITOPS_REMOTE") or str(top / EMBEDDED)),
         branch=branch,
         folder=folder,

@@ -12,11 +12,11 @@ from pathlib import Path
 from registry import image_statement, remote, stored
 from registry.statement import read
 from registry.tracking import Tracking
-from release.actions.context import Context
 from release.audit.audit import open_audit
 from release.cluster.api import Cluster, open_cluster
 from release.cluster.health import Health
 from release.cluster.placement import asked_of
+from release.context import Context
 from release.forges import github
 from release.forges.forge import Forge
 from release.forges.plain import Plain
@@ -24,13 +24,13 @@ from release.git import embedded
 from release.git.manifests import Clone, cloned
 from release.images import logins
 from release.images.images import Images
-from release.settings import Settings
+from release.settings import ReleaseSettings
 
 AskHealth = Callable[[str, str, str], Health]
 
 
 @contextlib.contextmanager
-def opened(settings: Settings, say: Callable[[str], None] = lambda _: None) -> Iterator[Clone]:
+def opened(settings: ReleaseSettings, say: Callable[[str], None] = lambda _: None) -> Iterator[Clone]:
     """Give a clone of the manifests; the embedded repository is made on first use."""
     if settings.embedded:
         source = settings.top / settings.folder
@@ -42,7 +42,7 @@ def opened(settings: Settings, say: Callable[[str], None] = lambda _: None) -> I
 
 @contextlib.contextmanager
 def acting(
-    settings: Settings,
+    settings: ReleaseSettings,
     environment: Mapping[str, str],
     open_tracking: Callable[[], Tracking],
     health: AskHealth | None = None,
@@ -76,7 +76,7 @@ def cluster(environment: Mapping[str, str]) -> Cluster:
     return open_cluster(environment.get("KUBECONFIG") or None, environment.get("SLIPWAY_KUBE_CONTEXT") or None)
 
 
-def forge(settings: Settings, environment: Mapping[str, str], clone: Clone) -> Forge:
+def forge(settings: ReleaseSettings, environment: Mapping[str, str], clone: Clone) -> Forge:
     """Return the forge that the settings name."""
     if settings.forge == "git":
         return Plain(clone)

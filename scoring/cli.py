@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scoring import job as jobs
 from scoring import run
-from scoring.part import Scored
+from scoring.part import ScoredPart
 from slipway import processes
 from slipway.reference import SYNTAX, of_target
 
@@ -83,7 +83,7 @@ def _score(job: jobs.Job, workers: int, scheduler: str | None, max_bad: float, r
     with jobs.opened(job, restart=restart) as waiting, shown:
         task = shown.add_task("scoring", total=job.rows)
 
-        def tell(part: Scored) -> None:
+        def tell(part: ScoredPart) -> None:
             shown.advance(task, part.rows)
 
         run.run(job, waiting, workers=workers, scheduler=scheduler, max_bad=max_bad, tell=tell)

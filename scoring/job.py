@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring import columns
 from scoring.part import Part, output_schema, read_counts
 from serving.inference import model as served
-from slipway import atomic
+from slipway import artifact, atomic
 from slipway.errors import BadInput, Refused
 from slipway.task import Task
 
 PART_ROWS = 1 << 18
 FORMAT = 1  # of parts and result: a change here keeps old parts from being mixed with new
-MODEL_FILES = ("manifest.json", *served.FILES)
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,7 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
             found=str(target),
             hint="choose another name for the result",
         )
-    try:
-        with pq.ParquetFile(source) as file:
-            metadata, schema = file.metadata, file.schema_arrow
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise BadInput(
-            f"{source} cannot be read",
-            expected="a Parquet file",
-            found=str(error)[:200],
-            hint="correct the file's name, or write it as Parquet",
-        ) from None
+    metadata, schema = _described(source)
     columns.check(schema, loaded.schema, str(source))
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     identity = {
@@ -94,6 +85,20 @@ def plan(source: Path, target: Path, folder: Path, part_rows: int = PART_ROWS) -
         for number, (span, first, rows) in enumerate(_spans(groups, part_rows))
     )
     return Job(source, target, folder, metadata.num_rows, parts, identity, loaded.version, loaded.task)
+
+
+def _described(source: Path) -> tuple[pq.FileMetaData, pa.Schema]:
+    """Return the metadata and the schema of a Parquet file."""
+    try:
+        with pq.ParquetFile(source) as file:
+            return file.metadata, file.schema_arrow
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise BadInput(
+            f"{source} cannot be read",
+            expected="a Parquet file",
+            found=str(error)[:200],
+            hint="correct the file's name, or write it as Parquet",
+        ) from None
 
 
 def is_done(job: Job) -> bool:
@@ -178,7 +183,7 @@ def _claim(job: Job, *, restart: bool) -> None:
         for path in folder.iterdir():
             if path.name != "lock":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for name in MODEL_FILES:
+        for name in artifact.FOLDER:
             atomic.write_bytes(folder / "model" / name, (job.folder / name).read_bytes())
         atomic.write_json(note, ours)
     for left in folder.glob(".part-*"):  # of a process that was killed while it wrote

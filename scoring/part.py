@@ -41,7 +41,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPart:
     """What a part came to. `example` is the first bad row and its reason."""
 
     number: int
@@ -57,7 +57,7 @@ def output_schema(key: pa.DataType | None, task: Task) -> pa.Schema:
     return pa.schema([first, *answer, pa.field("model_version", pa.string()), pa.field("reason", pa.string())])
 
 
-def score(part: Part) -> Scored:
+def score(part: Part) -> ScoredPart:
     """Score one part and write its file.
 
     Raises:
@@ -74,17 +74,17 @@ def score(part: Part) -> Scored:
                 writer.write_batch(result)
                 count, first = _faults(result)
                 bad, example, row = bad + count, example or first, row + batch.num_rows
-    return Scored(part.number, row - part.first_row, bad, example)
+    return ScoredPart(part.number, row - part.first_row, bad, example)
 
 
-def read_counts(part: Part) -> Scored:
+def read_counts(part: Part) -> ScoredPart:
     """Return what a part that is already written came to."""
     with pq.ParquetFile(part.target) as file:
         bad, example = 0, None
         for batch in file.iter_batches():
             count, first = _faults(batch)
             bad, example = bad + count, example or first
-        return Scored(part.number, file.metadata.num_rows, bad, example)
+        return ScoredPart(part.number, file.metadata.num_rows, bad, example)
 
 
 def _score_batch(batch: pa.RecordBatch, loaded: Model, schema: pa.Schema, first_row: int) -> pa.RecordBatch:

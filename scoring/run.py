@@ -16,11 +16,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from scoring.job import Job
-from scoring.part import Part, Scored, read_counts, score
+from scoring.part import Part, ScoredPart, read_counts, score
 from slipway import room
 from slipway.errors import BadInput, Unavailable
 
-Tell = Callable[[Scored], None]
+Tell = Callable[[ScoredPart], None]
 
 
 def run(job: Job, waiting: list[Part], *, workers: int, scheduler: str | None, max_bad: float, tell: Tell) -> None:
@@ -53,13 +53,13 @@ def too_many(job: Job, bad: int, max_bad: float, example: str | None) -> BadInpu
     )
 
 
-def _chained(*results: Iterable[Scored]) -> Iterator[Scored]:
+def _chained(*results: Iterable[ScoredPart]) -> Iterator[ScoredPart]:
     for some in results:
         yield from some
 
 
 @contextlib.contextmanager
-def _executed(parts: list[Part], workers: int, scheduler: str | None) -> Iterator[Iterable[Scored]]:
+def _executed(parts: list[Part], workers: int, scheduler: str | None) -> Iterator[Iterable[ScoredPart]]:
     if scheduler is not None:
         with _on_dask(parts, scheduler) as results:
             yield results
@@ -71,7 +71,7 @@ def _executed(parts: list[Part], workers: int, scheduler: str | None) -> Iterato
 
 
 @contextlib.contextmanager
-def _in_processes(parts: list[Part], workers: int) -> Iterator[Iterator[Scored]]:
+def _in_processes(parts: list[Part], workers: int) -> Iterator[Iterator[ScoredPart]]:
     context = multiprocessing.get_context("spawn")  # ONNX Runtime's threads do not survive a fork
     pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(parts)), context, initializer=_end_with_parent)
     try:
@@ -84,7 +84,7 @@ def _in_processes(parts: list[Part], workers: int) -> Iterator[Iterator[Scored]]
 
 
 @contextlib.contextmanager
-def _on_dask(parts: list[Part], scheduler: str) -> Iterator[Iterator[Scored]]:
+def _on_dask(parts: list[Part], scheduler: str) -> Iterator[Iterator[ScoredPart]]:
     from distributed import Client, KilledWorker, as_completed
 
     try:

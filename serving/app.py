@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from serving.http import requestlog, trace
-from serving.http.message import Answer, Handler, Request
+from serving.http.message import Handler, Request, Response
 from serving.http.problem import MEDIA_TYPE, Problem
 from serving.parts import Parts
 from serving.routes import pages
@@ -76,7 +76,7 @@ class Application:
             attributes = {"slipway.request_id": request.id, "slipway.model_version": parts.model.version}
             parts.record(request.route, answer.status, end - int(seconds * 1e9), end, request.trace, attributes)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> Response:
         try:
             request.trace = trace.parent(request.headers.get(b"traceparent"))
             request.id, request.client_id = trace.request_id(request.headers.get(b"x-request-id"))
@@ -103,12 +103,12 @@ class Application:
             raise Problem(405, f"use {allowed}", kind="method", headers=[(b"allow", allowed.encode())])
         return handler
 
-    def _refused(self, request: Request, problem: Problem) -> Answer:
+    def _refused(self, request: Request, problem: Problem) -> Response:
         request.id = request.id or trace.new_request_id()
         protocol = request.path == "/v2" or request.path.startswith("/v2/")
-        return Answer(problem.status, problem.body(request.id, protocol=protocol), MEDIA_TYPE, problem.headers)
+        return Response(problem.status, problem.body(request.id, protocol=protocol), MEDIA_TYPE, problem.headers)
 
-    async def _send(self, request: Request, answer: Answer, send: Any) -> None:
+    async def _send(self, request: Request, answer: Response, send: Any) -> None:
         body = answer.body
         headers = [(b"content-type", answer.media_type), (b"x-request-id", request.id.encode()), *answer.headers]
         if request.client_id:
@@ -132,6 +132,12 @@ class Application:
                 self.parts.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def refused(parts: Parts, problem: Problem, request_id: str) -> None:
+    """Count and log what a connection refused before it was a request."""
+    parts.metrics.answered("unknown", problem.status, 0.0)
+    parts.log.add(requestlog.refused(problem.status, request_id, parts.model.version))
 
 
 def _takes_gzip(accepted: bytes) -> bool:

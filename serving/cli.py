@@ -37,6 +37,8 @@ def serve(
 
         slipway token > var/token.txt && slipway serve flight-delay@champion
     """
+    from serving.settings import PRODUCTION
+
     folder = _folder(target, version)
     environment = dict(os.environ)
     given: dict[str, Any] = {
@@ -48,7 +50,7 @@ def serve(
     environment |= {name: str(value) for name, value in given.items() if value is not None}
     if no_auth:
         environment["SLIPWAY_AUTH"] = "off"
-    production = environment.get("SLIPWAY_ENVIRONMENT") == "production"
+    production = environment.get("SLIPWAY_ENVIRONMENT") == PRODUCTION
     if "SLIPWAY_JWKS" not in environment and not production and (KEYS / "jwks.json").exists():
         environment["SLIPWAY_JWKS"] = str(KEYS / "jwks.json")
     # A process of its own: nothing that the command line imported comes along.

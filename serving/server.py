@@ -19,9 +19,8 @@ from typing import Any
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from serving.app import Application
-from serving.http import connection, descriptors, listener, logs, requestlog, role, sweep
-from serving.http.problem import Problem
+from serving.app import Application, refused
+from serving.http import connection, descriptors, listener, logs, role, sweep
 from serving.inference import pickles
 from serving.inference.probe import Trial
 from serving.parts import Parts, build
@@ -89,12 +88,6 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _refused(parts: Parts, problem: Problem, request_id: str) -> None:
-    """Count and log what a connection refused before it was a request."""
-    parts.metrics.answered("unknown", problem.status, 0.0)
-    parts.log.add(requestlog.refused(problem.status, request_id, parts.model.version))
-
-
 def serve(chosen: Settings, trial: Trial) -> None:
     """Build the parts and answer until stopped.
 
@@ -106,7 +99,7 @@ def serve(chosen: Settings, trial: Trial) -> None:
     descriptors.reserve(chosen.max_connections)
     parts = build(chosen, trial)
     bounds = connection.Bounds(
-        chosen.header_seconds, chosen.body_seconds, chosen.keep_alive_seconds, partial(_refused, parts)
+        chosen.header_seconds, chosen.body_seconds, chosen.keep_alive_seconds, partial(refused, parts)
     )
     config = uvicorn.Config(
         Application(parts, cut_slow_bodies=False),

@@ -1,8 +1,7 @@
-"""The Bento: the same application, for those who type `bentoml serve serving.service:Slipway`.
+"""The Bento: the same application, for those who type `bentoml serve`.
 
-BentoML owns the process here: its workers, its port, its signals. What the
-image's own entry point adds (bounded connections, draining) is not there;
-docs/adr/0020-the-hot-path.md says what each way costs.
+BentoML owns the process here: its supervisor, its workers, its port. Every request goes to the application that the
+image serves, health checks too; docs/reference/bento.md says what is different.
 """
 
 from __future__ import annotations
@@ -11,24 +10,30 @@ import os
 from typing import Any
 
 import bentoml
+from bentoml.images import Image
 
-from serving import settings
+from serving import bento_worker, settings
 from serving.app import Application
+from serving.http import descriptors, logs
+from serving.inference import pickles
 from serving.parts import build
 
 
-class _Late:
-    """An ASGI application that is built when the worker starts, not when this module is imported."""
+class Answers:
+    """Hands every request to the application, and the start and the end of the worker to BentoML.
 
-    def __init__(self) -> None:
-        self.application: Application | None = None
+    As a mounted application it would not be asked for /livez and /readyz.
+    """
+
+    application: Application | None = None
+
+    def __init__(self, app: Any) -> None:
+        self._bentoml = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        assert self.application is not None, "the service has not started"  # noqa: S101 - BentoML starts it first
-        await self.application(scope, receive, send)
-
-
-_late = _Late()
+        """Answer one ASGI scope."""
+        answering: Any = self._bentoml if scope["type"] == "lifespan" else Answers.application
+        await answering(scope, receive, send)
 
 
 @bentoml.service(
@@ -37,17 +42,31 @@ _late = _Late()
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     traffic={"timeout": 30},
+    # For `bentoml containerize`: every package is a wheel with its hash, so there is nothing to compile with.
+    image=Image(base_image="python:3.11-slim-bookworm", distro="none", python_version="3.11"),
 )
-@bentoml.asgi_app(_late, path="/")
 class Slipway:
     """The served model behind the API that docs/serving.md describes."""
 
     def __init__(self) -> None:
-        parts = build(settings.read(os.environ))
-        _late.application = Application(parts)
+        chosen = settings.read(bento_worker.environment(os.environ, Slipway.bento))
+        bento_worker.refuse_relative(chosen, Slipway.bento)
+        logs.configure(chosen.log_level)
+        pickles.refuse()
+        descriptors.reserve(chosen.max_connections)
+        self.application = Answers.application = Application(build(chosen), cut_slow_bodies=not bento_worker.bounded())
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def start(self) -> None:
+        """Start what runs beside the requests, and what BentoML's server lacks."""
+        self.application.start()
+        bento_worker.begin(self.application.parts)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """Ship what can be shipped, flush."""
-        if _late.application is not None:
-            _late.application.parts.stop()
+        self.application.parts.stop()
+
+
+Slipway.add_asgi_middleware(Answers)
+bento_worker.bound_connections()

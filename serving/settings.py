@@ -21,6 +21,7 @@ from slipway.errors import BadInput, Refused
 PREFIX = "SLIPWAY_"
 DEFAULT_MODEL = Path("model")
 DEFAULT_SPOOL = Path("var/spool")
+PRODUCTION = "production"
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -32,9 +33,7 @@ class Settings:
     """The server's settings; the variable of `max_rows` is SLIPWAY_MAX_ROWS."""
 
     model: Path = _setting(DEFAULT_MODEL, "folder of an exported version: model.onnx, schema.json, manifest.json")  # noqa: RUF009 - a frozen default
-    environment: str = _setting(
-        "development", "where this server runs", choices=("development", "staging", "production")
-    )
+    environment: str = _setting("development", "where this server runs", choices=("development", "staging", PRODUCTION))
     image_digest: str = _setting("", "digest of the image, shown by /version")
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(3000, "port to listen on; 0 takes a free one")
@@ -151,6 +150,7 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
     if endpoint := environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         values.setdefault("otlp_endpoint", endpoint)
     settings = Settings(**(values | {name: value for name, value in given.items() if value is not None}))
+    _refuse_malformed(settings)
     _refuse_unsafe(settings)
     return settings
 
@@ -184,7 +184,7 @@ def _parse(name: str, text: str, setting: dataclasses.Field[Any]) -> Any:
     return value
 
 
-def _refuse_unsafe(settings: Settings) -> None:
+def _refuse_malformed(settings: Settings) -> None:
     if not re.fullmatch(r"[a-z0-9.-]{0,253}", settings.spool_owner) or settings.spool_owner in (".", ".."):
         raise BadInput(
             "SLIPWAY_SPOOL_OWNER cannot name a folder",
@@ -195,7 +195,10 @@ def _refuse_unsafe(settings: Settings) -> None:
     _names(settings.journal_redact)
     _refuse_url("SLIPWAY_REDIS_URL", settings.redis_url, ("redis", "rediss"))
     _refuse_url("SLIPWAY_DATABASE_URL", settings.database_url, ("postgresql", "postgres"))
-    if settings.environment == "production" and settings.auth == "off":
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if settings.environment == PRODUCTION and settings.auth == "off":
         raise Refused(
             "a production server must not run without authentication",
             expected="SLIPWAY_AUTH=on",
@@ -209,7 +212,7 @@ def _refuse_unsafe(settings: Settings) -> None:
             found="nothing",
             hint="slipway token  (makes keys for development), or SLIPWAY_AUTH=off outside production",
         )
-    if settings.environment == "production" and settings.journal == "on" and not settings.database_url:
+    if settings.environment == PRODUCTION and settings.journal == "on" and not settings.database_url:
         raise Refused(
             "a production server must write a journal",
             expected="SLIPWAY_DATABASE_URL=postgresql://…",

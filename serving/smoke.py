@@ -26,7 +26,7 @@ import numpy as np
 
 from serving.access import token
 from serving.inference import golden_file
-from slipway import tasks
+from slipway import artifact, tasks
 from slipway.errors import BadInput, SlipwayError, Unavailable
 from slipway.task import Task
 
@@ -206,9 +206,9 @@ def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> 
 
 def _golden(folder: Path) -> tuple[bytes, Task]:
     try:
-        contract = json.loads((folder / "schema.json").read_bytes())
+        contract = json.loads((folder / artifact.SCHEMA).read_bytes())
         task = tasks.read(contract.get("task"), contract["output"]["name"])
-        return (folder / "golden.json").read_bytes(), task
+        return (folder / artifact.GOLDEN).read_bytes(), task
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(
             f"{folder} is not an exported version",

@@ -82,11 +82,6 @@ def interval(draws: Floats, confidence: float) -> dict[str, float]:
     return {"value": float(draws[0]), "low": float(low), "high": float(high)}
 
 
-def advantage(metric: str, ours: Floats, theirs: Floats) -> Floats:
-    """Return how much better `ours` is on each draw, positive when better."""
-    return ours - theirs if HIGHER_IS_BETTER[metric] else theirs - ours
-
-
 def calibration_bins(probability: Floats, bins: int = CALIBRATION_BINS) -> Integers:
     """Assign each row to one of `bins` bins that hold the same number of rows, by probability."""
     edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])

@@ -20,7 +20,7 @@ GAP, NARROWEST = 2, 16
 
 
 @dataclass(frozen=True)
-class Column:
+class Heading:
     """One column; those of the highest `rank` are left out first, those of rank 0 never; `wraps` where text may."""
 
     name: str
@@ -31,7 +31,7 @@ class Column:
 class Listing:
     """Rows of plain text or rich's Text under these columns."""
 
-    def __init__(self, columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], wide: bool = False) -> None:
+    def __init__(self, columns: Sequence[Heading], rows: Iterable[Sequence[str | Text]], wide: bool = False) -> None:
         self.columns = columns
         self.rows = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
         self.wide = wide

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from release.environments import PRODUCTION, STAGING
 from slipway.atomic import write_bytes
 from slipway.errors import BadInput, SlipwayError
 from slipway.names import checked
@@ -24,10 +25,10 @@ configMapGenerator:
 - {{name: MODEL, behavior: merge, literals: [name={name}, host={name}{domain}]}}
 """
 COMPONENTS = {
-    "staging": "../../../base/staging",
-    "production": "../../../base/spool, ../../../base/production",
+    STAGING: "../../../base/staging",
+    PRODUCTION: "../../../base/spool, ../../../base/production",
 }
-DOMAINS = {"staging": ".staging.example.com", "production": ".example.com"}
+DOMAINS = {STAGING: ".staging.example.com", PRODUCTION: ".example.com"}
 EMPTY = """\
 # Nothing is released here yet. `slipway stage` and a merged promotion replace this file, and it alone.
 apiVersion: kustomize.config.k8s.io/v1alpha1

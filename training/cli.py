@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import rich_click
@@ -12,8 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slipway.embedded_store import settle_aloud
-from slipway.table import Column, Listing
+from slipway.table import Heading, Listing
 from slipway.tracking_uri import tracking_uri
+
+if TYPE_CHECKING:  # the search imports scikit-learn
+    from training.search import Result
 
 TITLES = {"log_loss": "log loss", "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE"}
 
@@ -87,18 +91,22 @@ def tune(scheduler: str | None, jobs: int, as_json: bool) -> None:
             json.dumps({"best": best.as_json(), "results": [r.as_json() for r in results], "patch": change}, indent=2)
         )
         return
+    console.print("best five")
+    console.print(_table_of(results[:5]), soft_wrap=True)
+    print(change, end="")
+    if not change:
+        console.print("params.yaml has the best of them already")
+
+
+def _table_of(results: list[Result], wide: bool = False) -> Listing:
     rows = []
-    for result in results[:5]:
+    for result in results:
         settings = ", ".join(f"{key}={value}" for key, value in result.candidate.items())
         name = "now" if result.number == 0 else str(result.number)
         first, *others = result.scores.values()
         rows.append([name, f"{first:.5f}", *(f"{value:.4f}" for value in others), settings])
-    scores = [Column(TITLES[name]) for name in best.scores]
-    console.print("best five")
-    console.print(Listing((Column("candidate"), *scores, Column("hyperparameters", wraps=True)), rows), soft_wrap=True)
-    print(change, end="")
-    if not change:
-        console.print("params.yaml has the best of them already")
+    scores = [Heading(TITLES[name]) for name in results[0].scores]
+    return Listing((Heading("candidate"), *scores, Heading("hyperparameters", wraps=True)), rows, wide)
 
 
 def _run(name: str) -> None:

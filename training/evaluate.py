@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 
+from slipway import artifact
 from slipway import metrics as measures
 from slipway import tasks as answers
 from slipway.atomic import write_bytes, write_json
@@ -161,11 +162,11 @@ def _say(what: str) -> None:
 def main() -> None:
     """Evaluate the model that the train stage wrote."""
     params = load()
-    described = json.loads((MODEL / "schema.json").read_text(encoding="utf-8"))
+    described = json.loads((MODEL / artifact.SCHEMA).read_text(encoding="utf-8"))
     task = answers.read(described.get("task"), described["output"]["name"])
     train, test = (pd.read_parquet(PREPARED / f"{split}.parquet") for split in ("train", "test"))
     with threads.limited(params.train.threads):
-        files = ((MODEL / name).read_bytes() for name in ("model.onnx", "model.skops"))
+        files = ((MODEL / name).read_bytes() for name in (artifact.GRAPH, artifact.PIPELINE))
         measured = evaluate(params, train, test, *files, task)
     save(params, task, measured)
     for name, value in measured.metrics["metrics"].items():

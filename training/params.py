@@ -20,13 +20,13 @@ from training.sections import Section
 PARAMS_FILE = Path("params.yaml")
 
 
-class Model(Section):
+class ModelSection(Section):
     """The name that keys everything in the registry."""
 
     name: str = Field(pattern=f"^{NAME}$")
 
 
-class Interval(Section):
+class IntervalSection(Section):
     """How the interval of a number is calibrated: on `share` of the blocks, which the fit does not see."""
 
     coverage: float = Field(default=0.9, ge=0.5, lt=1)
@@ -63,7 +63,7 @@ class Train(Section):
     threads: int = Field(ge=1, le=256)
     hyperparameters: dict[str, dict[str, Any]]
     decision: Decision | None = None
-    interval: Interval | None = None
+    interval: IntervalSection | None = None
 
 
 class Evaluate(Section):
@@ -101,7 +101,7 @@ class Tune(Section):
 class Params(Section):
     """params.yaml without the registry's section."""
 
-    model: Model
+    model: ModelSection
     prepare: Prepare
     train: Train
     evaluate: Evaluate

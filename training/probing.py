@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Difference:
+class AnswerDifference:
     """Where two answers differ most, how much, and what is known of the cause."""
 
     largest: float
@@ -58,7 +58,7 @@ def questions(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Question]]:
     return pd.concat(asked, ignore_index=True), repeated
 
 
-def asked(rows: pd.DataFrame, graph: Ask, trained: Ask) -> Difference:
+def asked(rows: pd.DataFrame, graph: Ask, trained: Ask) -> AnswerDifference:
     """Put the questions to both; return the largest difference and the question that made it."""
     made, words = questions(rows)
     ours, theirs = graph(made), trained(made)
@@ -69,18 +69,20 @@ def asked(rows: pd.DataFrame, graph: Ask, trained: Ask) -> Difference:
         ours, theirs = ours[:, place], theirs[:, place]
     word = words[worst]
     cause = f"`{word.column}` {'is' if word.value == 'missing' else '='} {word.value}: "
-    return Difference(float(gap[worst]), f"{cause}{theirs[worst]:.4f} by scikit-learn, {ours[worst]:.4f} by the graph")
+    return AnswerDifference(
+        float(gap[worst]), f"{cause}{theirs[worst]:.4f} by scikit-learn, {ours[worst]:.4f} by the graph"
+    )
 
 
-def cause(rows: pd.DataFrame, graph: Ask, trained: Ask, worst: int, allowed: float) -> Difference:
+def cause(rows: pd.DataFrame, graph: Ask, trained: Ask, worst: int, allowed: float) -> AnswerDifference:
     """Find the column of row `worst` without whose value both would agree, and the reason."""
     row = rows.iloc[[worst]]
     largest = float(gaps(graph(row), trained(row))[0])
     for name in NUMERIC + CATEGORICAL:
         usual = row.assign(**{name: _usual(rows[name])})
         if float(gaps(graph(usual), trained(usual))[0]) <= allowed:
-            return Difference(largest, *_reason(name, rows[name], row[name].iloc[0]))
-    return Difference(largest, "no single column explains it: the graph computes in float32")
+            return AnswerDifference(largest, *_reason(name, rows[name], row[name].iloc[0]))
+    return AnswerDifference(largest, "no single column explains it: the graph computes in float32")
 
 
 def _reason(name: str, column: pd.Series[Any], value: Any) -> tuple[str, str | None]:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from slipway import artifact
 from slipway.atomic import write_bytes, write_json
 from slipway.task import Task
 from training import contract, convert, declared, graph, pipeline, schema, tasks, threads
@@ -66,10 +67,10 @@ def save(params: Params, trained: Trained, rows: pd.DataFrame, target: Path = MO
     described = schema.contract(params, rows, task)
     for warning in schema.warnings(described):
         print(f"train: warning: {warning}", flush=True)
-    write_bytes(target / "model.onnx", onnx)
-    write_bytes(target / "model.skops", kept)
-    write_json(target / "schema.json", described)
-    write_json(target / "golden.json", golden)
+    write_bytes(target / artifact.GRAPH, onnx)
+    write_bytes(target / artifact.PIPELINE, kept)
+    write_json(target / artifact.SCHEMA, described)
+    write_json(target / artifact.GOLDEN, golden)
 
 
 def main() -> None:
@@ -82,7 +83,8 @@ def main() -> None:
     trained = fit(params, rows, contract.target(CONTRACT))
     print(f"train: fitted in {time.monotonic() - started:.1f} s", flush=True)
     save(params, trained, rows)
-    print(f"train: {(MODEL / 'model.onnx').stat().st_size / 1e6:.1f} MB -> {MODEL / 'model.onnx'}")
+    written = MODEL / artifact.GRAPH
+    print(f"train: {written.stat().st_size / 1e6:.1f} MB -> {written}")
 
 
 if __name__ == "__main__":

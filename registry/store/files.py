@@ -99,7 +99,7 @@ class ClientFiles:
 
 
 @dataclass(frozen=True)
-class Places:
+class FilePlaces:
     """Opens the folder of an address, of the store at `uri` or behind its `server`."""
 
     uri: str

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.same import same_stores, same_version
+from release import model_registry
 from release.actions.second_look import still_good
-from release.forges.forge import Request
-from release.git.commits import APPROVE, LOG_FORMAT, PRODUCTION, PROMOTE, read_log
+from release.actions.store_identity import same_stores, same_version
+from release.context import Context
+from release.environments import PRODUCTION
+from release.forges.forge import PromotionRequest
+from release.git.commits import APPROVE, LOG_FORMAT, PROMOTE, read_log
 from release.git.history import history
 from release.git.manifests import Clone
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.git.requests import commit_of, stale, tip
 from release.git.signatures import Signature, counts, own_signature, signature
 from release.release_file import Release
@@ -33,7 +34,7 @@ class Approved:
     created: bool
 
 
-def waiting(context: Context, name: str) -> Request | None:
+def waiting(context: Context, name: str) -> PromotionRequest | None:
     """Return the request that waits for approval.
 
     Raises:
@@ -68,42 +69,47 @@ def approve(context: Context, name: str, tip_seen: str | None = None, reason: st
     request = waiting(context, name)
     if request is None:
         return _approved_before(context, name)
-    version = request.version
-    why = wishes.rejected(context.open_tracking(), name).get(version)
+    _not_rejected(context, request)
+    release, commit = _merge(context, request, tip_seen or request.tip, reason)
+    context.record_release(APPROVE, release, commit, PRODUCTION, reason)
+    return Approved(release, commit, True)
+
+
+def _not_rejected(context: Context, request: PromotionRequest) -> None:
+    name, version = request.model, request.version
+    why = model_registry.rejected(context.open_tracking(), name).get(version)
     if why is not None:
         raise Refused(
             f"{name} version {version} was rejected",
             found=why,
             hint=f"slipway reject {name}@{version} --reason …, which closes it",
         )
+
+
+def _merge(context: Context, request: PromotionRequest, tip_seen: str, reason: str) -> tuple[Release, str]:
+    """Merge the request into the branch, judged anew on each head that it is merged into."""
+    name, version = request.model, request.version
     release: Release | None = None
 
-    def make(clone: Clone) -> Step | None:
+    def make(clone: Clone) -> BranchStep | None:
         nonlocal release
         sha = tip(clone, request.branch)
-        if sha != (tip_seen or request.tip):
+        if sha != tip_seen:
             raise Refused(
                 "the request changed while it was looked at", found=sha or "no branch", hint=f"slipway diff {name}"
             )
         release = _checked(context, name, sha, version)
         same_version(context, release)
         still_good(context, release)
-        path = clone.path(name, PRODUCTION)
-        said = context.message(
-            f"Approve {name} {version} for production",
-            PROMOTE,
-            release,
-            PRODUCTION,
-            reason,
-            {"Approved_By": str(context.actor)} | _carried(clone, sha),
-        )
-        return Step({path: clone.text(path, sha) or ""}, said, (sha,), {request.branch: sha})
+        path, subject = clone.path(name, PRODUCTION), f"Approve {name} {version} for production"
+        more = {"Approved_By": str(context.actor)} | _carried(clone, sha)
+        text = context.message(subject, PROMOTE, release, PRODUCTION, reason, more)
+        return BranchStep({path: clone.text(path, sha) or ""}, text, (sha,), {request.branch: sha})
 
     commit = step(context.clone, make)
     assert commit is not None  # noqa: S101 - `make` never has nothing to do
     assert release is not None  # noqa: S101
-    context.record_release(APPROVE, release, commit, PRODUCTION, reason)
-    return Approved(release, commit, True)
+    return release, commit
 
 
 def _checked(context: Context, name: str, sha: str, version: int) -> Release:

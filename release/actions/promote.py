@@ -8,22 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.export import find
-from registry.tracking import Tracking, Version
+from registry.tracking import Version
 from registry.verdict import Verdict
-from release.actions import wishes
-from release.actions.baked import baked
-from release.actions.body import body
-from release.actions.context import Context
-from release.actions.drop import CLOSE, approvable, drop, why_stale
-from release.actions.rules import Facts, judge
-from release.actions.same import same_stores
-from release.actions.stage import overlaid
-from release.forges.forge import Request, branch_of, of_branch
-from release.git import history
-from release.git.commits import DECLINE, PRODUCTION, PROMOTE, STAGING
+from release import model_registry
+from release.actions.close_request import CLOSE, close_request
+from release.actions.request_body import request_body
+from release.actions.store_identity import same_stores
+from release.context import Context
+from release.environments import PRODUCTION
+from release.forges.approvable import why_stale
+from release.forges.forge import PromotionRequest, branch_of, of_branch
+from release.git.commits import DECLINE, PROMOTE
+from release.git.overlays import overlaid
 from release.git.push import branches, push_branch
 from release.git.requests import stale, tip
 from release.release_file import Release, of_version, render
+from release.rules.candidate import PromotionCandidate
+from release.rules.policy import judge
 from slipway.errors import Refused
 
 
@@ -32,7 +33,7 @@ class Promotion:
     """A candidate with its verdict; `request` is None where production runs it already."""
 
     release: Release
-    request: Request | None
+    request: PromotionRequest | None
     created: bool
     verdict: Verdict | None
 
@@ -51,67 +52,47 @@ def promote(
     same_stores(context, name)
     tracking = context.open_tracking()
     version = find(tracking, name, reference)
-    candidate = of_version(version)
-    if overlaid(context.clone, name, PRODUCTION) == candidate:
-        return Promotion(candidate, None, False, None)
+    release = of_version(version)
+    if overlaid(context.clone, name, PRODUCTION) == release:
+        return Promotion(release, None, False, None)
     context.say("judging")
-    verdict = judge(facts(context, tracking, version, candidate, rollback))
+    verdict = judge(PromotionCandidate(context, tracking, version, release, rollback)).verdict
     if not verdict.passed:
-        _refuse(context, version, candidate, verdict)
+        _refuse(context, version, release, verdict)
     context.say("opening the request")
-    branch = branch_of(name, candidate.version)
-    there = _kept(context, name, branch)
-    sha = there or _push(context, candidate, branch, rollback, reason)
+    request, created = _request(context, release, verdict, rollback, reason)
+    _close_others(context, release)
+    model_registry.refuse(tracking, version, None)
+    model_registry.move_champion(tracking, name, release.version)
+    context.record_release(PROMOTE, release, request.tip, PRODUCTION, reason)
+    return Promotion(release, request, created, verdict)
+
+
+def _request(
+    context: Context, release: Release, verdict: Verdict, rollback: bool, reason: str
+) -> tuple[PromotionRequest, bool]:
+    """Return the open request of a release, and whether it had to be opened."""
+    name = release.model
+    branch = branch_of(name, release.version)
+    kept = _kept(context, name, branch)
+    sha = kept or _push(context, release, branch, rollback, reason)
     _yield_to_newer(context, name, branch, sha)
-    title = f"Release {name} {candidate.version} to production"
-    request = context.forge.request(branch, sha, title, body(context.clone, candidate, verdict, sha, reason))
+    title = f"Release {name} {release.version} to production"
+    request = context.forge.request(branch, sha, title, request_body(context.clone, release, verdict, sha, reason))
     context.forge.report(sha, True, "every rule passed")
-    for other in context.forge.open_requests(name):
-        if other.version != candidate.version:
-            drop(context, other, why_stale(context, other) or f"version {candidate.version} is asked for now")
-    wishes.refuse(tracking, version, None)
-    wishes.move_champion(tracking, name, candidate.version)
-    context.record_release(PROMOTE, candidate, sha, PRODUCTION, reason)
-    return Promotion(candidate, request, there is None, verdict)
+    return request, kept is None
 
 
-def facts(context: Context, tracking: Tracking, version: Version, candidate: Release, rollback: bool) -> Facts:
-    """Find out everything that the rules ask about a candidate."""
-    name, clone = version.name, context.clone
-    in_registry, said = context.in_registry(candidate.image, candidate.digest)
-    opinion, packaged = context.judged(tracking, version), context.packaged(tracking, version)
-    in_store, store_said = context.in_store(tracking, version)
-    newer = [one for one in approvable(context, name) if one.version > candidate.version]
-    staging = overlaid(clone, name, STAGING)
-    gone = history.rejected_run(history.history(clone, name, PRODUCTION), version.number, version.run_id)
-    rolled_back = "production was rolled back from it" if gone else None
-    production = clone.release(name, PRODUCTION)
-    return Facts(
-        candidate=candidate,
-        verdict=opinion.verdict,
-        rejected=version.tags.get(wishes.REJECTED) or rolled_back,
-        staging=staging,
-        production=production,
-        remade=production is not None and wishes.of_release(tracking, production) is None,
-        health=context.health(name, STAGING, candidate.digest),
-        in_registry=in_registry,
-        registry_said=said,
-        in_store=in_store,
-        store_said=store_said,
-        other_request=f"{newer[0].url or newer[0].branch} is open" if newer else None,
-        rollback=rollback,
-        bake_seconds=context.bake_seconds,
-        verdict_said=opinion.reason,
-        data=context.in_remote(version, opinion),
-        baked=baked(context, candidate) if staging != candidate else None,
-        packaged=packaged.image is not None if packaged.answered else None,
-        packaged_said=packaged.reason,
-    )
+def _close_others(context: Context, release: Release) -> None:
+    for request in context.forge.open_requests(release.model):
+        if request.version != release.version:
+            why = why_stale(context.clone, request)
+            close_request(context, request, why or f"version {release.version} is asked for now")
 
 
 def _refuse(context: Context, version: Version, candidate: Release, verdict: Verdict) -> None:
     reasons = "; ".join(f"{rule.name}: {rule.reason}" for rule in verdict.failures)
-    wishes.refuse(context.open_tracking(), version, reasons)
+    model_registry.refuse(context.open_tracking(), version, reasons)
     # One record for each set of rules, however often a reconciler asks and whatever the seconds are by then.
     names = ",".join(rule.name for rule in verdict.failures)
     before = context.clone.release(candidate.model, PRODUCTION)
@@ -151,8 +132,8 @@ def _kept(context: Context, name: str, branch: str) -> str | None:
     why = stale(context.clone, name, sha)
     if why is None and (found or not context.audit.known([f"{CLOSE}:{sha}", f"{DECLINE}:{sha}"])):
         return sha
-    request = found[0] if found else Request(name, int(branch.rpartition("/")[2]), branch, sha, "")
-    drop(context, request, f"stale: {why}" if why else "it was closed before; a new one is opened")
+    request = found[0] if found else PromotionRequest(name, int(branch.rpartition("/")[2]), branch, sha, "")
+    close_request(context, request, f"stale: {why}" if why else "it was closed before; a new one is opened")
     return None
 
 
@@ -166,7 +147,9 @@ def _yield_to_newer(context: Context, name: str, branch: str, sha: str) -> None:
         if found and found[1] > number and not stale(context.clone, name, tip(context.clone, other) or sha)
     ]
     if newer:
-        drop(context, Request(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version")
+        close_request(
+            context, PromotionRequest(name, number, branch, sha, ""), f"{newer[0]} is open, for a newer version"
+        )
         raise Refused(
             f"a newer promotion of {name} is open",
             expected="one request at a time",

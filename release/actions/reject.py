@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from registry.export import find
 from registry.tracking import CHAMPION, Version
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.drop import refuse
-from release.actions.same import same_stores
-from release.git.commits import PRODUCTION
+from release import model_registry
+from release.actions.close_request import refuse
+from release.actions.store_identity import same_stores
+from release.context import Context
+from release.environments import PRODUCTION
 from slipway.errors import Refused
 
 
@@ -43,13 +43,13 @@ def reject(context: Context, name: str, reference: str, reason: str) -> Rejected
             expected="a version that production does not run",
             hint=f"slipway rollback {name} --reason …, which rejects it as well",
         )
-    wishes.reject(tracking, name, version.number, reason)
+    model_registry.reject(tracking, name, version.number, reason)
     requests = [one for one in context.forge.open_requests(name) if one.version == version.number]
     for request in requests:
         refuse(context, request, reason)
     moved = CHAMPION in version.aliases
     if moved:
-        wishes.move_champion(tracking, name, runs.version if runs else None)
+        model_registry.move_champion(tracking, name, runs.version if runs else None)
     record(context, version, reason)
     return Rejected(name, version.number, tuple(one.url or one.branch for one in requests), moved)
 

@@ -8,17 +8,19 @@ completes the rest without a second commit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.tracking import Tracking
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.same import same_stores
+from release import model_registry
+from release.actions.rollback_target import rollback_target
 from release.actions.second_look import can_come_back
-from release.git.commits import PRODUCTION, REVERT, ROLLBACK
-from release.git.history import Entry, history, rejected
+from release.actions.store_identity import same_stores
+from release.context import Context
+from release.environments import PRODUCTION, needs_approval
+from release.git.commits import REVERT, ROLLBACK
+from release.git.history import EnvironmentStep, history
 from release.git.manifests import Clone
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.git.signers import unsound
 from release.release_file import Release, render
 from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
@@ -37,6 +39,17 @@ class RolledBack:
     commit: str | None
     untagged: int | None = None
     warning: str | None = None
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A step back in an environment: to `target`, and away for good from version `gone`, where there is one."""
+
+    environment: str
+    action: str
+    reason: str
+    target: Release
+    gone: int | None
 
 
 def rollback(
@@ -61,85 +74,84 @@ def rollback(
     """
     entries = history(context.clone, name, environment)
     same_stores(context, name, urgent=True)
-    current = entries[0] if entries else None
+    current, now = _current(entries, name, environment)
+    if current.commit.action in (ROLLBACK, REVERT) if to is None else now.version == to:
+        why = current.commit.reason or reason
+        last = _Way(environment, current.commit.action or action, why, now, current.rejects)
+        return _followed(context, last, current.commit.sha, None)
+    # Without a list of signers there is nobody whose approval could be told from another's.
+    judges = needs_approval(environment) and context.clone.remote.lists_signers
+    target = rollback_target(context, name, entries, to, unsound(context.clone, name) if judges else {})
+    warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None
+    way = _Way(environment, action, reason, target, now.version if environment == PRODUCTION else None)
+    commit = _push(context, way, now)
+    return replace(_followed(context, way, commit or "", commit), warning=warning)
+
+
+def _current(entries: list[EnvironmentStep], name: str, environment: str) -> tuple[EnvironmentStep, Release]:
+    current = next(iter(entries), None)
     if current is None or current.release is None:
         raise BadInput(
             f"{name} has no release in {environment}",
             expected="one to go back from",
             hint=f"slipway history {name} {environment}",
         )
-    now = current.release
-    done = current.commit.action in (ROLLBACK, REVERT) if to is None else now.version == to
-    if done:
-        last, why = current.commit, current.commit.reason or reason
-        tagged = _follow(context, now, current.rejects, last.sha, environment, last.action or action, why)
-        return _told(now, current.rejects, tagged, None)
-    # Without a list of signers there is nobody whose approval could be told from another's.
-    judges = environment == PRODUCTION and context.clone.remote.lists_signers
-    target = _target(context, name, entries, now, to, unsound(context.clone, name) if judges else {})
-    warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None
-    more = {"Rejects": str(now.version)} if environment == PRODUCTION else {}
-    path, subject = context.clone.path(name, environment), f"Roll {name} in {environment} back to {target.version}"
+    return current, current.release
 
-    def make(clone: Clone) -> Step | None:
+
+def _push(context: Context, way: _Way, now: Release) -> str | None:
+    name, environment = now.model, way.environment
+    path, subject = context.clone.path(name, environment), f"Roll {name} in {environment} back to {way.target.version}"
+    more = {"Rejects": str(way.gone)} if way.gone is not None else {}
+
+    def make(clone: Clone) -> BranchStep | None:
         if clone.release(name, environment) != now:
             raise Refused(
                 f"{name} in {environment} moved meanwhile",
                 expected=f"version {now.version}",
                 hint=f"slipway history {name} {environment}, then decide again",
             )
-        said = context.message(subject, action, target, environment, reason, more, urgent=True)
-        return Step({path: render(target)}, said)
+        text = context.message(subject, way.action, way.target, environment, way.reason, more, urgent=True)
+        return BranchStep({path: render(way.target)}, text)
 
-    commit = step(context.clone, make)
-    number = now.version if more else None
-    tagged = _follow(context, target, number, commit or "", environment, action, reason)
-    return _told(target, number, tagged, commit, warning)
+    return step(context.clone, make)
 
 
-def _told(
-    release: Release, gone: int | None, tagged: bool, commit: str | None, warning: str | None = None
-) -> RolledBack:
-    return RolledBack(release, gone if tagged else None, commit, None if tagged else gone, warning)
-
-
-def _target(
-    context: Context, name: str, entries: list[Entry], now: Release, to: int | None, wrong: dict[str, list[str]]
-) -> Release:
-    gone = dict.fromkeys(rejected(entries), "production was rolled back from it")
+def _followed(context: Context, way: _Way, sha: str, commit: str | None) -> RolledBack:
+    """Do what comes after the commit, each part whether or not the others worked."""
+    tagged, failed = False, []
     try:
-        gone |= wishes.rejected(context.open_tracking(), name)
-    except Unavailable as error:
-        context.say(f"{error.thing}: going by Git alone")
-    past = [(one.commit.sha, one.release) for one in entries[1:] if one.release and one.release.version != now.version]
-    ran = [one for sha, one in past if sha not in wrong]
-    if to is None:
-        found = next((one for one in ran if one.version not in gone), None)
-    else:
-        found = next((one for one in ran if one.version == to), None)
-        if found and to in gone:
-            raise Refused(
-                f"{name} version {to} was rejected",
-                found=gone[to],
-                hint=f"choose another version with --to: slipway history {name}",
-            )
-    why = next((wrong[sha] for sha, one in past if sha in wrong and to in (None, one.version)), None)
-    if found is None and why is not None:
-        raise Refused(
-            f"no release that production ran of {name} before may come back",
-            expected="one that was approved, as slipway history --verify judges it",
-            found="; ".join(why),
-            hint=f"slipway history {name} --verify, then promote a version whose request another person approves",
+        tagged = _mark(context, way)
+    except SlipwayError as error:
+        failed.append(str(error))
+    try:
+        context.record_release(way.action, way.target, sha, way.environment, way.reason)
+    except SlipwayError as error:
+        failed.append(str(error))
+    if failed:
+        name, version = way.target.model, way.target.version
+        raise Unavailable(
+            f"{name} in {way.environment} is back at version {version}, but not everything followed",
+            expected="the version rejected and the alias champion moved in MLflow, and an audit record",
+            found="; ".join(failed),
+            hint="run the same command again; it makes no second commit",
         )
-    if found is None:
-        known = ", ".join(sorted({str(one.version) for one in ran if one.version not in gone})) or "none"
-        wanted = f"version {to}" if to else "an earlier release"
-        raise BadInput(
-            f"{name} never ran {wanted} that could come back",
-            expected=f"one of {known}",
-            hint=f"slipway history {name}",
-        )
-    return found
+    return RolledBack(way.target, way.gone if tagged else None, commit, None if tagged else way.gone)
+
+
+def _mark(context: Context, way: _Way) -> bool:
+    """Reject the version in MLflow and move the alias champion away from it; say whether the version was tagged."""
+    gone, model = way.gone, way.target.model
+    if gone is None:
+        return False
+    tracking = context.open_tracking()
+    if not _is_there(context, tracking, model, way.environment, gone):
+        return False
+    tagged = model_registry.reject(tracking, model, gone, way.reason or f"{way.environment} was rolled back from it")
+    champion = model_registry.champion(tracking, model)
+    if champion is not None and champion.number == gone:
+        model_registry.move_champion(tracking, model, way.target.version)
+    return tagged
 
 
 def _is_there(context: Context, tracking: Tracking, model: str, environment: str, number: int) -> bool:
@@ -148,40 +160,3 @@ def _is_there(context: Context, tracking: Tracking, model: str, environment: str
     release = next((one for one in ran if one.version == number), None)
     there = [one for one in tracking.versions(model) if one.number == number]
     return release is None or not there or there[0].run_id == release.run_id
-
-
-def _follow(
-    context: Context, target: Release, gone: int | None, commit: str, environment: str, action: str, reason: str
-) -> bool:
-    """Do what comes after the commit, each part whether or not the others worked; say whether a version was tagged."""
-    tagged = False
-
-    def marks() -> None:
-        nonlocal tagged
-        if gone is None:
-            return
-        tracking = context.open_tracking()
-        if not _is_there(context, tracking, target.model, environment, gone):
-            return
-        tagged = wishes.reject(tracking, target.model, gone, reason or f"{environment} was rolled back from it")
-        there = wishes.champion(tracking, target.model)
-        if there is not None and there.number == gone:
-            wishes.move_champion(tracking, target.model, target.version)
-
-    def record() -> None:
-        context.record_release(action, target, commit, environment, reason)
-
-    failed = []
-    for part in (marks, record):
-        try:
-            part()
-        except SlipwayError as error:
-            failed.append(str(error))
-    if failed:
-        raise Unavailable(
-            f"{target.model} in {environment} is back at version {target.version}, but not everything followed",
-            expected="the version rejected and the alias champion moved in MLflow, and an audit record",
-            found="; ".join(failed),
-            hint="run the same command again; it makes no second commit",
-        )
-    return tagged

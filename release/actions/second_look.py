@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from release.actions.baked import baked
-from release.actions.context import Context
-from release.git.commits import STAGING
+from release.bake import baked
+from release.context import Context
+from release.environments import STAGING
 from release.release_file import Release
 from slipway.errors import Refused
 
@@ -17,12 +17,12 @@ def still_good(context: Context, release: Release) -> None:
             runs another, and nobody saw this one healthy there for its time.
     """
     name, version = release.model, release.version
-    there, reason = context.in_registry(release.image, release.digest)
-    if there is not True:
+    image = context.in_registry(release.image, release.digest)
+    if not image.passed:
         raise Refused(
             f"the image of {name} version {version} cannot be found",
             expected=f"{release.image} with {release.digest}",
-            found=reason,
+            found=image.reason,
             hint=f"push the image again, or slipway reject {name}@{version} --reason …",
         )
     if context.clone.release(name, STAGING) != release:
@@ -50,13 +50,13 @@ def can_come_back(context: Context, release: Release, allow_missing: bool) -> st
     Raises:
         Refused: the registry no longer has the image, and nobody allowed for that.
     """
-    there, reason = context.in_registry(release.image, release.digest)
-    if there is False and not allow_missing:
+    image = context.in_registry(release.image, release.digest)
+    if image.passed is False and not allow_missing:
         raise Refused(
             f"the image of {release.model} version {release.version} is no longer in its registry",
             expected=f"{release.image} with {release.digest}",
-            found=reason,
+            found=image.reason,
             hint="name another version by --to VERSION, push the image again, or, where its pods still run, "
             "add --allow-missing-image",
         )
-    return None if there else f"the image of version {release.version} was not found: {reason}"
+    return None if image.passed else f"the image of version {release.version} was not found: {image.reason}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from release.actions.context import Context
-from release.actions.placed import placed
-from release.actions.same import same_stores
+from release.actions.store_identity import same_stores
 from release.cluster.analysis import analyse
 from release.cluster.api import Cluster
+from release.cluster.placement import placement
 from release.cluster.rollouts import Analysis
+from release.context import Context
 from slipway.errors import BadInput, Refused
 
 SECONDS = 300.0
@@ -24,7 +24,7 @@ def smoke(context: Context, open_cluster: Callable[[], Cluster], name: str, envi
         Unavailable: the cluster does not answer, or the analysis does not end.
     """
     same_stores(context, name)
-    namespace, release = placed(context, name, environment, "one to judge")
+    namespace, release = placement(context.clone, name, environment, "one to judge")
     cluster = open_cluster()
     rollout = cluster.rollout(namespace, name)
     if rollout is None or rollout.active != release.digest:

@@ -8,14 +8,16 @@ from registry.export import find
 from registry.image_statement import IMAGE
 from registry.statement import Opinion
 from registry.tracking import Tracking, Version
-from release.actions.baked import trailer
-from release.actions.context import Context
-from release.actions.same import same_stores
-from release.git.commits import STAGE, STAGING
+from release.actions.store_identity import same_stores
+from release.bake import trailer
+from release.context import Context
+from release.environments import STAGING
+from release.git.commits import STAGE
 from release.git.manifests import Clone
-from release.git.push import Step, step
+from release.git.overlays import overlaid
+from release.git.push import BranchStep, step
 from release.release_file import Release, of_version, render
-from slipway.errors import BadInput, Refused, Unavailable
+from slipway.errors import Refused, Unavailable
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ def stage(context: Context, name: str, reference: str, reason: str = "", allow_f
     text, path = render(release), context.clone.path(name, STAGING)
     before = overlaid(context.clone, name, STAGING)
 
-    def make(clone: Clone) -> Step | None:
+    def make(clone: Clone) -> BranchStep | None:
         nonlocal before
         before = overlaid(clone, name, STAGING)
         if clone.text(path) == text:
             return None
         more = trailer(context, before)
         said = context.message(f"Stage {name} {release.version}", STAGE, release, STAGING, reason, more)
-        return Step({path: text}, said)
+        return BranchStep({path: text}, said)
 
     context.say("pushing the commit")
     commit = step(context.clone, make)
@@ -76,8 +78,8 @@ def _judged(context: Context, tracking: Tracking, version: Version, allow_failed
             hint="register a new version",
         )
     opinion = context.judged(tracking, version)
-    if opinion.verdict != "passed" and not allow_failed:
-        raise (Unavailable if opinion.verdict is None else Refused)(
+    if not opinion.answer.passed and not allow_failed:
+        raise (Refused if opinion.answer.known else Unavailable)(
             f"the gate did not pass {name} version {number}",
             expected="the verdict passed, since nothing else can go on to production",
             found=f"{opinion.reason} {version.tags.get('verdict_reasons', '')}".strip(),
@@ -89,27 +91,10 @@ def _judged(context: Context, tracking: Tracking, version: Version, allow_failed
 def _packaged(context: Context, tracking: Tracking, version: Version) -> str:
     stated = context.packaged(tracking, version)
     if stated.image is None:
-        raise (Refused if stated.answered else Unavailable)(
+        raise (Refused if stated.answer.known else Unavailable)(
             f"the image of {version.name} version {version.number} is not known to be the one that was packaged",
             expected=f"{IMAGE.file} with the version's files, signed where keys are configured, and tags that agree",
-            found=stated.reason,
+            found=stated.answer.reason,
             hint=f"slipway package {version.name}@{version.number}",
         )
-    return stated.reason
-
-
-def overlaid(clone: Clone, name: str, environment: str) -> Release | None:
-    """Return what the environment runs.
-
-    Raises:
-        BadInput: the model has no overlay for the environment.
-    """
-    overlay = f"{clone.remote.folder}/apps/{name}/{environment}/kustomization.yaml"
-    if overlay not in clone.files:
-        raise BadInput(
-            f"{clone.where} has no manifests of {name} for {environment}",
-            expected=overlay,
-            found="models " + (", ".join(clone.models()) or "none"),
-            hint=f"make model NAME={name}, commit and push",
-        )
-    return clone.release(name, environment)
+    return stated.answer.reason

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from release.actions.context import Context
-from release.actions.placed import placed
-from release.actions.same import same_stores
+from release.actions.store_identity import same_stores
 from release.cluster.api import Cluster
+from release.cluster.placement import placement
 from release.cluster.rollouts import Rollout
+from release.context import Context
 
 
 def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name: str, environment: str) -> Rollout:
@@ -19,7 +19,7 @@ def steer(context: Context, open_cluster: Callable[[], Cluster], word: str, name
         Unavailable: the cluster or the audit record does not answer.
     """
     same_stores(context, name)
-    namespace, release = placed(context, name, environment, "one on its way")
+    namespace, release = placement(context.clone, name, environment, "one on its way")
     cluster = open_cluster()
     before = cluster.rollout(namespace, name)
     done = cluster.resume(namespace, name) if word == "resume" else cluster.abort(namespace, name)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,7 +37,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """One row. `source` and `target` are digests or version numbers.
 
     `at` is when it was recorded, `happened` when the act took place as its commit, forge or cluster tells; both are
@@ -86,7 +87,7 @@ class Audit:
         target: str | None,
         reason: str,
         happened: str | None = None,
-    ) -> Entry:
+    ) -> AuditEntry:
         """Append an entry, or return the one with this key; `happened` is now unless somebody knows better (ISO 8601).
 
         Raises:
@@ -97,40 +98,31 @@ class Audit:
         with self._connected() as connection:
             there = connection.execute(sa.select(AUDIT).where(AUDIT.c.key == key)).mappings().first()
             if there is not None:
-                return Entry(**there)
+                return AuditEntry(**there)
             last = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.sequence.desc()).limit(1)).mappings().first()
-            now = datetime.now(UTC)
-            row = clean | {
-                "sequence": last["sequence"] + 1 if last else 1,
-                "key": key,
-                "at": now.isoformat(timespec="microseconds"),
-                "happened": _moment(happened, now),
-                "version": version,
-                "previous": last["hash"] if last else GENESIS,
-            }
-            row["hash"] = _hash(row)
+            row = _row({**clean, "key": key, "version": version}, last, happened)
             connection.execute(sa.insert(AUDIT).values(row))
-        return Entry(**row)  # type: ignore[arg-type]
+        return AuditEntry(**row)
 
     def known(self, keys: list[str]) -> set[str]:
         """Return those of the keys that are recorded."""
         return {one.key for one in self.named(keys)}
 
-    def named(self, keys: list[str]) -> list[Entry]:
+    def named(self, keys: list[str]) -> list[AuditEntry]:
         """Return the entries of these keys, in the order in which they were recorded."""
         if not keys:
             return []
         wanted = sa.select(AUDIT).where(AUDIT.c.key.in_(keys)).order_by(AUDIT.c.sequence)
         with self._connected() as connection:
-            return [Entry(**row) for row in connection.execute(wanted).mappings()]
+            return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 
-    def entries(self, model: str | None = None) -> list[Entry]:
+    def entries(self, model: str | None = None) -> list[AuditEntry]:
         """Return the entries in the order in which they were recorded, of one model or of all."""
         wanted = sa.select(AUDIT).order_by(AUDIT.c.sequence)
         if model is not None:
             wanted = wanted.where(AUDIT.c.model == model)
         with self._connected() as connection:
-            return [Entry(**row) for row in connection.execute(wanted).mappings()]
+            return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 
     def head(self) -> str:
         """Return `SEQUENCE:HASH` of the last entry, to be noted where the database's owner cannot change it."""
@@ -199,7 +191,7 @@ def open_audit(url: str) -> Audit:
     return Audit(engine)
 
 
-def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
+def verify(entries: list[AuditEntry], heads: Iterable[str] = ()) -> list[str]:
     """Say what is wrong with the whole record, in words; nothing means that no row was changed.
 
     `heads` are `SEQUENCE:HASH` noted before; a row that is missing at the end shows only against them.
@@ -223,7 +215,7 @@ def verify(entries: list[Entry], heads: Iterable[str] = ()) -> list[str]:
     return wrong
 
 
-def in_time(entries: list[Entry]) -> list[Entry]:
+def in_time(entries: list[AuditEntry]) -> list[AuditEntry]:
     """Return entries in the order in which they happened; what is recorded late stands where it belongs.
 
     A commit's time has no fractions of a second: within one the order of the record counts.
@@ -238,6 +230,18 @@ def _moment(happened: str | None, now: datetime) -> str:
     except (ValueError, OverflowError):  # a commit's date can be anything
         told = now
     return min(told, now).isoformat(timespec="microseconds")
+
+
+def _row(facts: dict[str, Any], last: sa.RowMapping | None, happened: str | None) -> dict[str, Any]:
+    """Return the row that follows on `last`, with its hash."""
+    now = datetime.now(UTC)
+    row = facts | {
+        "sequence": last["sequence"] + 1 if last else 1,
+        "at": now.isoformat(timespec="microseconds"),
+        "happened": _moment(happened, now),
+        "previous": last["hash"] if last else GENESIS,
+    }
+    return row | {"hash": _hash(row)}
 
 
 def _hash(row: dict[str, object]) -> str:

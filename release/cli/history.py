@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, settings
+from release.cli.process import COMMAND, acting, environment_argument, settings
+from release.environments import PRODUCTION, STAGING
 from slipway.errors import Refused
 from slipway.names import checked
 from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
-    from release.git.history import Entry
+    from release.git.history import EnvironmentStep
 
 
 @COMMAND()
 @click.argument("name")
-@click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
+@environment_argument(PRODUCTION)
 @click.option("--limit", type=click.IntRange(min=1), help="The newest so many.")
 @click.option("--verify", "verify", is_flag=True, help="Check the signature of every commit that touched production.")
 @click.option("--since", metavar="COMMIT", help="With --verify: the commit from which on everything is signed.")
@@ -56,20 +57,14 @@ def history(
     with opened(settings(root)) as clone:
         entries = run(clone, checked(name), environment, limit)
         problems = check(clone, name, since) if verify else None
+    rows = [_row(entry) for entry in entries]
+    facts = {"model": name, "environment": environment, "releases": rows, "problems": problems}
     if as_json:
-        rows = [_row(one) for one in entries]
-        click.echo(
-            json.dumps({"model": name, "environment": environment, "releases": rows, "problems": problems}, indent=2)
-        )
+        click.echo(json.dumps(facts, indent=2))
     else:
         show(releases(entries, wide))
     if problems:
-        raise Refused(
-            f"the history of {name} in production does not verify",
-            expected="every commit signed by an allowed key, every release approved by another, no unrecorded way back",
-            found="; ".join(problems),
-            hint="git show the commits named, then roll back to a release that is signed",
-        )
+        raise _unverified(name, problems)
 
 
 @COMMAND()
@@ -85,7 +80,6 @@ def diff(name: str, root: Path, as_json: bool) -> None:
 
         slipway diff flight-delay
     """
-    from release.git.commits import PRODUCTION, STAGING
     from release.git.diff import difference
     from release.git.requests import tip
 
@@ -105,7 +99,16 @@ def diff(name: str, root: Path, as_json: bool) -> None:
         click.echo(f"{name}: production has what {source} has")
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _unverified(name: str, problems: list[str]) -> Refused:
+    return Refused(
+        f"the history of {name} in production does not verify",
+        expected="every commit signed by an allowed key, every release approved by another, no unrecorded way back",
+        found="; ".join(problems),
+        hint="git show the commits named, then roll back to a release that is signed",
+    )
+
+
+def _row(entry: EnvironmentStep) -> dict[str, Any]:
     release, commit = entry.release, entry.commit
     return {
         "commit": commit.sha,

@@ -17,7 +17,7 @@ from slipway.errors import SlipwayError
 from slipway.names import checked
 
 if TYPE_CHECKING:
-    from release.promoter.reconcile import Done
+    from release.promoter.reconcile import PassResult
 
 
 @COMMAND()
@@ -80,7 +80,7 @@ def webhook(host: str, port: int, every: float, url: str | None, root: Path) -> 
         run(root, host, port, every)
 
 
-def _tell(done: list[Done], as_json: bool) -> None:
+def _tell(done: list[PassResult], as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(one) for one in done]), flush=True)
         return

@@ -14,14 +14,13 @@ import click
 from rich.console import Console
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, cluster, show
+from release.cli.process import COMMAND, acting, cluster, environment_argument, show
+from release.environments import PRODUCTION
 from slipway.names import checked
 from slipway.table import WIDE
 
 if TYPE_CHECKING:
     from release.views.status import Status
-
-ENVIRONMENT = click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
 
 
 @COMMAND()
@@ -32,6 +31,9 @@ ENVIRONMENT = click.argument("environment", default="production", type=click.Cho
 @AS_JSON
 def status(name: str | None, watch: bool, root: Path, wide: bool, as_json: bool) -> None:
     """Show Git, MLflow and the cluster side by side, and where they differ.
+
+    Where MLflow or the cluster cannot be asked, the others are shown and the
+    reason is named.
 
     Exit codes: 0 they agree · 4 they differ · 5 one of them cannot be asked.
 
@@ -52,7 +54,7 @@ def status(name: str | None, watch: bool, root: Path, wide: bool, as_json: bool)
         print(json.dumps([_plain(one) for one in found], indent=2, default=str))
     else:
         Console(soft_wrap=True, highlight=False).print(table(found, wide))
-    sys.exit(4 if any(one.differences for one in found) else 0)
+    sys.exit(_code(found))
 
 
 @COMMAND()
@@ -84,7 +86,7 @@ def trace(thing: str, root: Path, as_json: bool) -> None:
 
 @COMMAND()
 @click.argument("name")
-@ENVIRONMENT
+@environment_argument(PRODUCTION)
 @FOLDER
 @AS_JSON
 def resume(name: str, environment: str, root: Path, as_json: bool) -> None:
@@ -101,7 +103,7 @@ def resume(name: str, environment: str, root: Path, as_json: bool) -> None:
 
 @COMMAND()
 @click.argument("name")
-@ENVIRONMENT
+@environment_argument(PRODUCTION)
 @FOLDER
 @AS_JSON
 def abort(name: str, environment: str, root: Path, as_json: bool) -> None:
@@ -140,10 +142,17 @@ def _watch(look: Any) -> None:
             time.sleep(2)
 
 
+def _code(found: list[Status]) -> int:
+    """Return the exit code: who was not asked may differ, so 5 goes before 4."""
+    if any(one.missing for one in found):
+        return 5
+    return 4 if any(one.differences for one in found) else 0
+
+
 def _plain(one: Status) -> dict[str, Any]:
-    versions = [
+    versions = None if one.versions is None else [
         {"version": each.number, "verdict": each.tags.get("verdict"), "aliases": each.aliases,
          "rejected": each.tags.get("rejected"), "promotion_refused": each.tags.get("promotion_refused")}
         for each in one.versions if each.aliases
     ]  # fmt: skip
-    return asdict(replace(one, versions=())) | {"versions": versions, "agree": not one.differences}
+    return asdict(replace(one, versions=())) | {"versions": versions, "agree": one.agree}

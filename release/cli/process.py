@@ -9,22 +9,28 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import rich_click
 from rich.console import Console
 
 from registry.options import open_tracking, top
+from release.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
-    from release.actions.context import Context
     from release.cluster.api import Cluster
-    from release.settings import Settings
+    from release.context import Context
+    from release.settings import ReleaseSettings
 
 COMMAND = functools.partial(click.command, cls=rich_click.RichCommand)
+
+
+def environment_argument(default: str) -> Callable[[Any], Any]:
+    """Return the argument ENVIRONMENT of a command."""
+    return click.argument("environment", default=default, type=click.Choice(ENVIRONMENTS))
 
 
 @contextlib.contextmanager
@@ -42,7 +48,7 @@ def acting(root: Path, who: str | None = None) -> Iterator[Context]:
             yield context
 
 
-def settings(root: Path, who: str | None = None) -> Settings:
+def settings(root: Path, who: str | None = None) -> ReleaseSettings:
     """Read the settings of this process."""
     from release.settings import read
 

@@ -15,7 +15,7 @@ from slipway.names import checked
 from slipway.table import WIDE, show
 
 if TYPE_CHECKING:
-    from release.audit.audit import Entry
+    from release.audit.audit import AuditEntry
 
 
 @COMMAND()
@@ -63,18 +63,19 @@ def audit(name: str | None, verify: bool, heads: tuple[str, ...], root: Path, wi
     print(f"head {head or 'none'}{whole}")
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AuditEntry) -> dict[str, Any]:
     return asdict(entry) | {"happened": entry.when, "recorded": entry.at}
 
 
-def _verify(root: Path, every: list[Entry], heads: tuple[str, ...]) -> None:
+def _verify(root: Path, every: list[AuditEntry], heads: tuple[str, ...]) -> None:
     from release.audit.audit import verify
-    from release.views.noted import noted, unrecorded
+    from release.git.heads import audit_heads
+    from release.views.unrecorded_commits import unrecorded
     from release.wiring import opened
     from slipway.errors import Refused
 
     with opened(settings(root)) as clone:
-        wrong, missing = verify(every, [*heads, *noted(clone)]), unrecorded(clone, every)
+        wrong, missing = verify(every, [*heads, *audit_heads(clone)]), unrecorded(clone, every)
     if wrong:
         raise Refused(
             "the audit record was changed",

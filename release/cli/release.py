@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, show
+from release.cli.process import COMMAND, acting, environment_argument, show
+from release.environments import PRODUCTION, STAGING
 from slipway.arguments import version_argument
 from slipway.errors import BadInput
 from slipway.names import checked
 
 if TYPE_CHECKING:
-    from release.actions.context import Context
-    from release.forges.forge import Request
+    from release.context import Context
+    from release.forges.forge import PromotionRequest
     from slipway.reference import Reference
 
 REASON = click.option("--reason", default="", help="Why; it is kept in the commit and in the audit record.")
 WHY = click.option("--reason", required=True, help="Why; it is kept in the commit and in the audit record.")
-NOTED = ("verdict", "image_as_packaged", "data_in_remote")  # what they say of who signed is part of the answer
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -48,7 +48,7 @@ def stage(reference: Reference, allow_failed: bool, reason: str, root: Path, as_
     what = f"commit {done.commit[:12]}" if done.commit else "nothing to do: staging has it"
     text = f"{reference.model} version {done.release.version} staged  {done.release.digest}  {what}"
     text += f"\n  verdict: {done.verdict}\n  image: {done.image}"
-    show(as_json, {"model": reference.model, "environment": "staging", **asdict(done)}, text)
+    show(as_json, {"model": reference.model, "environment": STAGING, **asdict(done)}, text)
 
 
 @COMMAND()
@@ -69,6 +69,7 @@ def promote(reference: Reference, rollback: bool, reason: str, root: Path, as_js
         slipway promote flight-delay@7
     """
     from release.actions.promote import promote as run
+    from release.rules.policy import shown
 
     with acting(root) as context:
         done = run(context, reference.model, reference.version, rollback, reason)
@@ -81,8 +82,7 @@ def promote(reference: Reference, rollback: bool, reason: str, root: Path, as_js
         request = done.request.url or done.request.branch
         text = f"{reference.model} version {done.release.version}: request {request} {state}"
     if done.verdict is not None:
-        noted = [one for one in done.verdict.rules if one.name in NOTED]
-        text += "".join(f"\n  {one.name}: {one.reason}" for one in noted)
+        text += "".join(f"\n  {rule.name}: {rule.reason}" for rule in shown(done.verdict))
     show(as_json, {"model": reference.model, "created": done.created, **said, "verdict": rules}, text)
 
 
@@ -142,7 +142,7 @@ def reject(reference: Reference, reason: str, root: Path, as_json: bool) -> None
 
 @COMMAND()
 @click.argument("name")
-@click.argument("environment", default="production", type=click.Choice(["staging", "production"]))
+@environment_argument(PRODUCTION)
 @click.option("--to", type=click.IntRange(min=1), help="A version that ran there earlier; default the release before.")
 @click.option("--allow-missing-image", "missing", is_flag=True, help="Go back although the registry lacks the image.")
 @WHY
@@ -174,8 +174,7 @@ def rollback(
     show(as_json, {"model": name, "environment": environment, **asdict(done)}, text)
 
 
-def _confirm(context: Context, request: Request) -> None:
-    from release.git.commits import PRODUCTION
+def _confirm(context: Context, request: PromotionRequest) -> None:
     from release.git.diff import difference
 
     name = request.model

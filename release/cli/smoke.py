@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from registry.options import AS_JSON, FOLDER
-from release.cli.process import COMMAND, acting, show
+from release.cli.process import COMMAND, acting, environment_argument, show
+from release.environments import STAGING
 from slipway.names import checked
 
 
 @COMMAND()
 @click.argument("name")
-@click.argument("environment", default="staging", type=click.Choice(["staging", "production"]))
+@environment_argument(STAGING)
 @FOLDER
 @AS_JSON
 def smoke(name: str, environment: str, root: Path, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from release.cluster.objects import APPS, ROLLOUTS, Object, Objects, open_objects
-from release.cluster.rollouts import Application, Pod, Rollout, application, is_first, phase_of, pod, rollout
+from release.cluster.rollouts import ArgoApplication, Pod, Rollout, application, is_first, phase_of, pod, rollout
 from slipway.errors import BadInput, Unavailable
 
 ARGOCD = "argocd"
@@ -36,7 +36,7 @@ class Cluster:
         """Return the pods that say which model they serve."""
         return [one for one in map(pod, self.objects.pods(namespaces)) if one.model]
 
-    def applications(self, namespace: str = ARGOCD) -> dict[str, Application]:
+    def applications(self, namespace: str = ARGOCD) -> dict[str, ArgoApplication]:
         """Return Argo CD's Applications by name; none where Argo CD is not installed."""
         found = self.objects.every(ROLLOUTS, "applications", [namespace])
         # A help for people: who may not look does without.

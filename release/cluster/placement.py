@@ -9,8 +9,9 @@ import yaml
 
 from release.cluster.api import Cluster
 from release.cluster.health import Health, health
-from release.git.commits import ENVIRONMENTS
+from release.environments import ENVIRONMENTS
 from release.git.manifests import Clone
+from release.release_file import Release
 from slipway.errors import BadInput, SlipwayError
 
 
@@ -26,6 +27,21 @@ def namespaces(clone: Clone, models: list[str] | None = None) -> dict[tuple[str,
     there = {key: path for key, path in paths.items() if path in clone.files}
     contents = clone.blobs([clone.files[path] for path in there.values()])
     return {key: _namespace(contents[clone.files[path]], path) for key, path in there.items()}
+
+
+def placement(clone: Clone, name: str, environment: str, expected: str) -> tuple[str, Release]:
+    """Return the namespace of an environment and the release that Git has for it.
+
+    Raises:
+        BadInput: no such environment, or nothing is released there; `expected` is what the caller wants of it.
+    """
+    namespace = namespaces(clone, [name]).get((name, environment))
+    release = clone.release(name, environment) if namespace else None
+    if namespace is None or release is None:
+        raise BadInput(
+            f"{name} has no release in {environment}", expected=expected, hint=f"slipway stage {name}@NUMBER"
+        )
+    return namespace, release
 
 
 def asked_of(clone: Clone, open_cluster: Callable[[], Cluster]) -> Callable[[str, str, str], Health]:

@@ -75,7 +75,7 @@ class Pod:
 
 
 @dataclass(frozen=True)
-class Application:
+class ArgoApplication:
     """Argo CD's view: sync and health in its words, and the commit it is at.
 
     `namespace` is where it deploys to; `windows` are the sync windows of its project that may hold it, in words.
@@ -155,7 +155,7 @@ def pod(found: dict[str, Any]) -> Pod:
     )
 
 
-def application(found: dict[str, Any], projects: dict[str, dict[str, Any]] | None = None) -> Application:
+def application(found: dict[str, Any], projects: dict[str, dict[str, Any]] | None = None) -> ArgoApplication:
     """Read an Argo CD Application, and the windows of its project where the projects are known."""
     status = found.get("status", {})
     sync = status.get("sync", {})
@@ -168,7 +168,7 @@ def application(found: dict[str, Any], projects: dict[str, dict[str, Any]] | Non
         for one in project.get("spec", {}).get("syncWindows") or []
     )
     name, state = found["metadata"]["name"], sync.get("status", "Unknown")
-    return Application(name, to, state, health, sync.get("revision"), windows)
+    return ArgoApplication(name, to, state, health, sync.get("revision"), windows)
 
 
 def _failed(status: dict[str, Any], phase: str, message: str) -> str | None:

@@ -14,7 +14,7 @@ from slipway.names import NAME
 
 
 @dataclass(frozen=True)
-class Request:
+class PromotionRequest:
     """A production release that waits for its approval; `url` and `number` where the forge has them."""
 
     model: str
@@ -57,11 +57,11 @@ class Forge(Protocol):
     @property
     def name(self) -> str: ...
 
-    def open_requests(self, model: str) -> list[Request]:
+    def open_requests(self, model: str) -> list[PromotionRequest]:
         """Return the model's open requests, oldest version first."""
         ...
 
-    def request(self, branch: str, tip: str, title: str, body: str) -> Request:
+    def request(self, branch: str, tip: str, title: str, body: str) -> PromotionRequest:
         """Open the request of a pushed branch, or return the one that is open."""
         ...
 
@@ -77,7 +77,7 @@ class Forge(Protocol):
         """Return how the request of this branch and commit was closed; None while it is open, or if it was merged."""
         ...
 
-    def close(self, request: Request, reason: str) -> None:
+    def close(self, request: PromotionRequest, reason: str) -> None:
         """Close the request for this reason; a closed one is left alone."""
         ...
 

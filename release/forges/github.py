@@ -5,20 +5,16 @@ Source: https://docs.github.com/en/rest (pulls, reviews, statuses, comments, git
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from release.forges.forge import Closed, Proposal, Request, of_branch
-from release.forges.token import checked
-from slipway.errors import BadInput, Refused, SlipwayError, Unavailable
+from release.forges.forge import Closed, PromotionRequest, Proposal, of_branch
+from release.forges.github_client import asking, client
+from slipway.errors import BadInput, Refused
 
 STATUS = "slipway/promotion"
 LONGEST_DESCRIPTION = 140
 LISTED_FILES = 3000  # of a pull request, at most
-TIMEOUT_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -31,10 +27,12 @@ class GitHub:
     name: str = "GitHub"
     judged: set[str] = field(default_factory=set, repr=False)
     """Newest commits that are known to have a verdict: asked for once, not in every pass."""
+    unjudged: set[str] = field(default_factory=set, repr=False)
+    """Newest commits that `proposals` has just seen without one: the `report` that follows does not ask again."""
 
-    def open_requests(self, model: str) -> list[Request]:
+    def open_requests(self, model: str) -> list[PromotionRequest]:
         """Return the open pull requests of the repository's own branches, never those of a fork."""
-        with self._asking("list the pull requests"):
+        with asking(self.repository, "list the pull requests"):
             pulls = [
                 pull
                 for pull in self._repo().get_pulls(state="open", base=self.base)
@@ -43,13 +41,13 @@ class GitHub:
             found = [self._request(pull) for pull in pulls if of_branch(pull.head.ref)]
         return sorted(found, key=lambda one: one.version)
 
-    def request(self, branch: str, tip: str, title: str, body: str) -> Request:
+    def request(self, branch: str, tip: str, title: str, body: str) -> PromotionRequest:
         """Open the pull request of a pushed branch, or return the one that is open as it is.
 
         Raises:
             Refused: the pull request shows another commit than `tip`.
         """
-        with self._asking(f"open the pull request of {branch}"):
+        with asking(self.repository, f"open the pull request of {branch}"):
             pull = self._find(branch) or self._create(branch, title, body)
             if pull.head.sha != tip:
                 raise Refused(
@@ -62,16 +60,17 @@ class GitHub:
 
     def report(self, tip: str, passed: bool, description: str) -> None:
         """Put the commit status slipway/promotion on a commit."""
-        with self._asking(f"set the status of {tip[:12]}"):
+        with asking(self.repository, f"set the status of {tip[:12]}"):
             state, said = "success" if passed else "failure", description[:LONGEST_DESCRIPTION]
             commit = self._repo().get_commit(tip)
-            last = _verdict(commit)
+            last = None if tip in self.unjudged else _verdict(commit)
+            self.unjudged.discard(tip)
             if last is None or (last.state, last.description) != (state, said):  # a commit takes 1000 at most
                 commit.create_status(state, description=said, context=STATUS)
 
     def proposals(self, number: int | None = None) -> list[Proposal]:
         """Return the open pull requests, or the one of this number, that are no request and have no verdict yet."""
-        with self._asking("list the pull requests"):
+        with asking(self.repository, "list the pull requests"):
             pulls = self._repo().get_pulls(state="open", base=self.base) if number is None else [self._pull(number)]
             found = [
                 pull
@@ -87,7 +86,7 @@ class GitHub:
 
     def closed(self, branch: str, tip: str) -> Closed | None:
         """Return who closed the pull request of this commit, and when; None while one is open or if it was merged."""
-        with self._asking(f"list the pull requests of {branch}"):
+        with asking(self.repository, f"list the pull requests of {branch}"):
             pulls = [pull for pull in self._pulls(branch, "all") if pull.head.sha == tip]
             if not pulls or any(pull.state == "open" or pull.merged_at for pull in pulls):
                 return None
@@ -97,9 +96,9 @@ class GitHub:
             at = last.closed_at.isoformat() if last.closed_at else None
             return Closed(f"{last.html_url} was closed", f"{who} on {self.name}" if who else None, at)
 
-    def close(self, request: Request, reason: str) -> None:
+    def close(self, request: PromotionRequest, reason: str) -> None:
         """Close the pull request with a comment, and delete its branch."""
-        with self._asking(f"close the request of {request.branch}"):
+        with asking(self.repository, f"close the request of {request.branch}"):
             pull = self._find(request.branch)
             if pull is not None:
                 pull.create_issue_comment(f"Closed: {reason}")
@@ -113,8 +112,9 @@ class GitHub:
         return pull.head.repo is not None and pull.head.repo.full_name.lower() == self.repository.lower()
 
     def _judged(self, tip: str) -> bool:
-        if tip not in self.judged and _verdict(self._repo().get_commit(tip)) is not None:
-            self.judged.add(tip)
+        if tip not in self.judged:
+            seen = self.unjudged if _verdict(self._repo().get_commit(tip)) is None else self.judged
+            seen.add(tip)
         return tip in self.judged
 
     def _pull(self, number: int) -> Any:
@@ -158,14 +158,14 @@ class GitHub:
             if error.status not in (404, 422):
                 raise
 
-    def _request(self, pull: Any) -> Request:
+    def _request(self, pull: Any) -> PromotionRequest:
         model, version = of_branch(pull.head.ref) or ("", 0)
         last: dict[str, str] = {}
         for review in pull.get_reviews():
             if review.user is not None and review.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
                 last[review.user.login] = f"{review.state} {review.commit_id}"
         approved = tuple(sorted(who for who, said in last.items() if said == f"APPROVED {pull.head.sha}"))
-        return Request(
+        return PromotionRequest(
             model,
             version,
             pull.head.ref,
@@ -176,23 +176,6 @@ class GitHub:
             pull.state,
             approved,
         )
-
-    @contextlib.contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """Turn GitHub's errors into the project's."""
-        import requests
-        from github import GithubException
-
-        try:
-            yield
-        except GithubException as error:
-            raise _translated(self.repository, what, error) from error
-        except requests.RequestException as error:
-            raise Unavailable(
-                f"GitHub did not {what}",
-                found=type(error).__name__,
-                hint="check GITHUB_API_URL, then run the same command again",
-            ) from error
 
 
 def connect(repository: str, base: str, token: str, url: str, between_writes: float = 1.0) -> GitHub:
@@ -208,48 +191,9 @@ def connect(repository: str, base: str, token: str, url: str, between_writes: fl
             found=f"GITHUB_REPOSITORY={repository or 'unset'}, GITHUB_TOKEN {'set' if token else 'unset'}",
             hint="export GITHUB_REPOSITORY=owner/name GITHUB_TOKEN=$(gh auth token), or SLIPWAY_FORGE=git",
         )
-    from github import Auth, Github
-    from urllib3.util import Retry
-
-    # A limit that lasts an hour is reported, not slept through; only reading is repeated.
-    retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
-    client = Github(
-        auth=Auth.Token(checked(token)),
-        base_url=url.rstrip("/"),
-        timeout=TIMEOUT_SECONDS,
-        retry=retry,
-        seconds_between_requests=0,
-        seconds_between_writes=between_writes,
-        per_page=100,
-        lazy=True,
-    )
-    return GitHub(repository, base, client)
+    return GitHub(repository, base, client(token, url, between_writes))
 
 
 def _verdict(commit: Any) -> Any:
     """Return the last status slipway/promotion of a commit, None where it has none."""
-    return next((one for one in commit.get_combined_status().statuses if one.context == STATUS), None)
-
-
-def _translated(repository: str, what: str, error: Any) -> SlipwayError:
-    status, thing = error.status, f"GitHub did not {what} in {repository}"
-    found = f"{status} {(error.data or {}).get('message', '') if isinstance(error.data, dict) else ''}".strip()
-    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
-    if status == 429 or (status == 403 and ("retry-after" in headers or headers.get("x-ratelimit-remaining") == "0")):
-        reset = headers.get("x-ratelimit-reset", "")
-        until = datetime.fromtimestamp(int(reset), UTC).isoformat() if reset.isdigit() else "later"
-        return Unavailable(
-            thing, found=f"{found}: the rate limit is used up", hint=f"run the same command again after {until}"
-        )
-    if status == 401:
-        return Unavailable(thing, found=found, hint="renew GITHUB_TOKEN, then run the same command again")
-    if status in (403, 404):
-        return Refused(
-            thing,
-            expected="a token that may write contents, pull requests and commit statuses there",
-            found=found,
-            hint="check GITHUB_REPOSITORY and the permissions of GITHUB_TOKEN",
-        )
-    if status == 422:
-        return Refused(thing, found=found, hint="check the branch and its protection, then run the same command again")
-    return Unavailable(thing, found=found, hint="run the same command again")
+    return next((status for status in commit.get_combined_status().statuses if status.context == STATUS), None)

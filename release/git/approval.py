@@ -31,7 +31,7 @@ class Merged:
 
 
 @dataclass(frozen=True)
-class Step:
+class ProductionStep:
     """A commit of the branch that changed production's release file at `path`, and what it was before.
 
     `blob` and `blob_before` are the file's names in Git, `problem` says why it cannot be read.
@@ -57,7 +57,7 @@ class Past:
     rejected: set[int] = field(default_factory=set)
 
 
-def wrong(step: Step, past: Past, keys: Mapping[str, str]) -> list[str]:
+def wrong(step: ProductionStep, past: Past, keys: Mapping[str, str]) -> list[str]:
     """Say why a step is neither an approved release nor a way back to one; nothing where it is.
 
     `keys` are fingerprints by commit, empty where nobody signed it.
@@ -95,14 +95,14 @@ def alone(commit: Commit, brought: tuple[Commit, ...] | None, keys: Mapping[str,
     return f"asked for and approved by the same person, {same}" if same else None
 
 
-def _unasked(step: Step) -> list[str]:
+def _unasked(step: ProductionStep) -> list[str]:
     if step.release and step.before and step.release.version < step.before.version:
         way = f"from version {step.before.version} back to {step.release.version}"
         return [f"{way} without a record of a rollback"]
     return ["released without an approval"]
 
 
-def _approval(step: Step, past: Past, keys: Mapping[str, str]) -> Iterator[str]:
+def _approval(step: ProductionStep, past: Past, keys: Mapping[str, str]) -> Iterator[str]:
     merged, path = step.merged, step.path
     if merged is None or len(step.commit.parents) != 2:
         yield "merges more than one request"
@@ -128,7 +128,7 @@ def _approval(step: Step, past: Past, keys: Mapping[str, str]) -> Iterator[str]:
     yield from _asked(step, merged, past)
 
 
-def _asked(step: Step, merged: Merged, past: Past) -> Iterator[str]:
+def _asked(step: ProductionStep, merged: Merged, past: Past) -> Iterator[str]:
     if merged.tip.action != PROMOTE:
         yield "its request does not say that it asks for production"
     elif step.release:
@@ -140,7 +140,7 @@ def _asked(step: Step, merged: Merged, past: Past) -> Iterator[str]:
         yield f"from version {step.before.version} back to {step.release.version} without a record of a rollback"
 
 
-def _way_back(step: Step, past: Past) -> Iterator[str]:
+def _way_back(step: ProductionStep, past: Past) -> Iterator[str]:
     assert step.release is not None  # noqa: S101 - `wrong` looked
     if step.blob not in past.ran:
         yield f"rolls back to version {step.release.version}, which production never ran by an approval"

@@ -17,8 +17,6 @@ APPROVE = "approve"  # what the audit record calls the merge of a promotion
 OWN = "unapproved"  # and the merge of one's own request, which nobody else approved
 DECLINE = "decline"  # and the closing of a request by a person
 HOLD = "hold"  # and a release that was taken back by Git alone
-STAGING, PRODUCTION = "staging", "production"
-ENVIRONMENTS = (STAGING, PRODUCTION)
 AUDIT_HEAD = r"(0|[1-9][0-9]{0,17}):[0-9a-f]{64}"
 
 

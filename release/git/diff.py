@@ -7,21 +7,21 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from release.git.commits import PRODUCTION
+from release.environments import PRODUCTION
 from release.git.manifests import Clone
 from release.kustomize import build
 from slipway.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Difference:
+class RenderedDifference:
     """Two unified differences; empty where nothing differs."""
 
     release: str
     rendered: str
 
 
-def difference(clone: Clone, model: str, after: str | None, environment: str = PRODUCTION) -> Difference:
+def difference(clone: Clone, model: str, after: str | None, environment: str = PRODUCTION) -> RenderedDifference:
     """Compare what the environment runs with what it would run with the release file `after`.
 
     Raises:
@@ -37,7 +37,7 @@ def difference(clone: Clone, model: str, after: str | None, environment: str = P
     path = clone.path(model, environment)
     before = clone.text(path)
     if before == after:
-        return Difference("", "")
+        return RenderedDifference("", "")
     with tempfile.TemporaryDirectory(prefix="slipway-diff-") as temporary:
         top = Path(temporary)
         _write(clone, model, top)
@@ -47,7 +47,7 @@ def difference(clone: Clone, model: str, after: str | None, environment: str = P
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(after)
         new = build(overlay)
-    return Difference(unified(before or "", after, path), unified(old, new, f"{model} in {environment}"))
+    return RenderedDifference(unified(before or "", after, path), unified(old, new, f"{model} in {environment}"))
 
 
 def _write(clone: Clone, model: str, top: Path) -> None:

@@ -33,7 +33,7 @@ TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Done:
+class GitResult:
     """What one call gave."""
 
     code: int
@@ -52,7 +52,7 @@ class Git:
     folder: Path
     config: tuple[str, ...] = ()
 
-    def attempt(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
+    def attempt(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> GitResult:
         """Run git and return what it said, whatever the exit code.
 
         Raises:
@@ -74,11 +74,11 @@ class Git:
                 expected=f"one within {TIMEOUT_SECONDS} s",
                 hint="run the same command again",
             ) from error
-        done = Done(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
+        done = GitResult(ran.returncode, ran.stdout, without_credentials(ran.stderr.decode(errors="replace").strip()))
         _refuse_missing(done)
         return done
 
-    def run(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Done:
+    def run(self, *words: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> GitResult:
         """Run git.
 
         Raises:
@@ -94,7 +94,7 @@ class Git:
         return done
 
 
-def _refuse_missing(done: Done) -> None:
+def _refuse_missing(done: GitResult) -> None:
     # git goes on without it, and calls a signature bad that nobody has looked at.
     if missing := re.search(r"^error: cannot run (\S+): No such file or directory$", done.err, re.MULTILINE):
         raise programs.missing(missing[1], "is called by git")

@@ -6,7 +6,7 @@ from release.git.commits import LOG_FORMAT, read_log
 from release.git.manifests import Clone
 
 
-def noted(clone: Clone) -> list[str]:
+def audit_heads(clone: Clone) -> list[str]:
     """Return each `SEQUENCE:HASH` that a commit of the branch, or of a request merged into it, noted."""
     said = clone.git.run("log", "-z", f"--format={LOG_FORMAT}", clone.head).out.decode(errors="replace")
     return sorted({one.audit_head for one in read_log(said) if one.audit_head})
@@ -14,4 +14,4 @@ def noted(clone: Clone) -> list[str]:
 
 def newest(clone: Clone) -> str | None:
     """Return the head that stands furthest on in the record; None where no commit has noted any."""
-    return max(noted(clone), key=lambda head: int(head.partition(":")[0]), default=None)
+    return max(audit_heads(clone), key=lambda head: int(head.partition(":")[0]), default=None)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from release.environments import PRODUCTION
 from release.git.approval import alone
-from release.git.brought import brought
-from release.git.commits import PRODUCTION, Actor, Commit
+from release.git.commits import Actor, Commit
 from release.git.manifests import Clone
+from release.git.merge_commits import merged_commits
 from release.release_file import Release, parse
 from slipway.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Entry:
+class EnvironmentStep:
     """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable.
 
     `asked` is who wanted it: the author of the merged request, or of the commit itself. `request` is the newest
@@ -51,7 +52,7 @@ class Entry:
         return int(said) if said.isdigit() else None
 
 
-def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int | None = None) -> list[Entry]:
+def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int | None = None) -> list[EnvironmentStep]:
     """Return the environment's releases, newest first.
 
     Raises:
@@ -65,7 +66,7 @@ def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int 
     blobs = {one.sha: _blob(clone, one.sha, path) for one in commits}
     contents = clone.blobs([blob for blob in blobs.values() if blob])
     merges = [one for one in commits if len(one.parents) > 1]
-    requests, new = clone.named([one.parents[1] for one in merges]), brought(clone, merges)
+    requests, new = clone.named([one.parents[1] for one in merges]), merged_commits(clone, merges)
     asked = {one.sha: requests[one.parents[1]] for one in merges}
     same = {one.sha: alone(one, new[one.sha], {}) for one in merges}
     return [
@@ -73,12 +74,12 @@ def history(clone: Clone, model: str, environment: str = PRODUCTION, limit: int 
     ]
 
 
-def rejected(entries: list[Entry]) -> set[int]:
+def rejected(entries: list[EnvironmentStep]) -> set[int]:
     """Return the versions that rollbacks took away, by Git alone."""
     return {entry.rejects for entry in entries if entry.rejects is not None}
 
 
-def taken_back(entries: list[Entry]) -> list[tuple[Entry, Release]]:
+def taken_back(entries: list[EnvironmentStep]) -> list[tuple[EnvironmentStep, Release]]:
     """Return the steps that took a release back by Git alone, newest first, each with what it took away.
 
     Such as `git revert` of a merge: neither a rollback of Slipway, which rejects what it takes away, nor a request.
@@ -92,7 +93,7 @@ def taken_back(entries: list[Entry]) -> list[tuple[Entry, Release]]:
     return found
 
 
-def rejected_run(entries: list[Entry], version: int, run_id: str) -> bool:
+def rejected_run(entries: list[EnvironmentStep], version: int, run_id: str) -> bool:
     """Say whether a rollback took this very version away: a model that was made again counts from 1."""
     for index, entry in enumerate(entries):
         if entry.rejects != version:
@@ -109,8 +110,10 @@ def _blob(clone: Clone, commit: str, path: str) -> str | None:
     return listed.partition("\t")[0].split()[2] if listed else None
 
 
-def _entry(commit: Commit, request: Commit | None, same: str | None, content: bytes | None, path: str) -> Entry:
-    made = Entry(commit, request.author if request else commit.author, None, None, request, same)
+def _entry(
+    commit: Commit, request: Commit | None, same: str | None, content: bytes | None, path: str
+) -> EnvironmentStep:
+    made = EnvironmentStep(commit, request.author if request else commit.author, None, None, request, same)
     if content is None:
         return made
     try:

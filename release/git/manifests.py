@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from release.git.commits import ENVIRONMENTS, LOG_FORMAT, Actor, Commit, read_log
+from release.environments import ENVIRONMENTS
+from release.git.commits import LOG_FORMAT, Actor, Commit, read_log
 from release.git.git import Git
 from release.release_file import Release, parse
 from slipway.atomic import write_bytes

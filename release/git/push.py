@@ -21,7 +21,7 @@ KEEPS_BRANCHES = r"deletion prohibited|denying ref deletion|refusing to delete|d
 
 
 @dataclass(frozen=True)
-class Step:
+class BranchStep:
     """What is to change: files by path, the message, further parents, and branches (name -> tip) that end with it."""
 
     files: dict[str, str]
@@ -31,7 +31,7 @@ class Step:
 
 
 def step(
-    clone: Clone, render: Callable[[Clone], Step | None], wait: Callable[[float], None] = time.sleep
+    clone: Clone, render: Callable[[Clone], BranchStep | None], wait: Callable[[float], None] = time.sleep
 ) -> str | None:
     """Push what `render` makes of the branch as it is now; None where there is nothing to change.
 
@@ -46,29 +46,41 @@ def step(
         if made is None:
             return None
         commit = clone.commit(made.files, made.message, [clone.head, *made.parents])
-        said = _push(clone, commit, made)
-        if said is not None and made.ends and re.search(KEEPS_BRANCHES, said):
-            # The commit counts; a branch that is merged is no open request, whether or not it is still there.
-            said = _push(clone, commit, replace(made, ends={}))
-        if said is None:
-            return _landed(clone, commit)
-        before = clone.head
-        clone.fetch()
-        if clone.contains(commit):  # the answer was lost, not the push
+        if _attempt(clone, commit, made):
             return commit
-        if clone.head == before and not re.search(OVERTAKEN, said):
-            raise Refused(
-                f"{clone.where} does not take the commit",
-                expected="the right to push to the branch",
-                found=said[-600:],
-                hint="check the branch's protection and the credentials of this user",
-            )
         wait(random.uniform(0, min(LONGEST_WAIT_SECONDS, 0.05 * 2**attempt)))  # noqa: S311
     raise Unavailable(
         f"{clone.where} kept moving: {ATTEMPTS} pushes were too late",
         expected="a branch that stays at its commit during one push",
         hint="run the same command again",
     )
+
+
+def _attempt(clone: Clone, commit: str, made: BranchStep) -> bool:
+    """Push once; False where somebody was faster.
+
+    Raises:
+        Refused: the remote does not take the push.
+    """
+    refusal = _push(clone, commit, made)
+    if refusal is not None and made.ends and re.search(KEEPS_BRANCHES, refusal):
+        # The commit counts; a branch that is merged is no open request, whether or not it is still there.
+        refusal = _push(clone, commit, replace(made, ends={}))
+    if refusal is None:
+        clone.settle(commit)
+        return True
+    before = clone.head
+    clone.fetch()
+    if clone.contains(commit):  # the answer was lost, not the push
+        return True
+    if clone.head == before and not re.search(OVERTAKEN, refusal):
+        raise Refused(
+            f"{clone.where} does not take the commit",
+            expected="the right to push to the branch",
+            found=refusal[-600:],
+            hint="check the branch's protection and the credentials of this user",
+        )
+    return False
 
 
 def push_branch(clone: Clone, commit: str, branch: str) -> None:
@@ -109,18 +121,13 @@ def delete_branch(clone: Clone, branch: str, tip: str) -> None:
         )
 
 
-def _push(clone: Clone, commit: str, made: Step) -> str | None:
+def _push(clone: Clone, commit: str, made: BranchStep) -> str | None:
     leases = [f"--force-with-lease=refs/heads/{name}:{tip}" for name, tip in made.ends.items()]
     ends = [f":refs/heads/{name}" for name in made.ends]
     atomic = ["--atomic"] if ends else []
     target = f"{commit}:refs/heads/{clone.remote.branch}"
     done = clone.git.attempt("push", "--porcelain", *atomic, *leases, "origin", target, *ends)
     return _said(done.text, done.err) if done.code else None
-
-
-def _landed(clone: Clone, commit: str) -> str:
-    clone.settle(commit)
-    return commit
 
 
 def _said(out: str, err: str) -> str:

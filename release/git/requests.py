@@ -7,7 +7,8 @@ run a newer version by then; it may not run the same version as another image.
 
 from __future__ import annotations
 
-from release.git.commits import LOG_FORMAT, PRODUCTION, STAGING, Commit, read_log
+from release.environments import PRODUCTION, STAGING
+from release.git.commits import LOG_FORMAT, Commit, read_log
 from release.git.manifests import Clone
 from release.git.push import branches
 from release.git.staged import blob_at, staged

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from release.git.commits import STAGING
+from release.environments import STAGING
 
 NAMED = "MODEL"  # what gitops/base calls its objects, their image too, and the ConfigMap with the name for them
 ATTRIBUTES, MODULES = ".gitattributes", ".gitmodules"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from release.git.approval import Past, Step, alone
-from release.git.commits import PRODUCTION, Commit
+from release.environments import PRODUCTION
+from release.git.approval import Past, ProductionStep, alone
+from release.git.commits import Commit
 from release.git.manifests import Clone
 from release.git.requests import commit_of
 from release.git.runs import ATTRIBUTES, MODULES, converts, leaves, program
@@ -97,7 +98,7 @@ def _rejected(clone: Clone, model: str, root: str | None) -> set[int]:
     return {int(one) for one in said if one.isdigit()}
 
 
-def _steps(clone: Clone, model: str, span: str | None) -> list[Step]:
+def _steps(clone: Clone, model: str, span: str | None) -> list[ProductionStep]:
     commits = line(clone, span or clone.head, [clone.path(model, PRODUCTION)])
     read = [step(clone, model, one, changes(clone, next(iter(one.parents), None), one.sha)) for one in commits]
     return [one for one in read if one is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from release.git.commits import STAGING
+from release.environments import STAGING
 from release.git.manifests import LINK, Clone
 
 ABSENT = "000000"

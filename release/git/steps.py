@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from release.git.approval import Merged, Past, Step, wrong
-from release.git.commits import PRODUCTION, STAGING, Commit
+from release.environments import PRODUCTION, STAGING
+from release.git.approval import Merged, Past, ProductionStep, wrong
+from release.git.commits import Commit
 from release.git.manifests import LINK, Clone
 from release.git.requests import commit_of
 from release.git.runs import ATTRIBUTES, MODULES, renders
@@ -60,7 +61,7 @@ def rendered(clone: Clone, model: str, found: list[Change]) -> list[Change]:
     return [one for one in found if renders(clone.remote.folder, model, one.path)]
 
 
-def step(clone: Clone, model: str, commit: Commit, found: list[Change]) -> Step | None:
+def step(clone: Clone, model: str, commit: Commit, found: list[Change]) -> ProductionStep | None:
     """Read a commit as a step of production's release file; None where it left the file as it was."""
     path = clone.path(model, PRODUCTION)
     own = next((one for one in found if one.path == path), None)
@@ -70,7 +71,7 @@ def step(clone: Clone, model: str, commit: Commit, found: list[Change]) -> Step 
     release, problem = _release(clone, own.mode, own.after, path)
     blob, old = (_name(own.mode, own.after), _name(own.mode_before, own.before))
     paths = tuple(sorted(one.path for one in found))
-    return Step(commit, path, paths, blob, old, release, before, problem, merged(clone, path, commit))
+    return ProductionStep(commit, path, paths, blob, old, release, before, problem, merged(clone, path, commit))
 
 
 def merged(clone: Clone, path: str, commit: Commit) -> Merged | None:
@@ -85,7 +86,9 @@ def merged(clone: Clone, path: str, commit: Commit) -> Merged | None:
     return Merged(tuple(new), tip, blob_at(clone, theirs, path), changed, blob_at(clone, base, path) if base else None)
 
 
-def judged(clone: Clone, model: str, found: list[Step], keys: dict[str, str], past: Past) -> dict[str, list[str]]:
+def judged(
+    clone: Clone, model: str, found: list[ProductionStep], keys: dict[str, str], past: Past
+) -> dict[str, list[str]]:
     """Judge steps in their order, oldest first; return what is wrong with each, by commit."""
     said: dict[str, list[str]] = {}
     for one in found:

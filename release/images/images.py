@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from slipway.answer import Answer
 from slipway.errors import SlipwayError
 
 TIMEOUT_SECONDS = 10
@@ -32,8 +33,8 @@ class Images:
 
     login: Callable[[str], str | None] = lambda _: None
 
-    def has(self, image: str, digest: str) -> tuple[bool | None, str]:
-        """Say whether the registry has `digest` of `image`, and why; None where it gives no answer."""
+    def has(self, image: str, digest: str) -> Answer:
+        """Say whether the registry has `digest` of `image`."""
         import requests
 
         host, _, repository = image.partition("/")
@@ -48,9 +49,9 @@ class Images:
                     headers |= {"Authorization": allowed} if allowed else {}
                     answer = session.head(address, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except (requests.RequestException, ValueError) as error:
-            return None, f"the registry {host} gave no answer: {type(error).__name__}"
+            return Answer(None, f"the registry {host} gave no answer: {type(error).__name__}")
         except SlipwayError as error:
-            return None, f"{error.thing}: {error.found or error.expected}"
+            return Answer(None, f"{error.thing}: {error.found or error.expected}")
         return _judge(host, digest, answer.status_code, answer.headers.get("Docker-Content-Digest"), said)
 
     def _authorize(
@@ -76,14 +77,14 @@ class Images:
         return (f"Bearer {token}", "") if token else (None, f"its token server answered {answer.status_code}{who}")
 
 
-def _judge(host: str, digest: str, code: int, found: str | None, said: str) -> tuple[bool | None, str]:
+def _judge(host: str, digest: str, code: int, found: str | None, said: str) -> Answer:
     if code == OK and found in (None, digest):
-        return True, f"{host} has {digest}"
+        return Answer(True, f"{host} has {digest}")
     if code == OK:
-        return False, f"{host} answers with another digest, {found}"
+        return Answer(False, f"{host} answers with another digest, {found}")
     if code == NOT_FOUND:
-        return False, f"{host} has no {digest}"
-    return None, f"the registry {host} answered {code}" + (f": {said}" if said else "")
+        return Answer(False, f"{host} has no {digest}")
+    return Answer(None, f"the registry {host} answered {code}" + (f": {said}" if said else ""))
 
 
 def _server(host: str) -> str:

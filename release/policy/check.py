@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from release import kustomize
+from release.environments import PRODUCTION
 from release.policy import objects, sources
 from release.policy.finding import Finding
 from release.release_file import Release, parse, render
@@ -77,7 +78,7 @@ def check(overlay: Path, program: str = "kustomize", made: Path | None = None) -
     if namespace != expected:
         findings.append(Finding("kustomization.yaml", "namespace", f"namespace is {namespace}, not {expected}"))
     findings += objects.check(documents, namespace, digest_of(documents))
-    findings += _production(documents) if overlay.name == "production" else []
+    findings += _production(documents) if overlay.name == PRODUCTION else []
     return _within(findings, f"{model.name}/{overlay.name} ")
 
 

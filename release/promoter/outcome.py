@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PassOutcome:
     """One thing that a pass found: opened, waiting, put back, reverted, …; `version` where it is about one."""
 
     kind: str

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 
+from release.environments import PRODUCTION
 from release.forges.forge import Forge, Proposal
-from release.git.commits import PRODUCTION
 from release.git.manifests import RELEASE_FILE
-from release.promoter.outcome import Outcome
+from release.promoter.outcome import PassOutcome
+from slipway.answer import Answer
 
 ANNOTATION = "slipway/image-digest"  # in every release file that names a version
 
 
-def report(forge: Forge, folder: str, number: int | None = None) -> list[Outcome]:
+def report(forge: Forge, folder: str, number: int | None = None) -> list[PassOutcome]:
     """Put the verdict on every proposal, or on the one of this number; `folder` is that of the manifests.
 
     Raises:
@@ -25,24 +26,27 @@ def report(forge: Forge, folder: str, number: int | None = None) -> list[Outcome
     """
     found = []
     for proposal in forge.proposals(number):
-        passed, said = verdict(proposal, folder)
-        forge.report(proposal.tip, passed, said)
-        found.append(Outcome("passed" if passed else "refused", None, f"pull request {proposal.number} {said}"))
+        answer = verdict(proposal, folder)
+        forge.report(proposal.tip, answer.passed is True, answer.reason)
+        kind = "passed" if answer.passed else "refused"
+        found.append(PassOutcome(kind, None, f"pull request {proposal.number} {answer.reason}"))
     return found
 
 
-def verdict(proposal: Proposal, folder: str) -> tuple[bool, str]:
+def verdict(proposal: Proposal, folder: str) -> Answer:
     """Say whether a proposal leaves production's releases alone, and in a sentence why not.
 
     A model may be added with nothing released, and be taken away whole: neither brings a version to production.
     """
     if proposal.files is None:
-        return False, "changes more files than are listed, so nobody can say that no release is among them"
+        return Answer(False, "changes more files than are listed, so nobody can say that no release is among them")
     start = f"{folder}/" if folder not in ("", ".") else ""
     release = re.compile(rf"{re.escape(start)}apps/([^/]+)/{PRODUCTION}/{re.escape(RELEASE_FILE)}")
     for path, status, lines in proposal.files:
         named = release.fullmatch(path)
         empty = status == "added" and lines is not None and ANNOTATION not in lines
         if named and status != "removed" and not empty:
-            return False, f"changes {named[1]}'s release in production: that is for slipway promote and rollback"
-    return True, "changes no release in production"
+            return Answer(
+                False, f"changes {named[1]}'s release in production: that is for slipway promote and rollback"
+            )
+    return Answer(True, "changes no release in production")

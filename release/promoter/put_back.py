@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from registry.tracking import Tracking, Version
-from release.actions import wishes
-from release.actions.context import Context
-from release.forges.forge import Request
-from release.promoter.outcome import Outcome
+from release import model_registry
+from release.context import Context
+from release.forges.forge import PromotionRequest
+from release.promoter.outcome import PassOutcome
 from release.release_file import Release
 
 
@@ -17,20 +17,20 @@ def put_back(
     tracking: Tracking,
     champion: Version,
     runs: Release | None,
-    requests: list[Request],
+    requests: list[PromotionRequest],
     reasons: str,
-) -> list[Outcome]:
+) -> list[PassOutcome]:
     """Say no to the version that has the alias, for these reasons."""
     record(context, champion.name, champion.number, "put-back", champion.tags.get("image_digest"), reasons)
     back = move_back(tracking, champion, runs, requests, reasons)
-    return [Outcome("put back", champion.number, f"{reasons}; {back}")]
+    return [PassOutcome("put back", champion.number, f"{reasons}; {back}")]
 
 
 def move_back(
     tracking: Tracking,
     champion: Version,
     runs: Release | None,
-    requests: list[Request],
+    requests: list[PromotionRequest],
     reasons: str,
 ) -> str:
     """Move the alias away from a version, to one that is asked for or runs; return where it is, in words."""
@@ -38,10 +38,10 @@ def move_back(
     known = {one.number for one in tracking.versions(champion.name)}
     wanted = others[0] if others else (runs.version if runs else None)
     to = wanted if wanted in known else None
-    wishes.refuse(tracking, champion, reasons)
-    now = wishes.champion(tracking, champion.name)  # last: until it is back, the next pass comes here again
+    model_registry.refuse(tracking, champion, reasons)
+    now = model_registry.champion(tracking, champion.name)  # last: until it is back, the next pass comes here again
     if now is not None and now.number == champion.number:
-        wishes.move_champion(tracking, champion.name, to)
+        model_registry.move_champion(tracking, champion.name, to)
     return f"champion is back at version {to}" if to else "nobody is champion"
 
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from registry.tracking import Tracking
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.drop import drop, why_stale
-from release.promoter.outcome import Outcome
+from release import model_registry
+from release.actions.close_request import close_request
+from release.context import Context
+from release.forges.approvable import why_stale
+from release.promoter.outcome import PassOutcome
 
 
-def close_stale(context: Context, tracking: Tracking, model: str) -> list[Outcome]:
+def close_stale(context: Context, tracking: Tracking, model: str) -> list[PassOutcome]:
     """Turn the check of each stale request red and close it; of several that could be approved the newest stays."""
     requests = context.forge.open_requests(model)
     if not requests:
         return []
-    rejected, found, newest = wishes.rejected(tracking, model), [], None
+    rejected, found, newest = model_registry.rejected(tracking, model), [], None
     for request in reversed(requests):
-        why = rejected.get(request.version) or why_stale(context, request)
+        why = rejected.get(request.version) or why_stale(context.clone, request)
         if why is None and newest is not None:
             why = f"version {newest} is asked for now"
         if why is None:
             newest = request.version
             continue
-        drop(context, request, why)
-        found.append(Outcome("closed", request.version, f"the request {request.url or request.branch}: {why}"))
+        close_request(context, request, why)
+        found.append(PassOutcome("closed", request.version, f"the request {request.url or request.branch}: {why}"))
     return found

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from release.actions.context import Context
-from release.git.commits import APPROVE, ENVIRONMENTS, OWN, PRODUCTION, PROMOTE
-from release.git.history import Entry, history, taken_back
-from release.promoter.outcome import Outcome
+from release.context import Context
+from release.environments import ENVIRONMENTS, needs_approval
+from release.git.commits import APPROVE, OWN, PROMOTE
+from release.git.history import EnvironmentStep, history, taken_back
+from release.promoter.outcome import PassOutcome
 
 LOOKED_AT = 20  # releases of one pass, model and environment that are still looked for in the audit record
 JUST_BEFORE = timedelta(microseconds=1)
 
 
-def record_late(context: Context, model: str) -> list[Outcome]:
+def record_late(context: Context, model: str) -> list[PassOutcome]:
     """Record each release that the record lacks, oldest first, as having happened when its commit was made."""
     found = []
     for each in ENVIRONMENTS:
@@ -26,11 +27,11 @@ def record_late(context: Context, model: str) -> list[Outcome]:
             who = str(one.commit.author) if one.own else one.approver or str(one.commit.author)
             reason = f"{who} asked for it and merged it; no one else approved" if one.own else one.commit.reason
             context.record_release(action, one.release, one.commit.sha, each, reason, who, happened)
-            found.append(Outcome("recorded", one.release.version, f"{action} in {each} by {who}"))
+            found.append(PassOutcome("recorded", one.release.version, f"{action} in {each} by {who}"))
     return found
 
 
-def _moments(told: dict[str, Entry], known: dict[str, str]) -> dict[str, str]:
+def _moments(told: dict[str, EnvironmentStep], known: dict[str, str]) -> dict[str, str]:
     """Return when each entry that is missing happened, oldest first: at its commit's time, and before what followed.
 
     `told` is newest first. Two commits can have the same second, and the clocks of two machines differ.
@@ -47,8 +48,8 @@ def _moments(told: dict[str, Entry], known: dict[str, str]) -> dict[str, str]:
     return dict(reversed(found.items()))
 
 
-def _record_key(entry: Entry, environment: str, past: list[Entry]) -> str | None:
-    if environment == PRODUCTION and entry.approver and entry.commit.action in (PROMOTE, None):
+def _record_key(entry: EnvironmentStep, environment: str, past: list[EnvironmentStep]) -> str | None:
+    if needs_approval(environment) and entry.approver and entry.commit.action in (PROMOTE, None):
         back = any(step is entry for step, _ in taken_back(past))  # no approval: `answered` records that
         return None if back else f"{OWN if entry.own else APPROVE}:{entry.commit.sha}"
     return entry.commit.record_key

@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,10 +103,29 @@ class Loop:
 
 def application(secret: str, loop: Loop, now: Callable[[], float] = time.time) -> Starlette:
     """Return the server: POST /mlflow, GET /livez, GET /readyz, GET /metrics."""
-    deliveries = Deliveries()
     gauges = _gauges(loop)
 
-    async def deliver(request: Request) -> Response:
+    async def alive(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def ready(_: Request) -> Response:
+        # A pass that has not come to its end for long is a loop that hangs or cannot reach Git.
+        late = loop.passed is None or time.monotonic() - loop.passed > max(10 * loop.every, 300)
+        return JSONResponse({"status": "waiting" if late else "ready"}, 503 if late or loop.stopping else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(gauges), media_type=CONTENT_TYPE_LATEST)
+
+    take = _taking(secret, loop, now)
+    routes = [Route("/mlflow", take, methods=["POST"]), Route("/livez", alive), Route("/readyz", ready)]
+    return Starlette(routes=[*routes, Route("/metrics", metrics)], lifespan=_living(loop))
+
+
+def _taking(secret: str, loop: Loop, now: Callable[[], float]) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """Return the route that takes MLflow's deliveries, each once."""
+    deliveries = Deliveries()
+
+    async def take(request: Request) -> Response:
         body = await _body(request)
         if body is None:
             return _answer(413, "the body is too long", request)
@@ -121,19 +140,7 @@ def application(secret: str, loop: Loop, now: Callable[[], float] = time.time) -
         loop.stir(model)
         return _answer(202, f"looking at {model}", request)
 
-    async def alive(_: Request) -> Response:
-        return JSONResponse({"status": "alive"})
-
-    async def ready(_: Request) -> Response:
-        # A pass that has not come to its end for long is a loop that hangs or cannot reach Git.
-        late = loop.passed is None or time.monotonic() - loop.passed > max(10 * loop.every, 300)
-        return JSONResponse({"status": "waiting" if late else "ready"}, 503 if late or loop.stopping else 200)
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(gauges), media_type=CONTENT_TYPE_LATEST)
-
-    routes = [Route("/mlflow", deliver, methods=["POST"]), Route("/livez", alive), Route("/readyz", ready)]
-    return Starlette(routes=[*routes, Route("/metrics", metrics)], lifespan=_living(loop))
+    return take
 
 
 def _gauges(loop: Loop) -> CollectorRegistry:

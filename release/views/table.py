@@ -9,25 +9,28 @@ from rich.console import Group
 from rich.markup import escape
 from rich.text import Text
 
-from registry.tracking import CHAMPION
-from release.audit.audit import Entry, in_time
-from release.git.history import Entry as Step
-from release.views.status import Place, Status
+from registry.tracking import CHALLENGER, CHAMPION
+from release.audit.audit import AuditEntry, in_time
+from release.environments import STAGING
+from release.git.history import EnvironmentStep
+from release.views.differences import Place
+from release.views.status import Status
 from release.views.trace import Trace
-from slipway.table import Column, Listing
+from slipway.table import Heading, Listing
 
 STATUS = (
-    Column("model", 1), Column("environment"), Column("Git"), Column("MLflow", 2), Column("cluster", wraps=True),
-    Column("state"), Column("digest", 3),
+    Heading("model", 1), Heading("environment"), Heading("Git"), Heading("MLflow", 2), Heading("cluster", wraps=True),
+    Heading("state"), Heading("digest", 3),
 )  # fmt: skip
 AUDIT = (
-    Column("#"), Column("when"), Column("who", wraps=True), Column("what"), Column("model", 1), Column("version"),
-    Column("to"), Column("why", 2, wraps=True), Column("from", 3), Column("recorded", 4),
+    Heading("#"), Heading("when"), Heading("who", wraps=True), Heading("what"), Heading("model", 1), Heading("version"),
+    Heading("to"), Heading("why", 2, wraps=True), Heading("from", 3), Heading("recorded", 4),
 )  # fmt: skip
 HISTORY = (
-    Column("when"), Column("version"), Column("action"), Column("by", wraps=True), Column("digest"),
-    Column("asked by", 1, wraps=True), Column("commit", 2),
+    Heading("when"), Heading("version"), Heading("action"), Heading("by", wraps=True), Heading("digest"),
+    Heading("asked by", 1, wraps=True), Heading("commit", 2),
 )  # fmt: skip
+NOT_ASKED = "not asked"
 MINUTES, DIGITS = 16, 12  # of a time in ISO 8601; of a digest or a commit
 
 
@@ -40,13 +43,14 @@ def table(found: list[Status], wide: bool = False) -> Group:
         for one in found for place in (one.staging, one.production)
     ]  # fmt: skip
     columns = [replace(column, rank=0) if several and column.name == "model" else column for column in STATUS]
-    said = [
+    lines = [
         Text.from_markup(f"[yellow]{escape(one.model)}[/]: {escape(each.said)}\n  next: {escape(each.hint)}")
         for one in found
         for each in one.differences
     ]
+    unasked = [Text(f"not asked: {reason}") for reason in dict.fromkeys(each for one in found for each in one.missing)]
     agreed = Text("Git, MLflow and the cluster agree.", style="green")
-    return Group(Listing(columns, rows, wide), *(said or [agreed]))
+    return Group(Listing(columns, rows, wide), *([*lines, *unasked] or [agreed]))
 
 
 def walk(found: Trace) -> str:
@@ -71,7 +75,7 @@ def walk(found: Trace) -> str:
     return "\n".join(lines + [f"not asked: {one}" for one in found.missing])
 
 
-def entries(found: list[Entry], wide: bool = False) -> Listing:
+def entries(found: list[AuditEntry], wide: bool = False) -> Listing:
     """Return the audit record as a table: what happened, in that order, and when each row was recorded."""
     several = len({one.model for one in found}) > 1
     columns = [replace(column, rank=0) if several and column.name == "model" else column for column in AUDIT]
@@ -84,7 +88,7 @@ def entries(found: list[Entry], wide: bool = False) -> Listing:
     return Listing(columns, cells, wide)
 
 
-def releases(found: list[Step], wide: bool = False) -> Listing:
+def releases(found: list[EnvironmentStep], wide: bool = False) -> Listing:
     """Return what an environment has run as a table; `by` is who approved it, else who did it."""
     rows = []
     for one in found:
@@ -102,11 +106,13 @@ def _git(place: Place) -> str:
 
 
 def _mlflow(one: Status, place: Place) -> str:
-    if place.environment == "staging":
-        champion = one.holder("challenger")
+    if one.versions is None:
+        return NOT_ASKED
+    if place.environment == STAGING:
+        challenger = one.holder(CHALLENGER)
         return (
-            f"challenger {champion.number}, {champion.tags.get('verdict', 'not judged')}"
-            if champion
+            f"challenger {challenger.number}, {challenger.tags.get('verdict', 'not judged')}"
+            if challenger
             else "no challenger"
         )
     holder = one.holder(CHAMPION)
@@ -114,6 +120,8 @@ def _mlflow(one: Status, place: Place) -> str:
 
 
 def _runs(place: Place) -> str:
+    if not place.asked:
+        return NOT_ASKED
     if place.rollout is None:
         return "no Rollout"
     runs = f"version {place.rollout.active_version or '?'}, {place.rollout.phase}"
@@ -123,7 +131,9 @@ def _runs(place: Place) -> str:
 
 def _mark(one: Status, place: Place) -> Text:
     differs = any(each.environment == place.environment for each in one.differences)
-    return Text("differs", style="yellow") if differs else Text("ok", style="green")
+    if differs:
+        return Text("differs", style="yellow")
+    return Text("unknown", style="yellow") if one.missing else Text("ok", style="green")
 
 
 def _person(actor: str, wide: bool) -> str:

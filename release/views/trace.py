@@ -12,11 +12,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from registry.tracking import Version
-from release.actions.context import Context
 from release.cluster.api import Cluster
 from release.cluster.placement import namespaces
 from release.cluster.rollouts import Pod
-from release.git.commits import ENVIRONMENTS
+from release.context import Context
+from release.environments import ENVIRONMENTS
 from release.git.history import history
 from slipway.errors import BadInput, SlipwayError
 from slipway.reference import SYNTAX, Reference, of_words
@@ -38,7 +38,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleaseStep:
     """One release of this digest, by its commit in the manifests."""
 
     environment: str
@@ -66,7 +66,7 @@ class Trace:
     data_reason: str
     verdict: str | None
     aliases: tuple[str, ...]
-    releases: tuple[Step, ...]
+    releases: tuple[ReleaseStep, ...]
     others: tuple[str, ...]
     pods: tuple[Pod, ...]
     predictions: tuple[Prediction, ...]
@@ -120,22 +120,16 @@ def trace(sides: Sides, asked: str) -> Trace:
 def _find(
     sides: Sides, asked: str, versions: dict[str, list[Version]], pods: list[Pod], missing: list[str]
 ) -> tuple[str, Version, list[Prediction]]:
-    every = [one for found in versions.values() for one in found]
-    digest = re.search(r"sha256:[0-9a-f]{64}$", asked)
-    if digest:
+    """Return what `asked` is, the version behind it, and the predictions where it is the id of a request."""
+    every = [version for registered in versions.values() for version in registered]
+    if digest := re.search(r"sha256:[0-9a-f]{64}$", asked):
         return "digest", _version(asked, [one for one in every if one.tags.get("image_digest") == digest[0]]), []
     named = _reference(asked)
     if named and named.model in versions:
         mine = versions[named.model]
         return "version", _version(asked, [one for one in mine if _is(one, named)]), []
-    found = [one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")]
-    if found:
-        pod = found[0]
-        return (
-            "pod",
-            _version(asked, [one for one in every if (one.name, str(one.number)) == (pod.model, pod.version)]),
-            [],
-        )
+    if pod := next((one for one in pods if asked in (one.name, f"{one.namespace}/{one.name}")), None):
+        return "pod", _version(asked, [v for v in every if (v.name, str(v.number)) == (pod.model, pod.version)]), []
     predictions = _predictions(sides.journal, asked) if sides.journal else []
     if predictions:
         last = predictions[-1]
@@ -143,7 +137,11 @@ def _find(
         return "prediction", _version(asked, known), predictions
     if sides.journal is None:
         missing.append("the journal: SLIPWAY_DATABASE_URL is not set")
-    raise BadInput(
+    raise _unknown(asked, missing)
+
+
+def _unknown(asked: str, missing: list[str]) -> BadInput:
+    return BadInput(
         f"{asked!r} is unknown to the cluster, MLflow, Git and the journal",
         expected=f"a pod, a digest sha256:…, {SYNTAX}, or a request's id in the journal",
         found="; ".join(missing) or "no such pod, version or request",
@@ -178,11 +176,11 @@ def _pods(sides: Sides) -> list[Pod]:
     return sides.open_cluster().pods(where)
 
 
-def _steps(context: Context, version: Version, digest: str | None) -> list[Step]:
+def _steps(context: Context, version: Version, digest: str | None) -> list[ReleaseStep]:
     if version.name not in context.clone.models():
         return []
     return [
-        Step(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
+        ReleaseStep(each, one.commit.sha, one.commit.when, one.commit.action, one.approver)
         for each in ENVIRONMENTS
         for one in history(context.clone, version.name, each)
         if one.release is not None

@@ -98,8 +98,7 @@ class Listener:
             self._take(connection)
 
     def _take(self, connection: socket.socket) -> None:
-        if len(self._connections) >= self._most and not self._make_room():
-            self._shed("connections")
+        if not make_room(self._connections, self._most, self._shed):
             connection.close()
             return
         connection.setblocking(False)
@@ -116,17 +115,6 @@ class Listener:
             self._connections.discard(protocol)
             connection.close()
 
-    def _make_room(self) -> bool:
-        """Close some connections that wait for their client; say whether there were any."""
-        waiting = [c for c in self._connections if c.transport is not None and not c.at_work]
-        addresses = Counter(c.client and c.client[0] for c in waiting)
-        # Who holds most loses first; of one address, what has waited longest.
-        waiting.sort(key=lambda c: (-addresses[c.client and c.client[0]], c.since))
-        for connection in waiting[: max(1, self._most // 64)]:
-            self._shed("connections")
-            connection.evict()
-        return bool(waiting)
-
     def _failed(self, listening: socket.socket, error: OSError) -> None:
         """Try again in a moment: the connection that could not be accepted waits in the kernel."""
         if error.errno not in STARVED:
@@ -136,10 +124,30 @@ class Listener:
         if time.monotonic() - self._warned > WARN_SECONDS:
             self._warned = time.monotonic()
             logger.error("connections cannot be accepted: %s", error)
-        self._make_room()
+        _evict_waiting(self._connections, self._most, self._shed)
         self._loop.remove_reader(listening)
         self._loop.call_later(RETRY_SECONDS, self._again, listening)
 
     def _again(self, listening: socket.socket) -> None:
         if listening in self.sockets:
             self._loop.add_reader(listening, self._accept, listening)
+
+
+def make_room(connections: set[BoundedProtocol], most: int, shed: Callable[[str], None]) -> bool:
+    """Say whether one more connection fits, closing some that wait for their client where none would."""
+    if len(connections) < most or _evict_waiting(connections, most, shed):
+        return True
+    shed("connections")
+    return False
+
+
+def _evict_waiting(connections: set[BoundedProtocol], most: int, shed: Callable[[str], None]) -> bool:
+    """Close some connections that wait for their client; say whether there were any."""
+    waiting = [c for c in connections if c.transport is not None and not c.at_work]
+    addresses = Counter(c.client and c.client[0] for c in waiting)
+    # Who holds most loses first; of one address, what has waited longest.
+    waiting.sort(key=lambda c: (-addresses[c.client and c.client[0]], c.since))
+    for connection in waiting[: max(1, most // 64)]:
+        shed("connections")
+        connection.evict()
+    return bool(waiting)

@@ -17,7 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 SINGLE = (b"authorization", b"host", b"content-type", b"content-encoding", b"inference-header-content-length")
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a handler gives back."""
 
     status: int
@@ -126,7 +126,7 @@ class Request:
         return message
 
 
-Handler = Callable[[Request], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 CLOSE: Headers = [(b"connection", b"close")]
 
 

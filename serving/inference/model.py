@@ -19,13 +19,13 @@ import numpy as np
 from serving.inference import golden_file
 from serving.input import schema
 from serving.input.schema import Schema
+from slipway import artifact
 from slipway.errors import BadInput, Refused
 from slipway.names import NAME
 from slipway.task import Task
 
 EXPORT = "slipway export NAME@NUMBER FOLDER"
 RETRAIN = "dvc repro --force train, then register the model again"
-FILES = ("model.onnx", "schema.json", "golden.json")
 LARGEST_FILE = 2 << 30
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -97,27 +97,27 @@ def load(folder: Path) -> Model:
         Refused: a digest, the probe or the golden rows fail.
     """
     manifest, contents = verified(folder)
-    contract = schema.parse(contents["schema.json"])
-    session = open_graph(contents["model.onnx"])
+    contract = schema.parse(contents[artifact.SCHEMA])
+    session = open_graph(contents[artifact.GRAPH])
     task = contract.answers()
     _check_inputs(session, contract, task.output)
-    golden = golden_file.read(contents["golden.json"])
-    model = Model(manifest, contract, manifest.files["model.onnx"].sha256, golden["rows"], session, task)
+    golden = golden_file.read(contents[artifact.GOLDEN])
+    model = Model(manifest, contract, manifest.files[artifact.GRAPH].sha256, golden["rows"], session, task)
     _check_golden(model, task.expected(golden))
     return model
 
 
 def verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """Read the manifest and every file it names; return bytes that match their digests."""
-    manifest = _manifest(folder / "manifest.json")
-    if set(manifest.files) != set(FILES):
+    manifest = _manifest(folder / artifact.MANIFEST)
+    if set(manifest.files) != set(artifact.EXPORTED):
         raise Refused(
-            f"{folder / 'manifest.json'} lists other files than an exported version has",
-            expected=", ".join(FILES),
+            f"{folder / artifact.MANIFEST} lists other files than an exported version has",
+            expected=", ".join(artifact.EXPORTED),
             found=", ".join(sorted(manifest.files))[:200],
             hint=EXPORT,
         )
-    return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in FILES}
+    return manifest, {name: _verified_file(folder / name, manifest.files[name]) for name in artifact.EXPORTED}
 
 
 def open_graph(content: bytes) -> Any:

@@ -92,6 +92,12 @@ def parse(content: bytes) -> Schema:
             hint=RETRAIN,
         )
     schema.answers()
+    _refuse_inputs(schema)
+    return schema
+
+
+def _refuse_inputs(schema: Schema) -> None:
+    """Refuse a contract whose features are not once each in the graph's inputs, by their type."""
     named = sorted(schema.inputs.numeric + schema.inputs.categorical)
     if named != sorted(feature.name for feature in schema.features) or len(set(named)) != len(named):
         raise BadInput(
@@ -108,4 +114,3 @@ def parse(content: bytes) -> Schema:
                 found=feature.type,
                 hint=RETRAIN,
             )
-    return schema

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serving.http.message import JSON, Answer, Handler, Request
+from serving.http.message import JSON, Handler, Request, Response
 from serving.http.problem import Fault, Problem
 from serving.input import faults, tensors
 from serving.input.validation import Batch
@@ -82,13 +82,13 @@ class OpenInference:
             found[f"{path}/infer"] = {"POST": self.infer}
         return found
 
-    async def server(self, request: Request) -> Answer:
+    async def server(self, request: Request) -> Response:
         """The server's metadata."""
         await self._operations.asks(request, "predict", "operate")
         content = {"name": "slipway", "version": self._parts.model.version, "extensions": ["binary_tensor_data"]}
-        return Answer(200, msgspec.json.encode(content))
+        return Response(200, msgspec.json.encode(content))
 
-    async def metadata(self, request: Request) -> Answer:
+    async def metadata(self, request: Request) -> Response:
         """The model's metadata."""
         await self._operations.asks(request, "predict", "operate")
         served = self._parts.model
@@ -99,9 +99,9 @@ class OpenInference:
             "inputs": [{"name": n, "datatype": t, "shape": [-1, k]} for n, (t, k) in self._wanted.items()],
             "outputs": [{"name": n, "datatype": t, "shape": shape} for n, (t, shape) in self._outputs.items()],
         }
-        return Answer(200, msgspec.json.encode(content))
+        return Response(200, msgspec.json.encode(content))
 
-    async def infer(self, request: Request) -> Answer:
+    async def infer(self, request: Request) -> Response:
         """Predict for tensors."""
         body = await self._predictor.admitted_body(request, (JSON, BINARY, b""))
         inference, binary = self._parsed(body, request.headers.get(LENGTH))
@@ -172,7 +172,7 @@ class OpenInference:
             raise Problem(422, f"{len(found)} violation(s) in {rows} row(s)", kind="invalid-input", faults=found)
         return Batch(numeric, categorical, by_rows=False)
 
-    def _answer(self, request: Request, inference: _Inference, values: dict[str, np.ndarray]) -> Answer:
+    def _answer(self, request: Request, inference: _Inference, values: dict[str, np.ndarray]) -> Response:
         served = self._parts.model
         default = inference.parameters.get("binary_data_output", False)
         asked = {output.name: output.parameters for output in inference.outputs or []} or {name: {} for name in values}
@@ -196,6 +196,6 @@ class OpenInference:
         }
         head = msgspec.json.encode(content)
         if not raw:
-            return Answer(200, head)
+            return Response(200, head)
         length = (b"inference-header-content-length", b"%d" % len(head))
-        return Answer(200, head + b"".join(raw), BINARY, [length])
+        return Response(200, head + b"".join(raw), BINARY, [length])

@@ -8,7 +8,7 @@ import msgspec
 
 from serving.access import auth
 from serving.access.limits import Limiter
-from serving.http.message import Answer, Handler, Request
+from serving.http.message import Handler, Request, Response
 from serving.http.principal import Principal
 from serving.http.problem import Problem
 from serving.http.trace import REQUEST_ID
@@ -56,11 +56,11 @@ class Operations:
             "/openapi.json": {"GET": self.openapi},
         }
 
-    async def alive(self, request: Request) -> Answer:  # noqa: ARG002 - a handler
+    async def alive(self, request: Request) -> Response:  # noqa: ARG002 - a handler
         """The event loop answers; nothing else is asked, so no store can restart this process."""
-        return Answer(200, b'{"status":"alive"}')
+        return Response(200, b'{"status":"alive"}')
 
-    async def ready(self, request: Request) -> Answer:  # noqa: ARG002 - a handler
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002 - a handler
         """Ready when the model gave a right answer, the stores are joined and rows are safe, until draining."""
         if (reason := self.parts.not_ready()) is not None:
             if self.parts.draining:
@@ -69,26 +69,26 @@ class Operations:
         self._stores()
         if (trouble := self.parts.spool_trouble) is not None:
             raise Problem(503, f"the journal's spool: {trouble}"[:300], kind="spool-failing")
-        return Answer(200, b'{"status":"ready"}')
+        return Response(200, b'{"status":"ready"}')
 
-    async def version(self, request: Request) -> Answer:
+    async def version(self, request: Request) -> Response:
         """Where the answers come from."""
         await self.asks(request, "predict", "operate")
-        return Answer(200, self._version)
+        return Response(200, self._version)
 
-    async def openapi(self, request: Request) -> Answer:
+    async def openapi(self, request: Request) -> Response:
         """The contract."""
         await self.asks(request, "predict", "operate")
-        return Answer(200, self.parts.document)
+        return Response(200, self.parts.document)
 
-    async def metrics(self, request: Request) -> Answer:
+    async def metrics(self, request: Request) -> Response:
         """Prometheus' text."""
         if self.parts.settings.metrics_access != "open":
             await self.asks(request, "operate")
         self.parts.metrics.in_flight.set(self.parts.shedder.working.taken)
-        return Answer(200, self.parts.metrics.text(), CONTENT_TYPE)
+        return Response(200, self.parts.metrics.text(), CONTENT_TYPE)
 
-    async def prediction(self, request: Request) -> Answer:
+    async def prediction(self, request: Request) -> Response:
         """One past prediction, for its owner or an operator."""
         principal = await self.asks(request, "predict", "operate")
         if self.parts.spool is None:
@@ -104,7 +104,7 @@ class Operations:
             raise Problem(
                 404, "no such prediction of yours; the newest reach the journal within seconds", kind="no-prediction"
             )
-        return Answer(200, found)
+        return Response(200, found)
 
     def _stores(self) -> Stores:
         if self.parts.stores is None:

@@ -11,7 +11,7 @@ import importlib.util
 import json
 from pathlib import Path
 
-from serving.http.message import Answer, Handler, Headers, Request
+from serving.http.message import Handler, Headers, Request, Response
 from serving.parts import Parts
 
 ASSETS = {
@@ -55,8 +55,8 @@ def _assets() -> Path | None:
 
 
 def _file(path: Path, media_type: bytes) -> Handler:
-    async def answer(request: Request) -> Answer:  # noqa: ARG001 - a handler
-        return Answer(200, path.read_bytes(), media_type, POLICY)
+    async def answer(request: Request) -> Response:  # noqa: ARG001 - a handler
+        return Response(200, path.read_bytes(), media_type, POLICY)
 
     return answer
 
@@ -64,7 +64,7 @@ def _file(path: Path, media_type: bytes) -> Handler:
 def _settings(parts: Parts) -> Handler:
     content = json.dumps({"auth": parts.settings.auth == "on"}).encode()
 
-    async def answer(request: Request) -> Answer:  # noqa: ARG001 - a handler
-        return Answer(200, content, headers=POLICY)
+    async def answer(request: Request) -> Response:  # noqa: ARG001 - a handler
+        return Response(200, content, headers=POLICY)
 
     return answer

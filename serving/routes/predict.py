@@ -16,7 +16,7 @@ import numpy as np
 from journal.record import Documents
 from journal.spool import SpoolFull
 from serving.access import auth
-from serving.http.message import JSON, Answer, Request, too_large
+from serving.http.message import JSON, Request, Response, too_large
 from serving.http.problem import Problem
 from serving.input.validation import Batch
 from serving.parts import Parts
@@ -44,7 +44,7 @@ class Predictor:
             for name, value in served.task.settings.items()
         )
 
-    async def predict(self, request: Request) -> Answer:
+    async def predict(self, request: Request) -> Response:
         """Answer POST /predict."""
         body = await self.admitted_body(request, (JSON,))
         batch = self.parts.reader.read(body)
@@ -55,7 +55,7 @@ class Predictor:
         else:
             content = b'"columns":' + msgspec.json.encode(self._task.columns(scores))
         answer = b'{"request_id":"%b",%b%b,%b}' % (request.id.encode(), self._model, self._settings, content)
-        return Answer(200, answer, JSON, [self.parts.limiter.policy_header])
+        return Response(200, answer, JSON, [self.parts.limiter.policy_header])
 
     async def admitted_body(self, request: Request, media_types: tuple[bytes, ...]) -> bytes:
         """Pass everything that needs no look into the body, then read it."""

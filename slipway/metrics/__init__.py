@@ -17,7 +17,7 @@ from slipway.scores import Floats, Resamples
 from slipway.task import Task
 
 
-class Metrics(Protocol):
+class TaskMetrics(Protocol):
     """What a file of this folder offers."""
 
     HIGHER_IS_BETTER: Mapping[str, bool]
@@ -28,11 +28,11 @@ class Metrics(Protocol):
     def scores(self, task: Any, target: npt.NDArray[Any], answers: Floats, drawn: Resamples) -> dict[str, Floats]: ...
 
 
-def of(task: Task) -> Metrics:
+def of(task: Task) -> TaskMetrics:
     """Return the metrics of a task."""
-    return cast("Metrics", importlib.import_module(f"{__name__}.{task.name}"))
+    return cast("TaskMetrics", importlib.import_module(f"{__name__}.{task.name}"))
 
 
-def advantage(metrics: Metrics, name: str, ours: Floats, theirs: Floats) -> Floats:
+def advantage(metrics: TaskMetrics, name: str, ours: Floats, theirs: Floats) -> Floats:
     """Return how much better `ours` is on each draw, positive when better."""
     return ours - theirs if metrics.HIGHER_IS_BETTER[name] else theirs - ours

@@ -18,7 +18,7 @@ FREE = ("train.hyperparameters.", "tune.space.")  # scikit-learn's names, not ou
 
 
 @dataclass(frozen=True)
-class Key:
+class ParameterKey:
     """A key by its full path; `comment` is that of its line."""
 
     path: str
@@ -26,7 +26,7 @@ class Key:
     comment: str
 
 
-def found() -> list[Key]:
+def found() -> list[ParameterKey]:
     """Find every key of params.yaml that is ours."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     lines = text.splitlines()
@@ -52,14 +52,14 @@ def write() -> str:
     )
 
 
-def _keys(node: Any, prefix: str, lines: list[str]) -> Iterator[Key]:
+def _keys(node: Any, prefix: str, lines: list[str]) -> Iterator[ParameterKey]:
     for name, value in node.value:
         path = f"{prefix}.{name.value}" if prefix else name.value
         comment = _comment(lines, name.start_mark.line)
         if isinstance(value, yaml.MappingNode) and f"{path}." not in FREE:
             yield from _keys(value, path, lines)
         else:
-            yield Key(path, code(value.value) if isinstance(value, yaml.ScalarNode) else "", comment)
+            yield ParameterKey(path, code(value.value) if isinstance(value, yaml.ScalarNode) else "", comment)
 
 
 def _comment(lines: list[str], at: int) -> str:

@@ -25,8 +25,7 @@ from slipway.tasks.regression import Interval, Regression, numbers
 from training import held_out, pipeline
 from training.contract import Target
 from training.estimators import REGRESSORS
-from training.params import Interval as Asked
-from training.params import Params, Train
+from training.params import IntervalSection, Params, Train
 
 FAMILY = REGRESSORS
 
@@ -53,7 +52,7 @@ def declare(target: Target, train: Train, labels: pd.Series[Any]) -> Regression:
             found=f"{labels.iloc[0]} in {len(labels):,} rows",
             hint="correct the target in prepare",
         )
-    asked = train.interval or Asked()
+    asked = train.interval or IntervalSection()
     interval = Interval(asked.coverage, 0.0, 0.0)
     return Regression(spread, float(values.min()), float(values.max()), interval, target.unit)
 
@@ -66,7 +65,7 @@ def fit(
     Raises:
         BadInput: too few rows are held out for this coverage.
     """
-    asked = params.train.interval or Asked()
+    asked = params.train.interval or IntervalSection()
     held = held_out.blocks(rows["block"].to_numpy(), asked.share, asked.by, params.train.seed)
     least = math.ceil(2 / (1 - task.interval.coverage)) - 1
     if held.sum() < least:

@@ -46,7 +46,10 @@ def test_a_second_model_runs_once_it_has_its_files_and_is_let_in(site: Site, sec
     site.commit("Add a second model")
     site.find(STAGING)
     space = f"{second}-{STAGING}"
-    refused = lambda: "do not match any of the allowed destinations" in conditions(application(space))  # noqa: E731
+
+    def refused() -> bool:
+        return "do not match any of the allowed destinations" in conditions(application(space))
+
     wait(refused, 60, "the folder alone refused")
     assert not get("namespace", space)
 
@@ -56,7 +59,10 @@ def test_a_second_model_runs_once_it_has_its_files_and_is_let_in(site: Site, sec
         source["metadata"] = {"name": name, "namespace": space}
         kubectl("apply", "-f", "-", stdin=json.dumps(source))
     kubectl("-n", "argocd", "annotate", "application", space, "--overwrite", "argocd.argoproj.io/refresh=normal")
-    healthy = lambda: get("-n", space, "rollout", second).get("status", {}).get("phase") == "Healthy"  # noqa: E731
+
+    def healthy() -> bool:
+        return bool(get("-n", space, "rollout", second).get("status", {}).get("phase") == "Healthy")
+
     wait(healthy, 120, "the second model")
     assert get("-n", space, "service", f"{second}-preview")
     assert site.application(STAGING)["status"]["sync"]["status"] == "Synced"
@@ -79,7 +85,10 @@ def test_a_folder_does_not_take_over_an_application_of_others(site: Site, second
     site.commit("A folder with the name of somebody's Application")
     site.find(STAGING)
     finder = f"{site.name}-project-{STAGING}"
-    refused = lambda: "cannot become a model's" in conditions(get("-n", "argocd", "applicationset", finder))  # noqa: E731
+
+    def refused() -> bool:
+        return "cannot become a model's" in conditions(get("-n", "argocd", "applicationset", finder))
+
     wait(refused, 60, "the takeover refused")
     found = application(f"{second}-{STAGING}")
     assert found["spec"]["project"] == "default"
@@ -119,7 +128,10 @@ def test_a_folder_that_is_gone_takes_nothing_along(production: Site, built: Imag
     commit = production.commit("Remove the model's folder")
     production.find("production")
     production.refresh("production")
-    unreadable = lambda: "app path does not exist" in conditions(application(name))  # noqa: E731
+
+    def unreadable() -> bool:
+        return "app path does not exist" in conditions(application(name))
+
     wait(unreadable, 60, f"Argo CD to miss the folder at {commit[:8]}")
     assert application(name)["metadata"]["uid"] == before
     assert serves(production, "production", built["seven"])

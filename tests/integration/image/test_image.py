@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[3]
@@ -54,7 +55,7 @@ def checkout_with_a_comment(folder: Path) -> Path:
     """Copy what is built from, and say more in the Containerfile."""
     for name in ("slipway", "serving", "journal", "image"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "bentofile.yaml"):
         shutil.copyfile(ROOT / name, folder / name)
     with (folder / "image/Containerfile").open("a") as file:
         file.write("# Nothing more.\n")
@@ -148,6 +149,18 @@ def test_there_is_no_shell_and_nothing_to_install_with(running: tuple[str, int],
     assert set(json.loads(programs.replace("'", '"'))) <= {"python3", "python3.11", "python"}
     assert packages == "[]"
     assert setuid == "[]"
+
+
+def test_it_carries_the_description_of_its_bento(
+    running: tuple[str, int], pinned: str, kept_store: dict[str, str]
+) -> None:
+    words = ["podman", "exec", running[0], "python3", "-c", "print(open('/app/bento.yaml').read(), end='')"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, **kept_store})
+    assert config_of(pinned)["config"]["Labels"]["slipway.bento"] == "flight-delay:7"
+    assert done.stdout == Path(kept_store["BENTOML_HOME"], "bentos/flight-delay/7/bento.yaml").read_text()
+    described = yaml.safe_load(done.stdout)
+    assert (described["name"], described["version"]) == ("flight-delay", "7")
+    assert [model["tag"] for model in described["models"]] == ["flight-delay:7"]
 
 
 def test_labels_carry_the_lineage(pinned: str, base: str) -> None:

@@ -91,6 +91,10 @@ def test_killed_before_the_tags_it_completes_and_then_does_nothing(
     assert tags["image_digest"] == made["digest"]
     assert tags["image"] == made["image"] == f"{settings['SLIPWAY_REGISTRY']}/flight-delay:1"
     assert tags["sbom_sha256"] == made["sbom_sha256"]
+    assert tags["bento"] == made["bento"] == "flight-delay:1"
+    stored = Path(settings["BENTOML_HOME"], "bentos/flight-delay/1/bento.yaml")
+    version = tracking.versions("flight-delay")[0]
+    assert tracking.download(version, "bento.yaml", tmp_path).read_bytes() == stored.read_bytes()
     again = package(settings)
     assert again["built"] is False
     assert again["digest"] == made["digest"]
@@ -115,7 +119,7 @@ def test_what_a_tag_says_of_an_earlier_build_is_not_believed_and_never_signed(
     assert tags_of(tracking) == before
     trust = Trust(tmp_path / "signers")
     stated = released(tracking, tracking.versions("flight-delay")[0], trust)
-    assert stated.image is not None, stated.reason
+    assert stated.image is not None, stated.answer.reason
     assert stated.image.tags().items() <= before.items()
     # Cut off between the statement and the tags: the same command completes it, and builds nothing.
     tracking.untag_version("flight-delay", 1, "image_digest")

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from release.images.images import Images
 from release.images.logins import files, logins
+from slipway.answer import Answer
 from tests.fixtures.listening import listening
 from tests.fixtures.registry import push, serving
 
@@ -117,32 +118,32 @@ def test_a_login_becomes_a_token_to_pull_one_repository(
 ) -> None:
     host, digest = behind_tokens
     images = as_written(tmp_path, {"auths": {host: {"auth": ADA}}})
-    assert images.has(f"{host}/team/tiny", digest) == (True, f"{host} has {digest}")
-    assert images.has(f"{host}/team/tiny", f"sha256:{'0' * 64}") == (False, f"{host} has no sha256:{'0' * 64}")
+    assert images.has(f"{host}/team/tiny", digest) == Answer(True, f"{host} has {digest}")
+    assert images.has(f"{host}/team/tiny", f"sha256:{'0' * 64}") == Answer(False, f"{host} has no sha256:{'0' * 64}")
     assert tokens.asked[0] == {"service": SERVICE, "scope": "repository:team/tiny:pull", "shown": f"Basic {ADA}"}
 
 
 def test_a_public_repository_needs_no_login(behind_tokens: tuple[str, str], tokens: Tokens) -> None:
     host, digest = behind_tokens
     tokens.anonymous = True
-    assert Images().has(f"{host}/team/tiny", digest)[0] is True
+    assert Images().has(f"{host}/team/tiny", digest).passed is True
 
 
 def test_without_a_login_with_a_wrong_one_and_with_a_token_that_is_over_nobody_knows(
     behind_tokens: tuple[str, str], tokens: Tokens, tmp_path: Path
 ) -> None:
     host, digest = behind_tokens
-    found, said = Images().has(f"{host}/team/tiny", digest)
-    assert found is None
-    assert said.endswith(f"its token server answered 401, and nobody is logged in to {host}")
+    answer = Images().has(f"{host}/team/tiny", digest)
+    assert answer.passed is None
+    assert answer.reason.endswith(f"its token server answered 401, and nobody is logged in to {host}")
     wrong = base64.b64encode(b"ada:another").decode()
-    found, said = as_written(tmp_path, {"auths": {host: {"auth": wrong}}}).has(f"{host}/team/tiny", digest)
-    assert found is None
-    assert "its token server answered 401" in said
-    assert wrong not in said
+    answer = as_written(tmp_path, {"auths": {host: {"auth": wrong}}}).has(f"{host}/team/tiny", digest)
+    assert answer.passed is None
+    assert "its token server answered 401" in answer.reason
+    assert wrong not in answer.reason
     tokens.lifetime_seconds = -3600
-    found, said = as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)
-    assert (found, said) == (None, f"the registry {host} answered 401")
+    answer = as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)
+    assert answer == Answer(None, f"the registry {host} answered 401")
 
 
 def test_a_token_that_another_key_signed_is_worth_nothing(
@@ -150,7 +151,7 @@ def test_a_token_that_another_key_signed_is_worth_nothing(
 ) -> None:
     host, digest = behind_tokens
     tokens.key = ec.generate_private_key(ec.SECP256R1())
-    assert as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)[0] is None
+    assert as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest).passed is None
 
 
 def test_credentials_are_not_sent_to_a_token_server_without_tls(start: Start, tokens: Tokens, tmp_path: Path) -> None:
@@ -160,17 +161,17 @@ def test_credentials_are_not_sent_to_a_token_server_without_tls(start: Start, to
     host, digest = start(
         {"token": {"realm": realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(roots)}}
     )
-    found, said = as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)
-    assert found is None
-    assert said.endswith(f"its token server {realm} has no TLS")
+    answer = as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)
+    assert answer.passed is None
+    assert answer.reason.endswith(f"its token server {realm} has no TLS")
 
 
 def test_a_registry_that_asks_for_a_name_gets_the_login(start: Start, tmp_path: Path) -> None:
     (tmp_path / "htpasswd").write_text(f"ada:{BCRYPT}\n")
     host, digest = start({"htpasswd": {"realm": "tests", "path": str(tmp_path / "htpasswd")}})
-    assert as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest)[0] is True
-    found, said = Images().has(f"{host}/team/tiny", digest)
-    assert (found, said) == (None, f"the registry {host} answered 401: nobody is logged in to {host}")
+    assert as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest).passed is True
+    answer = Images().has(f"{host}/team/tiny", digest)
+    assert answer == Answer(None, f"the registry {host} answered 401: nobody is logged in to {host}")
 
 
 @pytest.mark.parametrize("kind", ["credsStore", "credHelpers"])
@@ -186,4 +187,4 @@ def test_the_login_of_a_credential_helper_counts(
     said: dict[str, Any] = {"auths": {host: {}}} | (
         {kind: "tests"} if kind == "credsStore" else {kind: {host: "tests"}}
     )
-    assert as_written(tmp_path, said).has(f"{host}/team/tiny", digest)[0] is True
+    assert as_written(tmp_path, said).has(f"{host}/team/tiny", digest).passed is True

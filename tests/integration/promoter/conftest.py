@@ -15,14 +15,14 @@ import pytest
 from registry import logged_model, stored
 from registry.options import PATIENCE
 from registry.tracking import Tracking, open_store
-from release.actions.context import Context
 from release.audit.audit import Audit, open_audit
 from release.cluster.api import open_cluster
 from release.cluster.placement import asked_of
+from release.context import Context
 from release.forges.plain import Plain
 from release.git.commits import STAGE, actor, message
 from release.git.manifests import Clone, Remote, cloned
-from release.git.push import Step, step
+from release.git.push import BranchStep, step
 from release.images.images import Images
 from release.release_file import Release, render
 from tests.fixtures.registered import digests, judged
@@ -95,7 +95,10 @@ class PromoterSite:
         """Release a version in an environment, and let the cluster have it."""
         release = self.release(version)
         with self.clone() as clone:
-            step(clone, lambda at: Step({at.path(MODEL, environment): render(release)}, message("Put", STAGE, release)))
+            step(
+                clone,
+                lambda at: BranchStep({at.path(MODEL, environment): render(release)}, message("Put", STAGE, release)),
+            )
         self.stand.rollout(environment, release.digest, version)
 
     def released(self, environment: str) -> int | None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from release.actions.context import Context
 
 from release.actions.approve import approve
-from release.actions.context import Context
 from release.actions.promote import promote
 from release.actions.stage import stage
 from release.audit.audit import in_time, verify

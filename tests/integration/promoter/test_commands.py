@@ -147,7 +147,6 @@ FAILED: list[tuple[str, list[str], int, str, dict[str, str]]] = [
     ("history", ["tiny", "--verify", "--since", "0" * 40], 4, "is not in the history", {}),
     ("diff", ["other"], 3, "other", {}),
     ("status", ["other"], 3, "no model other", {}),
-    ("status", [], 5, "cluster", {"KUBECONFIG": "/nowhere/kubeconfig"}),
     ("trace", ["nothing-like-this"], 3, "is unknown to", {}),
     ("trace", ["nothing-like-this"], 5, "journal", {"SLIPWAY_DATABASE_URL": f"postgresql://ada:word@{nowhere()}/j"}),
     ("trace", ["tiny/9"], 3, "no version for", {}),
@@ -226,6 +225,39 @@ def test_status_that_differs_ends_with_4_and_says_where(site: PromoterSite, type
     assert done.code == 4
     assert [one["hint"] for one in done.said()[0]["differences"]] == ["slipway approve tiny"]
     assert "slipway approve tiny" in types("status", COLUMNS="200").out
+
+
+@pytest.mark.parametrize("cluster", ["", "/nowhere/kubeconfig"])
+def test_status_without_a_cluster_shows_git_and_mlflow_and_says_whom_it_could_not_ask(
+    still: PromoterSite, tmp_path: Path, cluster: str
+) -> None:
+    types = typing_at(still, tmp_path)
+    done = types("status", "tiny", "--json", KUBECONFIG=cluster)
+    assert (done.code, done.err) == (5, "")
+    (one,) = done.said()
+    assert (one["staging"]["release"]["version"], one["staging"]["rollout"], one["staging"]["asked"]) == (
+        1,
+        None,
+        False,
+    )
+    assert [each["version"] for each in one["versions"]] == [1]
+    assert (one["differences"], one["agree"]) == ([], None)
+    assert [each.partition(":")[0] for each in one["missing"]] == ["no Kubernetes cluster is set"]
+    shown = types("status", COLUMNS="200", KUBECONFIG=cluster)
+    assert shown.code == 5
+    assert "champion 1, passed" in shown.out
+    assert "not asked: no Kubernetes cluster is set: " in shown.out
+    assert "agree" not in shown.out
+
+
+def test_status_without_mlflow_shows_git_and_the_cluster(still: PromoterSite, tmp_path: Path) -> None:
+    types = typing_at(still, tmp_path)
+    done = types("status", "tiny", "--json", MLFLOW_TRACKING_URI=f"http://{nowhere()}")
+    assert (done.code, done.err) == (5, "")
+    (one,) = done.said()
+    assert (one["production"]["rollout"]["phase"], one["versions"], one["agree"]) == ("Healthy", None, None)
+    assert one["differences"] == []
+    assert len(one["missing"]) == 1
 
 
 @pytest.mark.long

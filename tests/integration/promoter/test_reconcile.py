@@ -17,12 +17,12 @@ from release.actions.stage import stage
 from release.audit.audit import Audit, verify
 from release.forges.plain import Plain
 from release.git.commits import actor
-from release.git.git import Done as Said
-from release.git.git import Git
+from release.git.git import Git, GitResult
 from release.git.signers import verify as verify_history
 from release.promoter.reconcile import reconcile
-from release.views.noted import unrecorded
 from release.views.status import status
+from release.views.unrecorded_commits import unrecorded
+from slipway.answer import Answer
 from tests.fixtures.registered import uploaded
 from tests.integration.promoter.conftest import PromoterSite
 
@@ -83,7 +83,7 @@ def test_a_champion_whose_files_are_not_what_was_registered_is_put_back(site: Pr
     (Path(source) / "schema.json").write_text("{}")
     site.champion(2)
     with site.context() as context:  # a store without an answer may have one later
-        away = replace(context, in_store=lambda *_: (None, "no answer"))
+        away = replace(context, in_store=lambda *_: Answer(None, "no answer"))
         (done,) = reconcile(away, site.cluster)
     assert [one.kind for one in done.outcomes] == ["waiting"]
     assert site.aliases()["champion"] == 2
@@ -223,10 +223,10 @@ class Fuse:
 class FusedGit(Git):
     fuse: Any = None
 
-    def attempt(self, *words: str, **named: Any) -> Said:
+    def attempt(self, *words: str, **named: Any) -> GitResult:
         if "push" not in words:
             return super().attempt(*words, **named)
-        done: Said = self.fuse.around("push", lambda: Git.attempt(self, *words, **named))
+        done: GitResult = self.fuse.around("push", lambda: Git.attempt(self, *words, **named))
         return done
 
 

@@ -67,13 +67,13 @@ def test_a_version_whose_run_was_deleted_may_lose_its_files_and_says_so(root: Pa
 
     tracking.create_version("tiny", run, model_id, digests())
     (version,) = tracking.versions("tiny")
-    assert stored.whole(tracking, version)[0] is True
+    assert stored.whole(tracking, version).passed is True
     tracking.client.delete_run(run)
-    there, why = stored.whole(tracking, version)
-    assert there is False
-    assert f"mlflow runs restore --run-id {run}" in why
-    type_it(why.rpartition("; ")[2])
-    assert stored.whole(tracking, version)[0] is True
+    answer = stored.whole(tracking, version)
+    assert answer.passed is False
+    assert f"mlflow runs restore --run-id {run}" in answer.reason
+    type_it(answer.reason.rpartition("; ")[2])
+    assert stored.whole(tracking, version).passed is True
 
 
 @pytest.mark.long
@@ -83,7 +83,7 @@ def test_a_renamed_experiment_gets_a_successor_and_the_versions_stay(root: Path,
     tracking.client.rename_experiment(tracking.client.get_experiment_by_name("tiny").experiment_id, "of-old")
     again = store.register(root)
     assert (again.created, again.version.number) == (False, first.version.number)
-    assert stored.whole(tracking, again.version)[0] is True
+    assert stored.whole(tracking, again.version).passed is True
     assert stored.unowned(tracking, "tiny") == []
 
 

@@ -8,7 +8,8 @@ import mlflow
 import pytest
 import yaml
 
-from registry.export import DIGEST_TAGS, export
+from registry.export import export
+from slipway.artifact import DIGEST_TAGS
 from slipway.errors import Refused, Unavailable
 from tests.fixtures.typed import typed
 from tests.integration.registry.conftest import Store

@@ -20,6 +20,7 @@ import yaml
 from registry import lock, provenance, remote
 from registry.provenance import Datum
 from registry.remote import Held, Project, State
+from slipway.answer import Answer
 from tests.integration.registry.conftest import Store
 from tests.integration.s3 import S3
 
@@ -101,7 +102,7 @@ def test_data_changed_since_dvc_add_has_the_digest_that_was_used(project: Path) 
 
 def test_without_a_remote_that_is_the_outcome_and_no_refusal(project: Path, tmp_path: Path) -> None:
     found = asked(project)
-    assert (found.state, found.passed) == (State.NOT_CHECKED, None)
+    assert (found.state, found.answer) == (State.NOT_CHECKED, None)
     assert "no default remote among second" in found.reason
     plain = tmp_path / "plain"
     plain.mkdir()
@@ -112,7 +113,7 @@ def test_without_a_remote_that_is_the_outcome_and_no_refusal(project: Path, tmp_
 def test_the_remote_of_the_projects_own_folder_counts_as_none(project: Path) -> None:
     run(project, DVC.as_posix(), "remote", "add", "--default", "local", str(project / "var/dvc"))
     found = asked(project)
-    assert found.passed is None
+    assert found.answer is None
     assert "var/dvc of this folder" in found.reason
     assert "dvc remote add --default" in found.reason
 
@@ -137,7 +138,7 @@ def test_a_version_whose_data_was_never_pushed_is_named_file_by_file(project: Pa
     place = tmp_path / "shared"
     run(project, DVC.as_posix(), "remote", "add", "--default", "team", str(place))
     found = asked(project)
-    assert (found.state, found.passed) == (State.MISSING, False)
+    assert (found.state, found.answer) == (State.MISSING, Answer(False, found.reason))
     assert "lookup (md5 " in found.reason
     assert "and 1 more" in found.reason
     assert "dvc push" in found.reason
@@ -189,7 +190,7 @@ def failing(status: int) -> Iterator[str]:
 def test_a_remote_that_gives_no_answer_is_not_one_that_lacks_the_data(project: Path, status: int) -> None:
     with failing(status) as url:
         found = remote.held(Project(project, project, url), behind(project)[1:2], {})
-    assert (found.state, found.passed) == (State.UNANSWERED, False)
+    assert (found.state, found.answer) == (State.UNANSWERED, Answer(None, found.reason))
     assert "secret" not in found.reason
 
 
@@ -239,5 +240,5 @@ def test_a_registration_lists_the_data_in_what_it_signs(root: Path, store: Store
     assert {"data/prepared/train.parquet", "model/model.onnx"} <= {one.path for one in data}
     assert not [one for one in data if one.path.endswith("metrics.json")]  # in Git
     project = settings({"SLIPWAY_ACTOR": "Ada <ada@example.org>"}, root, root).project
-    assert remote.held(project, data, version.tags).passed is None
+    assert remote.held(project, data, version.tags).answer is None
     json.dumps([one.as_json() for one in data])

@@ -12,8 +12,9 @@ import boto3
 import pytest
 
 from registry import stored
-from registry.export import DIGEST_TAGS
 from registry.tracking import open_store
+from slipway.answer import Answer
+from slipway.artifact import DIGEST_TAGS
 from tests.fixtures.registered import uploaded
 from tests.integration.registry.conftest import Store
 from tests.integration.registry.proxy import Proxy
@@ -33,13 +34,14 @@ def folder(root: Path, store: Store) -> Path:
 def test_a_row_whose_file_was_cut_short_or_is_gone(folder: Path, store: Store, file: str) -> None:
     tracking = store.open()
     (version,) = tracking.versions("tiny")
-    assert stored.whole(tracking, version) == (True, "the artifact store has what was registered")
+    assert stored.whole(tracking, version) == Answer(True, "the artifact store has what was registered")
     content = (folder / file).read_bytes()
     (folder / file).write_bytes(content[:-1])
-    there, why = stored.whole(tracking, version)
-    assert (there, why.partition(": ")[0]) == (False, f"{file} of tiny version 1 is not what was registered")
+    answer = stored.whole(tracking, version)
+    assert answer.passed is False
+    assert answer.reason.startswith(f"{file} of tiny version 1 is not what was registered: ")
     (folder / file).unlink()
-    assert stored.whole(tracking, version) == (False, f"the artifact store has no {file} of version 1")
+    assert stored.whole(tracking, version) == Answer(False, f"the artifact store has no {file} of version 1")
     assert stored.missing(tracking, version) == [file]
 
 
@@ -65,14 +67,14 @@ def test_an_s3_behind_a_server_that_is_slow_fails_or_lost_half(
     remote.register(named("half"))
     tracking = remote.open()
     (version,) = tracking.versions("half")
-    assert stored.whole(tracking, version)[0] is True
+    assert stored.whole(tracking, version).passed is True
     assert stored.unowned(tracking, "half") == []
 
     proxy.before = lambda _method, path: 500 if "mlflow-artifacts" in path else None
-    assert stored.whole(tracking, version)[0] is None
+    assert stored.whole(tracking, version).passed is None
     proxy.before, proxy.delay = lambda _method, _path: None, 30
     began = time.monotonic()
-    assert stored.whole(tracking, version)[0] is None
+    assert stored.whole(tracking, version).passed is None
     assert time.monotonic() - began < 25
     proxy.delay = 0
 
@@ -82,7 +84,8 @@ def test_an_s3_behind_a_server_that_is_slow_fails_or_lost_half(
     (found,) = [one for one in bucket.objects.all() if f"{model}/artifacts/model.onnx" in one.key]
     content = found.get()["Body"].read()
     found.put(Body=content[: len(content) // 2])
-    there, why = stored.whole(tracking, version)
-    assert (there, "model.onnx of half version 1 is not what was registered" in why) == (False, True)
+    answer = stored.whole(tracking, version)
+    assert answer.passed is False
+    assert "model.onnx of half version 1 is not what was registered" in answer.reason
     found.delete()
-    assert stored.whole(tracking, version) == (False, "the artifact store has no model.onnx of version 1")
+    assert stored.whole(tracking, version) == Answer(False, "the artifact store has no model.onnx of version 1")

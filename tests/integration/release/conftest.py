@@ -15,13 +15,14 @@ from registry.image_statement import Image, Stated
 from registry.options import PATIENCE
 from registry.statement import Opinion
 from registry.tracking import Tracking, open_store
-from release.actions.context import Context
 from release.audit.audit import Audit, open_audit
 from release.cluster.health import Health
+from release.context import Context
 from release.forges.github import GitHub, connect
 from release.forges.plain import Plain
 from release.git.commits import Actor, signing
 from release.git.manifests import Remote, cloned
+from slipway.answer import Answer
 from tests.fixtures import github as standin
 from tests.fixtures.github import State
 
@@ -116,13 +117,15 @@ class ReleaseBench:
                 lambda: self.tracking,
                 self.audit,
                 lambda *_: Health(1e9, "healthy"),
-                lambda *_: (True, "there"),
-                lambda *_: (True, "there"),
+                lambda *_: Answer(True, "there"),
+                lambda *_: Answer(True, "there"),
                 600.0,
                 judged=lambda _, version: Opinion(
                     verdict := version.tags["verdict"], f"the gate's verdict is {verdict}"
                 ),
-                packaged=lambda _, version: Stated(Image(version.tags["image"], "", "", ""), "as it was packaged"),
+                packaged=lambda _, version: Stated(
+                    Image(version.tags["image"], "", "", ""), Answer(True, "as it was packaged")
+                ),
             )
             yield replace(context, **changes)
 

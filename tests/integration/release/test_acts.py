@@ -16,8 +16,10 @@ from release.audit.audit import open_audit, verify
 from release.cluster.health import Health
 from release.git import history as past
 from release.git.commits import Actor
+from release.git.heads import audit_heads
 from release.git.signers import unsound
-from release.views.noted import noted, unrecorded
+from release.views.unrecorded_commits import unrecorded
+from slipway.answer import Answer
 from slipway.errors import BadInput, Refused, Unavailable
 from tests.integration.release.conftest import ReleaseBench
 
@@ -52,9 +54,9 @@ def test_a_version_goes_the_whole_way_and_twice_does_nothing(desk: ReleaseBench)
     [
         ({"health": lambda *_: Health(None, "no cluster to ask")}, "staging_healthy_seconds"),
         ({"health": lambda *_: Health(599.0, "healthy")}, "staging_healthy_seconds"),
-        ({"in_registry": lambda *_: (None, "no answer")}, "image_in_registry"),
-        ({"in_registry": lambda *_: (False, "gone")}, "image_in_registry"),
-        ({"in_store": lambda *_: (None, "no answer")}, "model_in_store"),
+        ({"in_registry": lambda *_: Answer(None, "no answer")}, "image_in_registry"),
+        ({"in_registry": lambda *_: Answer(False, "gone")}, "image_in_registry"),
+        ({"in_store": lambda *_: Answer(None, "no answer")}, "model_in_store"),
         ({"in_store": stored.whole}, "model_in_store"),  # a version whose files are nowhere
     ],
 )
@@ -325,9 +327,9 @@ def test_commits_and_record_point_at_each_other_and_say_the_same(desk: ReleaseBe
     with desk.acting() as context:
         rollback(context, "tiny", reason="p99 doubled")
         commits, entries = context.clone.log(), desk.audit.entries()
-        assert verify(entries, noted(context.clone)) == []
+        assert verify(entries, audit_heads(context.clone)) == []
         assert unrecorded(context.clone, entries) == []
-        heads = noted(context.clone)
+        heads = audit_heads(context.clone)
     assert {head.partition(":")[0] for head in heads} == {str(number) for number in range(7)}
     by_key = {one.key: one for one in entries}
     told = [(one, by_key[one.record_key]) for one in commits if one.record_key]
@@ -344,7 +346,7 @@ def test_a_tail_that_was_cut_off_the_record_is_found_by_what_commits_have_noted(
     desk.release(1)
     entries = desk.audit.entries()
     with desk.acting() as context:
-        assert verify(entries[:1], noted(context.clone)) == [
+        assert verify(entries[:1], audit_heads(context.clone)) == [
             f"row 2 is not there: {entries[1].hash[:12]} was noted as its hash"
         ]
         (missing,) = unrecorded(context.clone, entries[:2])

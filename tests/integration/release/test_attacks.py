@@ -532,7 +532,7 @@ def test_the_honest_way_is_named_nowhere(insider: Insider) -> None:
 def test_only_who_may_sign_says_that_a_release_was_healthy_before_staging_moved_on(
     insider: Insider, by: str, key: str | None, believed: bool
 ) -> None:
-    from release.actions.baked import baked
+    from release.bake import baked
 
     release = parse(insider.at("HEAD", STAGED), STAGED)
     assert release is not None

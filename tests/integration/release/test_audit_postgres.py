@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from release.actions.stage import stage
-from release.audit.audit import Audit, Entry, open_audit, verify
+from release.audit.audit import Audit, AuditEntry, open_audit, verify
 from slipway.errors import Unavailable
 from tests.fixtures.servers import Postgres
 from tests.integration.release.conftest import ReleaseBench
@@ -17,7 +17,7 @@ from tests.integration.release.conftest import ReleaseBench
 OWN_ROWS = "UPDATE slipway_audit SET reason = 'other' WHERE sequence = 2"
 
 
-def write(audit: Audit, key: str, reason: str = "") -> Entry:
+def write(audit: Audit, key: str, reason: str = "") -> AuditEntry:
     said = {"actor": "Ada <ada@example.org>", "action": "stage", "model": "tiny", "target": "x", "reason": reason}
     return audit.record(key=key, version=1, source=None, **said)
 

@@ -194,12 +194,12 @@ def test_a_statement_about_an_image_signed_by_openpgp_is_none_about_a_verdict(
     store.client.create_model_version("stated", folder.as_uri(), run_id=run, tags=tags)
     (version,) = store.versions("stated")
     found = image_statement.released(store, version, trust)
-    assert found.reason == f"as it was packaged, signed by key {bot}"
+    assert found.answer.reason == f"as it was packaged, signed by key {bot}"
     for file in (VERDICT.file, VERDICT.signature):  # the key signed it, and says which kind it is in the text
         shutil.copy(folder / file, folder / file.replace(VERDICT.file, IMAGE.file))
     refused = image_statement.released(store, version, trust)
     assert refused.image is None
-    assert refused.reason.startswith("image.json is not a statement slipway-image/1")
+    assert refused.answer.reason.startswith("image.json is not a statement slipway-image/1")
     store.client.delete_registered_model("stated")
 
 

@@ -66,6 +66,15 @@ def test_manifests_at_the_top_of_their_own_repository(forge: GitHub, state: Stat
     assert said(state) == [(TIP, "failure", "slipway/promotion")]
 
 
+def test_one_commits_statuses_are_asked_for_once(forge: GitHub, state: State) -> None:
+    state.propose("change", TIP, CODE)
+    report(forge, "gitops")
+    assert said(state) == [(TIP, "success", "slipway/promotion")]
+    assert len([asked for asked in state.asked if asked.endswith(f"{TIP}/status")]) == 1, state.asked
+    forge.report(TIP, True, "changes no release in production")  # later, somebody else may have set another
+    assert len([asked for asked in state.asked if asked.endswith(f"{TIP}/status")]) == 2
+
+
 def test_a_verdict_is_given_once_and_again_for_what_was_pushed_since(forge: GitHub, state: State) -> None:
     state.propose("change", TIP, CODE)
     report(forge, "gitops")

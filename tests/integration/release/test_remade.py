@@ -10,7 +10,7 @@ from release.actions.approve import approve
 from release.actions.promote import promote
 from release.actions.rollback import rollback
 from release.actions.stage import stage
-from release.views.status import Place, compare
+from release.views.differences import Place, compare
 from release.views.trace import Sides, trace
 from slipway.errors import Refused, Unavailable
 from tests.integration.release.conftest import ADA, NAME, ReleaseBench

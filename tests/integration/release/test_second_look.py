@@ -12,13 +12,14 @@ from release.actions.rollback import rollback
 from release.actions.stage import stage
 from release.cluster.health import Health
 from release.git.commits import REVERT
+from slipway.answer import Answer
 from slipway.errors import Refused
 from tests.integration.release.conftest import ADA, NAME, ReleaseBench
 
 pytestmark = pytest.mark.long
 
-GONE: dict[str, Any] = {"in_registry": lambda *_: (False, "host has no sha256:…")}
-SILENT: dict[str, Any] = {"in_registry": lambda *_: (None, "the registry gave no answer")}
+GONE: dict[str, Any] = {"in_registry": lambda *_: Answer(False, "host has no sha256:…")}
+SILENT: dict[str, Any] = {"in_registry": lambda *_: Answer(None, "the registry gave no answer")}
 
 
 def released(desk: ReleaseBench, environment: str = "production") -> int:

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 import psycopg
 import pytest
 
@@ -190,9 +189,9 @@ def test_compressed_bodies_are_refused(server: Server, client: NewClient, golden
 def test_other_media_types_are_refused(server: Server, client: NewClient, golden: Golden, kind: str) -> None:
     headers = {"content-type": kind, "Payload-Container": "DefaultContainer", "Batch-Size": "1", "Args-Number": "1"}
     content = b"--x\r\nContent-Disposition: form-data; name=rows\r\n\r\nhttp://127.0.0.1:1/x\r\n--x--"
-    before = len(psutil.Process(server.process.pid).net_connections())
+    before = len(server.worker.net_connections())
     assert client(server).http.post("/predict", content=content, headers=headers).status_code == 415
-    assert len(psutil.Process(server.process.pid).net_connections()) <= before + 1
+    assert len(server.worker.net_connections()) <= before + 1
     right = {"content-type": "application/json; charset=utf-8"}
     accepted = json.dumps({"rows": golden["rows"]})
     assert client(server).http.post("/predict", content=accepted, headers=right).status_code == 200
@@ -274,7 +273,7 @@ def test_no_training_library_and_no_pickle_reader_in_the_running_process(
     assert roots.isdisjoint(
         {"sklearn", "pandas", "mlflow", "joblib", "cloudpickle", "dill", "skops", "scipy", "bentoml"}
     )
-    maps = psutil.Process(server.process.pid).memory_maps()
+    maps = server.worker.memory_maps()
     assert not [m.path for m in maps if "/sklearn/" in m.path or "/pandas/" in m.path]
 
 

@@ -24,9 +24,7 @@ def arrays(golden: Golden, server: Server) -> tuple[np.ndarray, np.ndarray]:
 
 
 def model_folder(server: Server) -> Any:
-    from pathlib import Path
-
-    return Path(server.environment["SLIPWAY_MODEL"])
+    return server.model
 
 
 @pytest.mark.parametrize("binary", [True, False])

@@ -198,7 +198,7 @@ def test_line_ends_after_an_answer_keep_no_connection(start: Start) -> None:
 @pytest.mark.long
 def test_an_answer_that_nobody_takes_keeps_no_connection(start: Start) -> None:
     server: Server = start(body_seconds=1, journal="off", auth="off")
-    process = psutil.Process(server.process.pid)
+    process = server.worker
     with connected(server) as [connection]:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with contextlib.suppress(OSError):
@@ -225,7 +225,7 @@ def probed(server: Server) -> bool:
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nx: ", FIRST + b"content-length: 9\r\n\r\n{", ALIVE])
 def test_whoever_holds_every_connection_keeps_no_probe_out(start: Start, sent: bytes) -> None:
     server: Server = start(max_connections=60, header_seconds=60, body_seconds=60, journal="off", auth="off")
-    process = psutil.Process(server.process.pid)
+    process = server.worker
     with connected(server, 300) as connections:
         for connection in connections:
             with contextlib.suppress(OSError):
@@ -255,7 +255,7 @@ def test_one_caller_with_slow_bodies_keeps_nobody_out(
 @pytest.mark.long
 def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Start, tmp_path: Path) -> None:
     low: Server = start(max_connections=200, journal="off", prefix=("prlimit", "--nofile=100:1000"))
-    assert psutil.Process(low.process.pid).rlimit(psutil.RLIMIT_NOFILE)[0] >= 328
+    assert low.worker.rlimit(psutil.RLIMIT_NOFILE)[0] >= 328
     refused = Server(MODEL, tmp_path, auth="off", journal="off", max_connections=900)
     refused.begin(prefix=("prlimit", "--nofile=100:1000"))
     assert refused.process.wait(30) == 4
@@ -265,7 +265,7 @@ def test_too_few_descriptors_are_refused_and_a_low_limit_is_raised(start: Start,
 @pytest.mark.long
 def test_accepting_goes_on_after_descriptors_ran_out(start: Start) -> None:
     server: Server = start(max_connections=200, journal="off")
-    process = psutil.Process(server.process.pid)
+    process = server.worker
     limits = process.rlimit(psutil.RLIMIT_NOFILE)
     process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 5, limits[1]))
     with connected(server, 50):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from image import build, context, engine, sbom
+from image import bento, context, engine, order, sbom
 from image.rootfs import EPOCH
 from slipway.errors import BadInput, Unavailable
 
@@ -20,34 +20,34 @@ BASE = "registry.example/python@sha256:" + "a" * 64
 @pytest.mark.parametrize("base", ["", "python:3.11-slim", "python@sha256:abc", "python:3.11@sha256:" + "G" * 64])
 def test_a_base_without_a_digest_is_refused(base: str) -> None:
     with pytest.raises(BadInput, match="not named by digest"):
-        build.check_base(base)
+        order.check_base(base)
 
 
 def test_a_base_with_a_digest_is_taken() -> None:
-    build.check_base(BASE)
+    order.check_base(BASE)
 
 
 def test_the_runtimes_name_is_the_same_from_every_folder(tmp_path: Path) -> None:
     for name in ("slipway", "serving", "journal"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("pyproject.toml", "uv.lock", "README.md"):
+    for name in ("pyproject.toml", "uv.lock", "README.md", "bentofile.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     assert context.describe(tmp_path, BASE).digest == context.describe(ROOT, BASE).digest
 
 
 def test_a_model_with_other_bytes_is_refused(tmp_path: Path) -> None:
     folder = shutil.copytree(MODEL, tmp_path / "model")
-    assert build.read_manifest(folder)["model"]["version"] == "7"
+    assert order.read_manifest(folder)["model"]["version"] == "7"
     (folder / "model.onnx").write_bytes(b"\x80\x04.")
     with pytest.raises(BadInput, match=r"model\.onnx is not the registered file"):
-        build.read_manifest(folder)
+        order.read_manifest(folder)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": {}, "files": {}}'])
 def test_a_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(BadInput, match=r"manifest\.json does not parse"):
-        build.read_manifest(tmp_path)
+        order.read_manifest(tmp_path)
 
 
 def test_no_tool_is_a_clear_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,13 +94,17 @@ def test_every_input_changes_the_digest(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for name in ("serving", "journal", "slipway"):
         shutil.copytree(ROOT / name, source / name)
-    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "bentofile.yaml"):
         shutil.copy(ROOT / name, source / name)
     folder = shutil.copytree(MODEL, tmp_path / "model")
+    recipes: list[str] = []
 
     def inputs(base: str = BASE, epoch: int = EPOCH) -> str:
-        order = build.Order(folder, source, base, None, tmp_path, epoch)
-        return build.inputs_digest(order, context.describe(source, base))
+        wanted = order.Order(folder, source, base, None, tmp_path, tmp_path / "bentoml", epoch=epoch)
+        runtime, manifest = context.describe(source, base), json.loads((folder / "manifest.json").read_text())
+        recipe = bento.recipe(runtime, folder, manifest, epoch)
+        recipes.append(recipe.inputs)
+        return order.inputs_digest(wanted, runtime, recipe)
 
     seen = [inputs()]
     assert inputs() == seen[0]
@@ -110,6 +114,7 @@ def test_every_input_changes_the_digest(tmp_path: Path) -> None:
     (folder / "model.onnx").write_bytes(b"another model")
     seen.append(inputs())
     assert len(set(seen)) == len(seen)
+    assert len(set(recipes)) == len(seen), "the Bento has the same inputs"
     for name in ("scoring/cli.py", "image/build.py"):
         (source / name).parent.mkdir()
         (source / name).write_text("# not in the image\n")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.baselines import Advantage, Baseline
-from registry.gate import Champion, Evidence, Rows, judge
+from registry.baselines import Baseline, BaselineAdvantage
+from registry.gate import Champion, ComparedRows, Evidence, judge
 from registry.tasks.binary import Gate, fitting
 from registry.verdict import Rule, Verdict
 
@@ -30,7 +30,7 @@ GATE: dict[str, Any] = {
 
 
 def reported(value: float, low: float, beaten: bool | None = None) -> Baseline:
-    return Baseline(beaten, {metric: Advantage(value, low) for metric in ("log_loss", "roc_auc")})
+    return Baseline(beaten, {metric: BaselineAdvantage(value, low) for metric in ("log_loss", "roc_auc")})
 
 
 BEATEN = reported(0.1, 0.05, beaten=True)
@@ -40,11 +40,11 @@ def gate(**changes: Any) -> Gate:
     return Gate.model_validate(GATE | changes)
 
 
-def rows(count: int = 2000, blocks: int = 40, seed: int = 1) -> Rows:
+def rows(count: int = 2000, blocks: int = 40, seed: int = 1) -> ComparedRows:
     random = np.random.default_rng(seed)
     signal = random.normal(size=count)
     truth = 1 / (1 + np.exp(-(signal * 1.5 - 1.0)))
-    return Rows(
+    return ComparedRows(
         row_id=np.array([f"r{i}" for i in range(count)], dtype=object),
         block=np.array([f"d{i * blocks // count}" for i in range(count)], dtype=object),
         target=(random.random(count) < truth).astype(np.int8),
@@ -66,7 +66,7 @@ def evidence(**changes: Any) -> Evidence:
     return Evidence(**(facts | changes))
 
 
-def same_as(found: Rows, version: str = "1") -> Champion:
+def same_as(found: ComparedRows, version: str = "1") -> Champion:
     return Champion(version, found.row_id, found.answers)
 
 
@@ -195,7 +195,7 @@ def test_a_champion_that_cannot_be_compared_fails_both_rules(champion: Champion)
         dataclasses.replace(FOUND, answers=FOUND.answers * np.nan),
     ],
 )
-def test_rows_that_make_no_sense_fail(broken: Rows) -> None:
+def test_rows_that_make_no_sense_fail(broken: ComparedRows) -> None:
     verdict = judge(evidence(rows=broken), same_as(FOUND), gate())
     assert not verdict.passed
     assert failed(verdict) == {"rows"}
@@ -217,7 +217,7 @@ def test_json_holds_no_nan() -> None:
 def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(FOUND.row_id))
     other = np.clip(FOUND.answers + 0.02, 0, 1)
-    shuffled = Rows(
+    shuffled = ComparedRows(
         FOUND.row_id[order],
         FOUND.block[order],
         FOUND.target[order],

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from registry import params, tasks
-from registry.baselines import Advantage, Baseline
-from registry.gate import Champion, Evidence, Rows, judge
+from registry.baselines import Baseline, BaselineAdvantage
+from registry.gate import Champion, ComparedRows, Evidence, judge
 from registry.verdict import Rule, Verdict
 from slipway.tasks.multiclass import Multiclass
 from slipway.tasks.regression import Interval, Regression
@@ -43,7 +43,7 @@ def gate(task: str, **changes: Any) -> Any:
     return tasks.of(task).Gate.model_validate(LIMITS[task] | changes)
 
 
-def rows(task: str, noise: float = 1.0) -> Rows:
+def rows(task: str, noise: float = 1.0) -> ComparedRows:
     random = np.random.default_rng(1)
     if task == "multiclass":
         logits = 1.5 * random.normal(size=(COUNT, 3))
@@ -59,12 +59,12 @@ def rows(task: str, noise: float = 1.0) -> Rows:
     names = np.array([f"r{i}" for i in range(COUNT)], object)
     days = np.array([f"d{i * BLOCKS // COUNT:02d}" for i in range(COUNT)], object)
     where = np.array([["north", "south"][i % 2] for i in range(COUNT)], object)
-    return Rows(names, days, target, answers, answers, {"where": where}, kind)
+    return ComparedRows(names, days, target, answers, answers, {"where": where}, kind)
 
 
-def evidence(found: Rows, baseline: str = "logistic_regression", **changes: Any) -> Evidence:
+def evidence(found: ComparedRows, baseline: str = "logistic_regression", **changes: Any) -> Evidence:
     metrics = tasks.of(found.task.name).METRICS
-    beaten = {baseline: Baseline(True, {metric: Advantage(0.2, 0.1) for metric in metrics})}
+    beaten = {baseline: Baseline(True, {metric: BaselineAdvantage(0.2, 0.1) for metric in metrics})}
     facts: dict[str, Any] = {
         "rows": found, "validation": True, "parity": True, "baselines": beaten, "size_bytes": 900,
         "latency_p99_ms": 0.1,

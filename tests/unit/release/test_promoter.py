@@ -16,10 +16,10 @@ import pytest
 from registry.tracking import Version
 from release.cluster.analysis import run_of
 from release.cluster.health import health
-from release.cluster.rollouts import Application, Rollout, phase_of, rollout
+from release.cluster.rollouts import ArgoApplication, Rollout, phase_of, rollout
 from release.promoter.delivery import Deliveries, sign
-from release.promoter.outcome import Outcome
-from release.promoter.reconcile import Done
+from release.promoter.outcome import PassOutcome
+from release.promoter.reconcile import PassResult
 from release.promoter.webhook import Loop, application
 from release.release_file import Release
 from release.views.status import Place, compare
@@ -153,7 +153,7 @@ def test_what_agrees_is_not_mentioned_and_what_differs_is_said_in_words() -> Non
 
 
 def test_a_release_that_no_application_deploys_is_named_with_what_makes_applications() -> None:
-    there = Application("tiny-production", "tiny-production", "Synced", "Healthy", None)
+    there = ArgoApplication("tiny-production", "tiny-production", "Synced", "Healthy", None)
     place = Place("production", "tiny-production", release(7, SEVEN), None, there)
     staging = replace(place, environment="staging", namespace="tiny-staging", application=None)
     missing, late = compare("tiny", [staging, place], (), ())[:3:2]
@@ -234,7 +234,7 @@ def test_deliveries_are_forgotten_once_their_timestamp_is_refused_anyway() -> No
 
 
 def test_the_last_time_of_each_kind_of_outcome_is_a_metric() -> None:
-    done = [Done("tiny", (Outcome("held", 3, "reverted in Git"),)), Done("other", (), "MLflow is away")]
+    done = [PassResult("tiny", (PassOutcome("held", 3, "reverted in Git"),)), PassResult("other", (), "MLflow is away")]
     loop = Loop(lambda _: done, 3600)
 
     async def passing() -> None:

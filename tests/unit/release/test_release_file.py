@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from release.actions.rules import Facts, judge
-from release.cluster.health import Health
 from release.git.commits import actor, message, read_log, signing
 from release.release_file import Release, parse, render, untagged
 from slipway.errors import BadInput
@@ -107,43 +105,6 @@ def test_a_log_is_read_back() -> None:
 def test_a_fingerprint_signs_by_openpgp() -> None:
     assert signing("0123ABCD") == ("gpg.format=openpgp", "user.signingKey=0123ABCD")
     assert signing(None) == ()
-
-
-FACTS = Facts(
-    RELEASE, "passed", None, RELEASE, None, Health(600.0, "healthy"), True, "there", True, "there", None, False, 600.0,
-    packaged=True,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("change", "rule"),
-    [
-        ({"verdict": "failed"}, "verdict"),
-        ({"verdict": ""}, "verdict"),
-        ({"packaged": False}, "image_as_packaged"),
-        ({"packaged": None}, "image_as_packaged"),
-        ({"rejected": "slow"}, "not_rejected"),
-        ({"staging": None}, "staged"),
-        ({"staging": replace(RELEASE, digest="sha256:" + "0" * 64)}, "staged"),
-        ({"staging": replace(RELEASE, golden_sha256="0" * 64)}, "staged"),
-        ({"health": Health(None, "nobody knows")}, "staging_healthy_seconds"),
-        ({"health": Health(float("nan"), "?")}, "staging_healthy_seconds"),
-        ({"health": Health(599.9, "healthy")}, "staging_healthy_seconds"),
-        ({"in_registry": None}, "image_in_registry"),
-        ({"in_registry": False}, "image_in_registry"),
-        ({"in_store": None}, "model_in_store"),
-        ({"in_store": False}, "model_in_store"),
-        ({"other_request": "release/tiny/6"}, "no_other_request"),
-        ({"production": replace(RELEASE, version=8)}, "not_older"),
-    ],
-)
-def test_each_rule_refuses_alone(change: dict[str, object], rule: str) -> None:
-    assert judge(FACTS).passed
-    assert [one.name for one in judge(replace(FACTS, **change)).failures] == [rule]  # type: ignore[arg-type]
-
-
-def test_a_rollback_may_be_older() -> None:
-    assert judge(replace(FACTS, production=replace(RELEASE, version=8), rollback=True)).passed
 
 
 SEPARATORS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029"]

@@ -125,3 +125,11 @@ def test_what_is_compared_row_by_row_has_the_metric_as_its_mean(
     whole = metrics.of(task).scores(task, *given, drawn(0))
     for name, values in parts.items():
         assert values.mean() == pytest.approx(whole[name][0]), name
+
+
+def test_an_advantage_is_positive_when_the_model_is_better_whatever_the_metrics_direction() -> None:
+    one, other = np.array([0.3]), np.array([0.4])
+    assert metrics.advantage(metrics.of(NUMBER), "rmse", one, other)[0] > 0
+    assert metrics.advantage(metrics.of(NUMBER), "r2", other, one)[0] > 0
+    assert metrics.advantage(metrics.of(TASK), "log_loss", one, other)[0] > 0
+    assert metrics.advantage(metrics.of(TASK), "roc_auc", other, one)[0] > 0

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from slipway.scores import advantage, interval, resample, scores
+from slipway.scores import interval, resample, scores
 
 
 def sample(seed: int, rows: int = 400, digits: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,8 +63,3 @@ def test_one_class_has_no_ranking() -> None:
     found = scores(np.zeros(5, dtype=int), np.linspace(0.1, 0.5, 5), resample(np.zeros(5), 0, 1))
     assert np.isnan(found["roc_auc"][0])
     assert np.isfinite(found["log_loss"][0])
-
-
-def test_an_advantage_is_positive_when_better() -> None:
-    assert advantage("log_loss", np.array([0.3]), np.array([0.4]))[0] > 0
-    assert advantage("roc_auc", np.array([0.7]), np.array([0.6]))[0] > 0

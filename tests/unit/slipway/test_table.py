@@ -11,19 +11,20 @@ import pytest
 from rich.console import Console
 
 from monitoring import cli as monitoring
-from monitoring.drift import Judged
+from monitoring.drift import JudgedColumn
 from registry import cli as registry
 from registry.tracking import Version
 from registry.verdict import Rule, Verdict
-from release.audit.audit import Entry
+from release.audit.audit import AuditEntry
 from release.cluster.rollouts import Rollout
 from release.git.commits import Actor, Commit
-from release.git.history import Entry as Step
+from release.git.history import EnvironmentStep
 from release.release_file import Release
 from release.views.status import Difference, Place, Status
 from release.views.table import entries, releases, table
-from slipway.table import Column, Listing
+from slipway.table import Heading, Listing
 from training import cli as training
+from training.search import Result
 
 WIDTHS = (80, 120, 200)
 MODEL, DIGEST, SHA = "flight-very-late", "sha256:" + "98fe" * 16, "c26c1a157b98a7d600e8cef53844840524e3a404"
@@ -47,19 +48,19 @@ def status(wide: bool) -> Any:
 
 def audit(wide: bool) -> Listing:
     row = (1041, "key", WHEN, str(ANN), "rollback", MODEL, 12, DIGEST, DIGEST, REASON, "0" * 64, "1" * 64)
-    return entries([Entry(*row)], wide)
+    return entries([AuditEntry(*row)], wide)
 
 
 def history(wide: bool) -> Listing:
     trailers = {"Slipway-Action": "promote", "Slipway-Approved-By": str(BOB)}
     commit = Commit(SHA, ("a" * 40, "b" * 40), BOB, BOB, WHEN, "Approve", trailers)
-    return releases([Step(commit, ANN, release("production", 12).release)], wide)
+    return releases([EnvironmentStep(commit, ANN, release("production", 12).release)], wide)
 
 
 def versions(wide: bool) -> Listing:
     tags = {"verdict": "failed", "git_commit": SHA, "git_dirty": "true", "roc_auc": "0.68991"}
     listed = registry._listed(Version(MODEL, 12, "f" * 32, 1795755904000, tags, ("challenger", "champion")))
-    return Listing(registry.VERSIONS, [registry._cells(listed)], wide)
+    return registry._table_of([listed], wide)
 
 
 def verdict(wide: bool) -> Listing:
@@ -68,12 +69,13 @@ def verdict(wide: bool) -> Listing:
 
 
 def drift(wide: bool) -> Listing:
-    return monitoring._table([Judged("departure_delay_of_the_aircraft_before", 0.4, 0.2, 0.1, 0.01, 0.5)], wide)
+    return monitoring._table([JudgedColumn("departure_delay_of_the_aircraft_before", 0.4, 0.2, 0.1, 0.01, 0.5)], wide)
 
 
 def tune(wide: bool) -> Listing:
-    settings = "learning_rate=0.04519, max_iter=400, max_leaf_nodes=31, min_samples_leaf=200, l2_regularization=1.5"
-    return Listing(training.BEST, [["now", "0.41980", "0.6899", settings]], wide)
+    candidate = {"learning_rate": 0.04519, "max_iter": 400, "max_leaf_nodes": 31, "min_samples_leaf": 200}
+    best = Result(0, candidate | {"l2_regularization": 1.5}, {"log_loss": 0.4198, "roc_auc": 0.6899})
+    return training._table_of([best], wide)
 
 
 Shown = Callable[[bool], Any]
@@ -140,7 +142,7 @@ def test_a_pipe_gets_every_column(make: Shown, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_does_not_fit_is_named() -> None:
-    columns = (Column("name"), Column("commit", 2), Column("owner", 1))
+    columns = (Heading("name"), Heading("commit", 2), Heading("owner", 1))
     listing = Listing(columns, [["a" * 10, "b" * 40, "c" * 20]])
     assert printed(listing, 80)[-1].split() == ["a" * 10, "b" * 40, "c" * 20]
     assert printed(listing, 70)[1:] == [f"{'a' * 10}  {'c' * 20}", "--wide also shows: commit"]
@@ -149,7 +151,7 @@ def test_what_does_not_fit_is_named() -> None:
 
 def test_a_narrower_terminal_than_a_table_needs_breaks_lines_and_loses_nothing() -> None:
     row = ["a" * 30, "b" * 30]
-    assert printed(Listing((Column("one"), Column("two")), [row]), 40)[1].split() == row
+    assert printed(Listing((Heading("one"), Heading("two")), [row]), 40)[1].split() == row
 
 
 def test_the_row_that_differs_is_marked_whatever_its_reason_says() -> None:

@@ -9,15 +9,14 @@ ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "tests/unit"
 
 # A folder of tests that is called otherwise than what it tests, and why.
-FOLDERS = {"delivery": ".github"}  # a package's name begins with no dot
+FOLDERS = {"delivery": ".github", "structure": "."}  # a package's name begins with no dot; all rooms
 
 # Folders that hold no modules of the product: tests are named for what they measure.
-NO_MODULES = {"delivery": "workflows", "docs": "pages", "tests": "the tests themselves"}
+NO_MODULES = {"delivery": "workflows", "docs": "pages", "structure": "every module", "tests": "the tests themselves"}
 
 # A file of tests that is named for a behaviour of several modules, and which.
 OF_SEVERAL = {
     "image/test_refusals.py": "what every step of a build refuses: build, context, engine, sbom, rootfs",
-    "registry/test_errors.py": "every error of release/",
     "slipway/test_style.py": "the words of every room and page",
     "serving/test_edges.py": "one value through every reader: validation, tensors, openinference, scoring, journal",
 }

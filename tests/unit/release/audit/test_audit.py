@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from release.audit.audit import Audit, Entry, in_time, open_audit, verify
+from release.audit.audit import Audit, AuditEntry, in_time, open_audit, verify
 from slipway.errors import BadInput, Unavailable
 
 OLD_HASH = (
@@ -17,7 +17,7 @@ OLD_HASH = (
 )
 
 
-def write(audit: Audit, key: str, reason: str = "") -> Entry:
+def write(audit: Audit, key: str, reason: str = "") -> AuditEntry:
     said = {"actor": "Ada <ada@example.org>", "action": "stage", "model": "tiny", "target": "x", "reason": reason}
     return audit.record(key=key, version=1, source=None, **said)
 
@@ -127,7 +127,7 @@ def test_the_hash_covers_every_column(audit: Audit) -> None:
         columns = [one["name"] for one in sa.inspect(connection).get_columns("slipway_audit")]
     change: Callable[[str], object] = lambda name: 9 if name in ("sequence", "version") else "other"  # noqa: E731
     for name in (one for one in columns if one != "hash"):
-        changed = Entry(**{**first.__dict__, name: change(name)})
+        changed = AuditEntry(**{**first.__dict__, name: change(name)})
         assert verify([changed]), name
 
 

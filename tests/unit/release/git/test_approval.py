@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from release.git.approval import Merged, Past, Step, wrong
+from release.git.approval import Merged, Past, ProductionStep, wrong
 from release.git.commits import Actor, Commit
 from release.git.runs import converts, leaves, program, renders
 from release.git.signatures import principals, speaks_for
@@ -20,11 +20,11 @@ SECOND = replace(FIRST, version=2, digest=f"sha256:{2:064x}")
 ASKED = Commit("a" * 40, ("9" * 40,), BOT, BOT, "2026-01-01", "Release", {"Slipway-Action": "promote"})
 MERGED = Merged((ASKED,), ASKED, "two", (PATH,), "one")
 MERGE = Commit("b" * 40, ("9" * 40, "a" * 40), ADA, ADA, "2026-01-01", "Approve", {})
-APPROVED = Step(MERGE, PATH, (PATH,), "two", "one", SECOND, FIRST, None, MERGED)
+APPROVED = ProductionStep(MERGE, PATH, (PATH,), "two", "one", SECOND, FIRST, None, MERGED)
 BACK = Commit(
     "c" * 40, ("b" * 40,), ADA, ADA, "2026-01-01", "Back", {"Slipway-Action": "rollback", "Slipway-Rejects": "2"}
 )
-ROLLED = Step(BACK, PATH, (PATH,), "one", "two", FIRST, SECOND)
+ROLLED = ProductionStep(BACK, PATH, (PATH,), "one", "two", FIRST, SECOND)
 KEYS = {ASKED.sha: "SHA256:bot", MERGE.sha: "SHA256:ada", BACK.sha: "SHA256:ada"}
 
 
@@ -57,7 +57,7 @@ def test_an_approval_and_a_way_back_are_right_with_keys_and_without() -> None:
         (replace(ROLLED, commit=replace(BACK, trailers={})), "without a record of a rollback"),
     ],
 )
-def test_every_other_step_is_named(step: Step, said: str) -> None:
+def test_every_other_step_is_named(step: ProductionStep, said: str) -> None:
     assert any(said in one for one in wrong(step, past(), KEYS)), wrong(step, past(), KEYS)
 
 

@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 from serving.inference import model, probe
+from slipway import artifact
 from slipway.errors import BadInput, Refused
 
 Change = Callable[[Path], None]
@@ -42,7 +43,7 @@ def test_an_exported_version_loads_and_gives_its_golden_answers(exported: Path) 
     assert (served.name, served.version) == ("flight-delay", "7")
 
 
-@pytest.mark.parametrize("name", model.FILES)
+@pytest.mark.parametrize("name", artifact.EXPORTED)
 def test_one_flipped_bit_is_refused_before_it_is_parsed(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1

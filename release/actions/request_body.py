@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from registry.verdict import Verdict
-from release.git.commits import PRODUCTION
+from release.environments import PRODUCTION
 from release.git.diff import difference
 from release.git.manifests import Clone
 from release.release_file import Release
@@ -14,7 +14,7 @@ from slipway.errors import SlipwayError
 LONGEST_BODY = 60_000  # GitHub refuses more than 65,536 characters
 
 
-def body(clone: Clone, release: Release, verdict: Verdict, sha: str, reason: str) -> str:
+def request_body(clone: Clone, release: Release, verdict: Verdict, sha: str, reason: str) -> str:
     """Return the request's text in Markdown."""
     passed = {True: "yes", False: "no", None: "not checked"}
     rules = [f"| {rule.name} | {passed[rule.passed]} | {_cell(rule.reason)} |" for rule in verdict.rules]

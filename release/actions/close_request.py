@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from release.actions.context import Context
-from release.forges.forge import Request
-from release.git.requests import stale, tip
+from release.context import Context
+from release.forges.forge import PromotionRequest
 
 CLOSE = "close"  # what the audit record calls a request that Slipway closed
 
 
-def why_stale(context: Context, request: Request) -> str | None:
-    """Say why an open request can no longer be approved, as its branch is now; None while it can."""
-    sha = tip(context.clone, request.branch)
-    return None if sha is None else stale(context.clone, request.model, sha)
-
-
-def approvable(context: Context, name: str) -> list[Request]:
-    """Return the open requests that somebody could still approve, oldest version first."""
-    return [one for one in context.forge.open_requests(name) if why_stale(context, one) is None]
-
-
-def drop(context: Context, request: Request, reason: str) -> None:
+def close_request(context: Context, request: PromotionRequest, reason: str) -> None:
     """Close a request for this reason. Whoever looks at what became of it finds the entry that is written first.
 
     Raises:
@@ -32,11 +20,11 @@ def drop(context: Context, request: Request, reason: str) -> None:
     refuse(context, request, reason)
 
 
-def refuse(context: Context, request: Request, reason: str) -> None:
+def refuse(context: Context, request: PromotionRequest, reason: str) -> None:
     """Turn the check `slipway/promotion` of a request red, and close it."""
     context.forge.report(request.tip, False, reason)
     context.forge.close(request, reason)
 
 
-def _named(request: Request) -> str:
+def _named(request: PromotionRequest) -> str:
     return request.url or request.branch

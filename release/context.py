@@ -22,6 +22,7 @@ from release.forges.forge import Forge
 from release.git.commits import Actor, message
 from release.git.manifests import Clone
 from release.release_file import Release
+from slipway.answer import Answer
 from slipway.errors import Unavailable
 
 
@@ -41,8 +42,8 @@ class Context:
     open_tracking: Callable[[], Tracking]
     audit: Audit
     health: Callable[[str, str, str], Health]
-    in_registry: Callable[[str, str], tuple[bool | None, str]]
-    in_store: Callable[[Tracking, Version], tuple[bool | None, str]]
+    in_registry: Callable[[str, str], Answer]
+    in_store: Callable[[Tracking, Version], Answer]
     bake_seconds: float
     say: Callable[[str], None] = lambda _: None
     lost_head: str | None = None

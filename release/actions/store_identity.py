@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from release.actions.context import Context
-from release.git.commits import ENVIRONMENTS
+from release.context import Context
+from release.environments import ENVIRONMENTS
 from release.git.heads import newest
 from release.release_file import Release
 from slipway.errors import Refused, Unavailable

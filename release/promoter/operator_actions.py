@@ -6,11 +6,11 @@ promotion leave nothing but their effect, so they are known by it, at the next p
 
 from __future__ import annotations
 
-from release.actions.context import Context
 from release.cluster.rollouts import DEGRADED, Rollout
+from release.context import Context
 from release.git.commits import REVERT, ROLLBACK
 from release.git.history import history
-from release.promoter.outcome import Outcome
+from release.promoter.outcome import PassOutcome
 from release.release_file import Release
 
 NOBODY = "somebody on the cluster, which keeps no names"
@@ -23,7 +23,7 @@ BECAUSE = {
 }
 
 
-def steered(context: Context, environment: str, release: Release, rollout: Rollout) -> list[Outcome]:
+def operator_actions(context: Context, environment: str, release: Release, rollout: Rollout) -> list[PassOutcome]:
     """Record an abort, a retry and a promotion of `release` that the record does not know.
 
     Raises:
@@ -49,7 +49,7 @@ def steered(context: Context, environment: str, release: Release, rollout: Rollo
         actor=NOBODY,
         happened=rollout.aborted_at if word == ABORT else None,
     )
-    return [Outcome("recorded", release.version, f"{word} in {environment} by {NOBODY}")]
+    return [PassOutcome("recorded", release.version, f"{word} in {environment} by {NOBODY}")]
 
 
 def _last(context: Context, model: str, environment: str, revision: str) -> list[str]:

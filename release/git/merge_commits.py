@@ -6,7 +6,7 @@ from release.git.commits import Commit
 from release.git.manifests import Clone
 
 
-def brought(clone: Clone, merges: list[Commit]) -> dict[str, tuple[Commit, ...]]:
+def merged_commits(clone: Clone, merges: list[Commit]) -> dict[str, tuple[Commit, ...]]:
     """Return the commits that each of these merges added to the branch, newest first.
 
     `merges` are commits of the branch's own line.

@@ -1,14 +1,13 @@
-"""What Git knows of the audit record: the heads that its commits noted, and the entries that they promised."""
+"""The commits of the branch that promised an entry of the audit record which is not there."""
 
 from __future__ import annotations
 
-from release.audit.audit import Entry
+from release.audit.audit import AuditEntry
 from release.git.commits import OWN
-from release.git.heads import noted as noted
 from release.git.manifests import Clone
 
 
-def unrecorded(clone: Clone, entries: list[Entry]) -> list[str]:
+def unrecorded(clone: Clone, entries: list[AuditEntry]) -> list[str]:
     """Say, in words, which commits of the branch promised an entry that is not there; nothing where all are."""
     known = {one.key for one in entries}
     promised = [one for one in reversed(clone.log()) if one.record_key]

@@ -6,8 +6,9 @@ their commit says so.
 
 from __future__ import annotations
 
-from release.actions.context import Context
-from release.git.commits import PROMOTE, STAGING
+from release.context import Context
+from release.environments import STAGING
+from release.git.commits import PROMOTE
 from release.git.manifests import Clone
 from release.git.signatures import counts, signature
 from release.release_file import Release

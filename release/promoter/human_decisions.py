@@ -6,15 +6,15 @@ Both are a no that holds until somebody asks again, by moving the alias champion
 from __future__ import annotations
 
 from registry.tracking import Tracking, Version
-from release.actions import wishes
-from release.actions.context import Context
-from release.actions.drop import CLOSE
-from release.audit.audit import Entry
-from release.forges.forge import Closed, Request
-from release.git.commits import DECLINE, HOLD, PRODUCTION, PROMOTE
-from release.git.history import Entry as Step
-from release.git.history import history, taken_back
-from release.promoter.outcome import Outcome
+from release import model_registry
+from release.actions.close_request import CLOSE
+from release.audit.audit import AuditEntry
+from release.context import Context
+from release.environments import PRODUCTION
+from release.forges.forge import Closed, PromotionRequest
+from release.git.commits import DECLINE, HOLD, PROMOTE
+from release.git.history import EnvironmentStep, history, taken_back
+from release.promoter.outcome import PassOutcome
 from release.promoter.put_back import move_back
 from release.release_file import Release
 
@@ -22,13 +22,13 @@ LOOKED_AT = 20  # steps of production of one pass and model
 NOBODY = "nobody that the forge names"
 
 
-def declined(context: Context, tracking: Tracking, model: str, requests: list[Request]) -> list[Outcome]:
+def declined(context: Context, tracking: Tracking, model: str, requests: list[PromotionRequest]) -> list[PassOutcome]:
     """Take the closing of a request by a person as a no: record it, and put the alias back where it was asked by it.
 
     A request that is on record as asked for, is not open, is not merged and was not closed by Slipway, which records
     that before it closes any, was closed by a person.
     """
-    champion = wishes.champion(tracking, model)
+    champion = model_registry.champion(tracking, model)
     asked = [one for one in context.audit.entries(model) if one.action == PROMOTE]
     newest = {one.version: one for one in asked}
     wanted = {one.key: one for one in [*asked[-1:], newest.get(champion.number if champion else 0)] if one}
@@ -40,10 +40,12 @@ def declined(context: Context, tracking: Tracking, model: str, requests: list[Re
     return found
 
 
-def _closed(context: Context, tracking: Tracking, model: str, entry: Entry, requests: list[Request]) -> Closed | None:
+def _closed(
+    context: Context, tracking: Tracking, model: str, entry: AuditEntry, requests: list[PromotionRequest]
+) -> Closed | None:
     tip, branch = _tip(entry), f"release/{model}/{entry.version}"
     runs = context.clone.release(model, PRODUCTION)
-    if entry.version in {one.version for one in requests} or entry.version in wishes.rejected(tracking, model):
+    if entry.version in {one.version for one in requests} or entry.version in model_registry.rejected(tracking, model):
         return None
     if runs is not None and (runs.version, runs.digest) == (entry.version, entry.target):
         return None
@@ -60,18 +62,18 @@ def _decline(
     context: Context,
     tracking: Tracking,
     model: str,
-    entry: Entry,
+    entry: AuditEntry,
     closed: Closed,
     champion: Version | None,
-    requests: list[Request],
-) -> Outcome:
+    requests: list[PromotionRequest],
+) -> PassOutcome:
     tip, branch = _tip(entry), f"release/{model}/{entry.version}"
     said = f"{closed.how} by {closed.by or NOBODY}"
     reason = f"{said}; move champion to version {entry.version} again to ask again"
     if champion is not None and champion.number == entry.version:
         back = move_back(tracking, champion, context.clone.release(model, PRODUCTION), requests, reason)
         said = f"{said}; {back}"
-    context.forge.close(Request(model, entry.version, branch, tip, ""), said)  # a branch that was left
+    context.forge.close(PromotionRequest(model, entry.version, branch, tip, ""), said)  # a branch that was left
     context.record(
         DECLINE,
         tip,
@@ -82,10 +84,10 @@ def _decline(
         actor=closed.by or NOBODY,
         happened=closed.at,
     )
-    return Outcome("declined", entry.version, said)
+    return PassOutcome("declined", entry.version, said)
 
 
-def held(context: Context, tracking: Tracking, model: str, requests: list[Request]) -> list[Outcome]:
+def held(context: Context, tracking: Tracking, model: str, requests: list[PromotionRequest]) -> list[PassOutcome]:
     """Hold what was taken out of production by Git alone, and say so; a step back that is on record was answered."""
     steps = taken_back(history(context.clone, model, PRODUCTION, LOOKED_AT))
     known = context.audit.known([f"{HOLD}:{step.commit.sha}" for step, _ in steps])
@@ -97,9 +99,14 @@ def held(context: Context, tracking: Tracking, model: str, requests: list[Reques
 
 
 def _hold(
-    context: Context, tracking: Tracking, model: str, step: Step, gone: Release, requests: list[Request]
-) -> Outcome:
-    runs, champion = context.clone.release(model, PRODUCTION), wishes.champion(tracking, model)
+    context: Context,
+    tracking: Tracking,
+    model: str,
+    step: EnvironmentStep,
+    gone: Release,
+    requests: list[PromotionRequest],
+) -> PassOutcome:
+    runs, champion = context.clone.release(model, PRODUCTION), model_registry.champion(tracking, model)
     said = f"{step.commit.author} took it out of production in Git, by commit {step.commit.sha[:12]}"
     reason = f"{said}; it is on hold until champion is moved to version {gone.version} again"
     again = [one.version for one in requests] + ([runs.version] if runs else [])  # asked for since, or approved
@@ -116,8 +123,8 @@ def _hold(
         actor=str(step.commit.author),
         happened=step.commit.when,
     )
-    return Outcome("held", gone.version, reason)
+    return PassOutcome("held", gone.version, reason)
 
 
-def _tip(entry: Entry) -> str:
+def _tip(entry: AuditEntry) -> str:
     return entry.key.partition(":")[2]
