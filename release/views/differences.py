@@ -111,7 +111,7 @@ def held_back(model: str, past: list[EnvironmentStep], requests: tuple[Promotion
     said = (
         f"{step.commit.author} took version {gone.version} out of production in Git, by commit {step.commit.sha[:12]}"
     )
-    hint = f"move champion to it, or slipway promote {model}@{gone.version}, to ask again; slipway reject {model} "
+    hint = f"move champion to it, or slipway promote {model}@{gone.version}, to ask again; slipway reject {model}@"
     return [Difference(f"{said}: it is on hold", f"{hint}{gone.version} --reason … ends it")]
 
 
