@@ -17,7 +17,6 @@ NO_MODULES = {"delivery": "workflows", "docs": "pages", "structure": "every modu
 # A file of tests that is named for a behaviour of several modules, and which.
 OF_SEVERAL = {
     "image/test_refusals.py": "what every step of a build refuses: build, context, engine, sbom, rootfs",
-    "slipway/test_style.py": "the words of every room and page",
     "serving/test_edges.py": "one value through every reader: validation, tensors, openinference, scoring, journal",
 }
 
