@@ -19,10 +19,10 @@ from release.context import Context
 from release.environments import ENVIRONMENTS
 from release.git.history import history
 from slipway.errors import BadInput, SlipwayError
-from slipway.reference import SYNTAX, Reference, of_words
+from slipway.reference import SYNTAX, VersionReference, of_words
 
 if TYPE_CHECKING:
-    from journal.queries import Prediction as Row
+    from journal.queries import TracedRequest
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _unknown(asked: str, missing: list[str]) -> BadInput:
     )
 
 
-def _reference(asked: str) -> Reference | None:
+def _reference(asked: str) -> VersionReference | None:
     former = re.fullmatch(r"([^/]+)/([0-9]+)", asked)  # NAME/NUMBER
     try:
         return of_words(former[1], former[2]) if former else of_words(asked)
@@ -157,7 +157,7 @@ def _reference(asked: str) -> Reference | None:
         return None
 
 
-def _is(version: Version, reference: Reference) -> bool:
+def _is(version: Version, reference: VersionReference) -> bool:
     return version.number == reference.number if reference.number else reference.alias in version.aliases
 
 
@@ -208,7 +208,7 @@ def _predictions(journal: str, request_id: str) -> list[Prediction]:
     return [_prediction(row) for row in queries.trace(journal, request_id)]
 
 
-def _prediction(row: Row) -> Prediction:
+def _prediction(row: TracedRequest) -> Prediction:
     if not row.version.isdecimal():
         raise BadInput(
             f"the request {row.request_id} was answered by a model that is not registered",
