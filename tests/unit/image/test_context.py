@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grimp
+import yaml
 
 from image import context
 from tools.rooms import ROOT
@@ -27,3 +28,9 @@ def test_the_image_carries_every_shared_module_that_its_processes_import() -> No
 def _file(module: str) -> str:
     name = module.replace(".", "/")
     return f"{name}/__init__.py" if (ROOT / name).is_dir() else f"{name}.py"
+
+
+def test_the_bento_takes_every_file_of_the_application() -> None:
+    included = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]
+    left_out = [name for name in context.application_files(ROOT) if not name.startswith(tuple(included))]
+    assert left_out == []
