@@ -136,7 +136,7 @@ def _run(recipe: Path, stage: Path, model: Path, home: Path) -> None:
             "BentoML refuses the service",
             expected="the service of bentofile.yaml to be a BentoML service",
             found=(done.stderr or done.stdout).strip()[-800:],
-            hint="bentoml serve .  (shows the whole trace)",
+            hint="bentoml serve .  (shows the complete trace)",
         )
 
 
