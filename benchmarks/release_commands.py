@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from registry.tracking import open_store
-from tests.integration.promoter.conftest import GIT, Site, made_site
+from tests.integration.promoter.conftest import GIT, PromoterSite, made_site
 from tests.integration.promoter.test_commands import DONE, settings
 
 MOST_SECONDS = 2.0
@@ -52,7 +52,7 @@ def main() -> int:
     return int(any(seconds > MOST_SECONDS for what, seconds in medians.items() if what.startswith("slipway")))
 
 
-def measure(site: Site, folder: Path, name: str) -> dict[str, float]:
+def measure(site: PromoterSite, folder: Path, name: str) -> dict[str, float]:
     """Return the CPU seconds of a command; beside `stage`, those of a push by hand and of importing MLflow."""
     begin, words = DONE[name][:2] if name in DONE else (lambda _: None, ["tiny"])
     begin(site)

@@ -1,7 +1,7 @@
 """The Bento of a model version: the application, its packages and the model in BentoML's own formats.
 
 Owns what decides its bytes and the process that makes it. The image takes the application from it and carries its
-bento.yaml; docs/adr/0105-the-bento-is-whole.md explains why both exist.
+bento.yaml; docs/adr/0105-a-complete-bento.md explains why both exist.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def check(path: Path) -> None:
 
 
 def write(bento: Bento, path: Path) -> None:
-    """Write the Bento and its model to `path`, whole or not at all.
+    """Write the Bento and its model to `path`, completely or not at all.
 
     Raises:
         Unavailable: the disk refused.

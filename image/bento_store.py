@@ -1,4 +1,4 @@
-"""BentoML's own stores: one Bento and one model a version, replaced whole, where `bentoml list` looks.
+"""BentoML's own stores: one Bento and one model a version, replaced in one step, where `bentoml list` looks.
 
 Owns BENTOML_HOME as far as packaging writes to it. BentoML's own import leaves half a Bento where it is killed and
 refuses a tag that is there; here a folder takes its name in one rename, and one packaging at a time writes.

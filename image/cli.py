@@ -44,11 +44,11 @@ def package(
 ) -> None:
     """Build the OCI image and the Bento of a registered version, push the image, and tag the version with its digest.
 
-    NAME alone is NAME@champion. The same inputs give the same digest; a
-    version that has it already is left as it is. Which image it is is stated
-    in image.json with the version's files, signed by SLIPWAY_SIGNING_KEY where
-    that is set; stage and promote believe that. The Bento, NAME:VERSION, is in
-    BentoML's store, BENTOML_HOME.
+    NAME alone is NAME@champion. The same inputs give the same digest; a version
+    that has it already is left as it is. Which image it is is stated in
+    image.json with the version's files, signed by SLIPWAY_SIGNING_KEY where
+    that is set; stage and promote believe that.
+    The Bento, NAME:VERSION, is in BentoML's store, BENTOML_HOME.
 
     Examples:
 

@@ -16,7 +16,7 @@ from image.rootfs import EPOCH
 from slipway import artifact
 from slipway.errors import BadInput
 
-EXPORT = "slipway export NAME VERSION FOLDER, then run the same command on that folder"
+EXPORT = "slipway export NAME@NUMBER FOLDER, then run the same command on that folder"
 
 
 @dataclass(frozen=True)

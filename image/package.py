@@ -48,7 +48,7 @@ def package(tracking: Tracking, name: str, reference: str, options: list[str], t
     """Build and push version `reference` (a number or @alias) of `name`; state the image and tag the version.
 
     `options` go to the builder as they are. Without a registry among the builder's settings image
-    and Bento stay on this machine and the version is not tagged: nobody else could find them.
+    and Bento stay on this machine and the version is not tagged: no one else could find them.
     `trust` names the key that signs the statement, and whose earlier statements count.
 
     Raises:
@@ -82,7 +82,7 @@ def _state(
     tracking: Tracking, version: Version, image: Image, known: Image | None, made: dict[str, Any], trust: Trust
 ) -> None:
     if image != known or BENTO_YAML not in tracking.files(version):
-        _keep_description(tracking, version, made["bento_yaml"])  # before the statement, which says that all is done
+        _keep_description(tracking, version, made["bento_yaml"])  # before the statement: with it, all is done
     if image != known:
         image_statement.state(tracking, version, image, trust.signing_key)
     for key, value in ({"bento": made["bento"]} | image.tags()).items():

@@ -1,7 +1,7 @@
 """The Bento: the same application, for those who type `bentoml serve`.
 
 BentoML owns the process here: its supervisor, its workers, its port. Every request goes to the application that the
-image serves, health checks too; docs/reference/bento.md says what is different.
+image serves, health checks too; docs/reference/bento.md lists what is different.
 """
 
 from __future__ import annotations

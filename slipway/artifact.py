@@ -1,6 +1,6 @@
 """The files of a model that one room hands to the next, by name: what `train` writes and an exported version holds.
 
-docs/reference/artifact.md says what is in each. Whoever reads or writes one of them takes its name from here.
+docs/reference/artifact.md describes what is in each. Code that reads or writes one of them takes its name from here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SCHEMA = "schema.json"
 GOLDEN = "golden.json"
 # The fitted Pipeline in skops' format: registered with the version, never exported.
 PIPELINE = "model.skops"
-# What an exported version says of itself and of its files.
+# The list of an exported version's files, with their digests and where the version comes from.
 MANIFEST = "manifest.json"
 
 EXPORTED = (GRAPH, SCHEMA, GOLDEN)

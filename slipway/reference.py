@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway import artifact
 from slipway.errors import BadInput
 from slipway.names import NAME
 
@@ -71,7 +72,7 @@ def of_target(target: str, version: str | None = None) -> Reference | Path:
     folder = Path(target)
     if version is not None or not target or not (folder.exists() or "/" in target):
         return of_words(target, version)
-    if (folder / "manifest.json").is_file():
+    if (folder / artifact.MANIFEST).is_file():
         return folder
     raise BadInput(
         f"{folder} does not hold an exported version",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from slipway.errors import BadInput
 
 Label: TypeAlias = str | int | bool
+Labels: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 MOST_CLASSES = 1000
 LONGEST_LABEL = 128
@@ -81,7 +82,7 @@ class Task(ABC):
         """Describe the fields of one row's answer as JSON Schema."""
 
     @abstractmethod
-    def targets(self, labels: Sequence[Any]) -> npt.NDArray[Any]:
+    def targets(self, labels: Labels) -> npt.NDArray[Any]:
         """Turn the target column into numbers: the class's position, or the value.
 
         Raises:
@@ -181,7 +182,7 @@ def checked_classes(classes: Sequence[Any], least: int, most: int) -> tuple[Labe
     return found
 
 
-def positions(labels: Sequence[Any], classes: Sequence[Label]) -> npt.NDArray[np.int64]:
+def positions(labels: Labels, classes: Sequence[Label]) -> npt.NDArray[np.int64]:
     """Return each label's position among the classes.
 
     Raises:
@@ -223,7 +224,7 @@ def label_tensor(classes: Sequence[Label], chosen: npt.NDArray[np.integer]) -> n
     kinds = {type(value) for value in classes}
     kind: Any = {bool: np.bool_, int: np.int64}.get(kinds.pop(), object) if len(kinds) == 1 else object
     values = list(classes) if kind is not object else [written(value) for value in classes]
-    return np.array(values, kind)[chosen]
+    return np.asarray(np.array(values, kind)[chosen])
 
 
 def not_probabilities(scores: Scores) -> str | None:

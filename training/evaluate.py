@@ -166,8 +166,8 @@ def main() -> None:
     task = answers.read(described.get("task"), described["output"]["name"])
     train, test = (pd.read_parquet(PREPARED / f"{split}.parquet") for split in ("train", "test"))
     with threads.limited(params.train.threads):
-        files = ((MODEL / name).read_bytes() for name in (artifact.GRAPH, artifact.PIPELINE))
-        measured = evaluate(params, train, test, *files, task)
+        onnx, kept = ((MODEL / name).read_bytes() for name in (artifact.GRAPH, artifact.PIPELINE))
+        measured = evaluate(params, train, test, onnx, kept, task)
     save(params, task, measured)
     for name, value in measured.metrics["metrics"].items():
         print(f"evaluate: {name:<18} {value['value']:.4f}  [{value['low']:.4f}, {value['high']:.4f}]")

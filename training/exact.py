@@ -7,7 +7,7 @@ skl2onnx 1.20 rounds the thresholds of histogram boosting to the nearest float32
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-Boosting = HistGradientBoostingClassifier | HistGradientBoostingRegressor
+Boosting: TypeAlias = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 
 
 def form(model: Pipeline) -> Pipeline:
@@ -45,7 +45,7 @@ def _with_float32_thresholds(estimator: Boosting) -> Boosting:
             inner = nodes["is_leaf"] == 0
             nodes["num_threshold"][inner] = float32_below(nodes["num_threshold"][inner])
             tree.nodes = nodes
-    return settled
+    return cast(Boosting, settled)
 
 
 def _as_logistic(estimator: LinearDiscriminantAnalysis) -> LogisticRegression:

@@ -115,7 +115,7 @@ def _score(
         built = pipeline.build(params.train, candidate, kind.FAMILY)
         answers = np.asarray(kind.learned(task, pipeline.fit(built, learn, learn[LABEL].to_numpy()), check))
     label = check[LABEL].to_numpy()
-    found = known.scores(task, label, answers, resample(np.zeros(len(label)), 0, seed=0))
+    found = known.scores(task, label, answers.astype(np.float64), resample(np.zeros(len(label)), 0, seed=0))
     return number, tuple(float(found[name][0]) for name in known.TUNED_ON)
 
 

@@ -39,7 +39,7 @@ def placement(clone: Clone, name: str, environment: str, expected: str) -> tuple
     release = clone.release(name, environment) if namespace else None
     if namespace is None or release is None:
         raise BadInput(
-            f"{name} has no release in {environment}", expected=expected, hint=f"slipway stage {name} VERSION"
+            f"{name} has no release in {environment}", expected=expected, hint=f"slipway stage {name}@NUMBER"
         )
     return namespace, release
 

@@ -104,14 +104,14 @@ def one_person(model: str, past: list[EnvironmentStep]) -> list[Difference]:
 
 
 def held_back(model: str, past: list[EnvironmentStep], requests: tuple[PromotionRequest, ...]) -> list[Difference]:
-    """Say that production's newest step took a version out by Git alone, so that nobody asks for it by itself."""
+    """Say that production's newest step took a version out by Git alone, so that no one asks for it by itself."""
     step, gone = next(iter(taken_back(past)), (None, None))
     if step is None or gone is None or step is not past[0] or gone.version in {one.version for one in requests}:
         return []
     said = (
         f"{step.commit.author} took version {gone.version} out of production in Git, by commit {step.commit.sha[:12]}"
     )
-    hint = f"move champion to it, or slipway promote {model} {gone.version}, to ask again; slipway reject {model} "
+    hint = f"move champion to it, or slipway promote {model}@{gone.version}, to ask again; slipway reject {model}@"
     return [Difference(f"{said}: it is on hold", f"{hint}{gone.version} --reason … ends it")]
 
 
@@ -156,7 +156,7 @@ def _registered(model: str, environment: str, release: Release, versions: tuple[
             f"{environment} releases version {release.version} of run {release.run_id[:12]}; MLflow's version "
             f"{there.number} is another, of run {(there.run_id or 'none')[:12]}: the model was deleted and made again"
         )
-        return Difference(text, f"slipway stage {model} {there.number}, or restore MLflow's database")
+        return Difference(text, f"slipway stage {model}@{there.number}, or restore MLflow's database")
     digest = there.tags.get("image_digest")
     if digest != release.digest:
         return Difference(

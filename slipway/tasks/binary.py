@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from slipway import task
 from slipway.errors import BadInput
-from slipway.task import Label, Scores, Task
+from slipway.task import Label, Labels, Scores, Task
 from slipway.tasks import unreadable
 
 KEYS = frozenset({"positive", "classes"})  # of data/contract.yaml, beside `task`
@@ -104,7 +104,7 @@ class Binary(Task):
         found = {} if self.classes is None else {"label": task.label_schema(self.classes)}
         return found | {self.answer: {"type": "number", "minimum": 0, "maximum": 1, "description": description}}
 
-    def targets(self, labels: Sequence[Any]) -> npt.NDArray[Any]:
+    def targets(self, labels: Labels) -> npt.NDArray[Any]:
         """Return 1 for the positive class, 0 for the other."""
         if self.classes is not None:
             return task.positions(labels, self.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slipway import task
-from slipway.task import Label, Scores, Task
+from slipway.task import Label, Labels, Scores, Task
 from slipway.tasks import unreadable
 
 KEYS = frozenset({"classes"})  # of data/contract.yaml, beside `task`
@@ -95,7 +95,7 @@ class Multiclass(Task):
         }  # fmt: skip
         return {"label": task.label_schema(self.classes), "probabilities": by_class}
 
-    def targets(self, labels: Sequence[Any]) -> npt.NDArray[Any]:
+    def targets(self, labels: Labels) -> npt.NDArray[Any]:
         """Return each class's position."""
         return task.positions(labels, self.classes)
 

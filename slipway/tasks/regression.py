@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slipway.errors import BadInput
-from slipway.task import Scores, Task, plain
+from slipway.task import Labels, Scores, Task, plain
 from slipway.tasks import unreadable
 
 KEYS = frozenset({"unit"})  # of data/contract.yaml, beside `task`
@@ -115,7 +115,7 @@ class Regression(Task):
             "high": {"type": "number", "description": f"Upper end {ends}"},
         }
 
-    def targets(self, labels: Sequence[Any]) -> npt.NDArray[Any]:
+    def targets(self, labels: Labels) -> npt.NDArray[Any]:
         """Return the values as float64."""
         return numbers(labels)
 
@@ -124,7 +124,7 @@ class Regression(Task):
         return None if np.isfinite(scores).all() else "something that is not a finite number"
 
 
-def numbers(labels: Sequence[Any]) -> npt.NDArray[np.float64]:
+def numbers(labels: Labels) -> npt.NDArray[np.float64]:
     """Return a target column as finite numbers.
 
     Raises:
@@ -155,16 +155,16 @@ def read(described: Mapping[str, Any] | None, output: str) -> Regression:  # noq
     try:
         found = given["interval"]
         interval = Interval(float(found["coverage"]), float(found["below"]), float(found["above"]))
-        seen = [float(given[key]) for key in ("standard_deviation", "minimum", "maximum")]
-        task = Regression(*seen, interval, given.get("unit"))
+        spread, least, most = (float(given[key]) for key in ("standard_deviation", "minimum", "maximum"))
+        task = Regression(spread, least, most, interval, given.get("unit"))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise unreadable(Regression.name, repr(error)) from error
-    ends = (*seen, interval.below, interval.above)
+    ends = (spread, least, most, interval.below, interval.above)
     if (
         not all(map(math.isfinite, ends))
         or not 0 < interval.coverage < 1
         or interval.below + interval.above < 0
-        or seen[1] >= seen[2]
+        or least >= most
     ):
         raise unreadable(Regression.name, str(described))
     return task

@@ -83,7 +83,7 @@ def counts(target: np.ndarray) -> dict[str, int]:
 def measure(task: Binary, target: np.ndarray, answers: np.ndarray) -> dict[str, Any]:  # noqa: ARG001 - as every task's
     """Measure one slice: ROC AUC is null where it has one class."""
     label = target.astype(np.float64)
-    area = scores(label, answers, resample(np.zeros(len(label)), 0, seed=0))["roc_auc"][0]
+    area = scores(label.astype(np.int64), answers, resample(np.zeros(len(label)), 0, seed=0))["roc_auc"][0]
     return {
         "rows": len(label),
         "positives": int(label.sum()),

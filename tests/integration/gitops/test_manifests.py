@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from release.kustomize import build
-from release.policy.check import check
+from release import kustomize
+from release.policy.check import build, check
 from tests.fixtures.images import ROOT
 from tests.integration.gitops.conftest import FIXTURE, NEXT, release, rendered
 from tools.add_model import add
@@ -216,7 +216,7 @@ def test_each_model_has_a_folder_and_is_let_in() -> None:
 def test_objects_fit_their_schemas(gitops: Path, environment: str, tmp_path: Path) -> None:
     made = tmp_path / "made.yaml"
     overlay = gitops / "apps/flight-delay" / environment
-    made.write_text(build(overlay))
+    made.write_text(kustomize.build(overlay))
     assert conform(made).returncode == 0, conform(made).stdout
     made.write_text(made.read_text().replace("scaleDownDelaySeconds: 600", "scaleDownDelaySecond: 600"))
     assert "scaleDownDelaySecond" in conform(made).stdout
@@ -246,7 +246,7 @@ def test_a_hundred_models_cost_no_more_each_than_one(tmp_path: Path) -> None:
 
 
 def test_argo_cds_shared_configmap_gets_keys_of_this_project_alone() -> None:
-    objects = list(yaml.safe_load_all(build(ROOT / "gitops/argocd")))
+    objects = list(yaml.safe_load_all(kustomize.build(ROOT / "gitops/argocd")))
     data = next(one["data"] for one in objects if one["metadata"]["name"] == "argocd-notifications-cm")
     assert all(key.split(".")[-1].startswith("slipway") for key in data), sorted(data)
     begins = "notifications.argoproj.io/subscribe."

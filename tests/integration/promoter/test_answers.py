@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from release.actions.context import Context
 
 from release.actions.approve import approve
 from release.actions.promote import promote
 from release.actions.stage import stage
 from release.audit.audit import in_time, verify
+from release.context import Context
 from release.forges.github import GitHub, connect
 from release.git.commits import actor
 from release.promoter.reconcile import reconcile

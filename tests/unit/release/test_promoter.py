@@ -22,7 +22,7 @@ from release.promoter.outcome import PassOutcome
 from release.promoter.reconcile import PassResult
 from release.promoter.webhook import Loop, application
 from release.release_file import Release
-from release.views.status import Place, compare
+from release.views.differences import Place, compare
 from slipway.errors import BadInput
 
 SECRET = "a-secret-of-both-sides"

@@ -20,7 +20,8 @@ from release.cluster.rollouts import Rollout
 from release.git.commits import Actor, Commit
 from release.git.history import EnvironmentStep
 from release.release_file import Release
-from release.views.status import Difference, Place, Status
+from release.views.differences import Difference, Place
+from release.views.status import Status
 from release.views.table import entries, releases, table
 from slipway.table import Heading, Listing
 from training import cli as training

@@ -70,7 +70,7 @@ def test_the_graph_of_every_task_answers_as_the_pipeline_does(name: str) -> None
     asked.loc[0, "carrier"] = "never seen"
     ours = graph.predict(session, asked, made.task).astype(np.float64)
     theirs = np.asarray(tasks.of(task).learned(made.task, made.model, asked))
-    found = parity.compare(ours, theirs, made.task, {})
+    found = parity.compare(ours, theirs.astype(np.float64), made.task, {})
     assert found["passed"], found
     assert ours.std() > 0.01
 
@@ -97,16 +97,16 @@ def test_the_ends_of_the_interval_are_the_errors_of_their_rank() -> None:
 
 def test_the_threshold_is_where_errors_cost_least() -> None:
     target, probability = np.array([0, 0, 1, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.9])
-    assert binary.cheapest(target, probability, 1, 5) == (pytest.approx(0.225), pytest.approx(1 / 6))
-    assert binary.cheapest(target, probability, 5, 1) == (pytest.approx(0.55), pytest.approx(1 / 6))
+    assert binary.cheapest(target, probability, 1, 5) == pytest.approx((0.225, 1 / 6))
+    assert binary.cheapest(target, probability, 5, 1) == pytest.approx((0.55, 1 / 6))
 
 
 def test_among_thresholds_of_one_cost_the_one_that_the_costs_ask_for_is_taken() -> None:
     target, probability = np.array([0, 0, 1, 1]), np.array([0.05, 0.1, 0.9, 0.95])
-    assert binary.cheapest(target, probability, 1, 1) == (0.5, 0.0)
-    assert binary.cheapest(target, probability, 1, 4) == (pytest.approx(0.3), 0.0)
-    assert binary.cheapest(target, probability, 4, 1) == (pytest.approx(0.7), 0.0)
-    assert binary.cheapest(np.array([0, 1]), np.array([0.0, 1.0]), 1, 3) == (0.25, 0.0)
+    assert binary.cheapest(target, probability, 1, 1) == pytest.approx((0.5, 0.0))
+    assert binary.cheapest(target, probability, 1, 4) == pytest.approx((0.3, 0.0))
+    assert binary.cheapest(target, probability, 4, 1) == pytest.approx((0.7, 0.0))
+    assert binary.cheapest(np.array([0, 1]), np.array([0.0, 1.0]), 1, 3) == pytest.approx((0.25, 0.0))
     assert binary.cheapest(np.array([0, 1]), np.array([0.5, 0.5]), 1, 3)[1] == 0.5
 
 
