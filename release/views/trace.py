@@ -1,6 +1,6 @@
 """`slipway trace`: from a pod, a digest, a prediction or a version to all the others, down to the data.
 
-Reads and never changes. A side that does not answer is named, and the rest told all the same.
+Reads and never changes. A side that does not answer is named, and the rest told nevertheless.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ReleaseStep:
 
 @dataclass(frozen=True)
 class Trace:
-    """The whole way; a None is what nobody could say, `missing` says who did not answer.
+    """The complete way; a None is what no one could say, `missing` says who did not answer.
 
     `data_in_remote` is held, missing, unanswered or not checked.
     """
@@ -86,7 +86,7 @@ def trace(sides: Sides, asked: str) -> Trace:
     """Return the way of what `asked` names: NAMESPACE/POD or POD, sha256:…, a version's reference, a request's id.
 
     Raises:
-        BadInput: nobody knows it.
+        BadInput: no one knows it.
         Unavailable: MLflow does not answer, or whoever knows it.
     """
     missing: list[str] = []
