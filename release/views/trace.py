@@ -22,11 +22,11 @@ from slipway.errors import BadInput, SlipwayError
 from slipway.reference import SYNTAX, Reference, of_words
 
 if TYPE_CHECKING:
-    from journal.queries import Prediction as Row
+    from journal.queries import TracedPrediction as Row
 
 
 @dataclass(frozen=True)
-class Prediction:
+class TracedPrediction:
     """A journal row; `at` is UTC in ISO 8601."""
 
     request_id: str
@@ -69,7 +69,7 @@ class Trace:
     releases: tuple[ReleaseStep, ...]
     others: tuple[str, ...]
     pods: tuple[Pod, ...]
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[TracedPrediction, ...]
     missing: tuple[str, ...]
 
 
@@ -119,7 +119,7 @@ def trace(sides: Sides, asked: str) -> Trace:
 
 def _find(
     sides: Sides, asked: str, versions: dict[str, list[Version]], pods: list[Pod], missing: list[str]
-) -> tuple[str, Version, list[Prediction]]:
+) -> tuple[str, Version, list[TracedPrediction]]:
     """Return what `asked` is, the version behind it, and the predictions where it is the id of a request."""
     every = [version for registered in versions.values() for version in registered]
     if digest := re.search(r"sha256:[0-9a-f]{64}$", asked):
@@ -202,13 +202,13 @@ def _others(context: Context, version: Version) -> tuple[str, ...]:
     )
 
 
-def _predictions(journal: str, request_id: str) -> list[Prediction]:
+def _predictions(journal: str, request_id: str) -> list[TracedPrediction]:
     from journal import queries
 
     return [_prediction(row) for row in queries.trace(journal, request_id)]
 
 
-def _prediction(row: Row) -> Prediction:
+def _prediction(row: Row) -> TracedPrediction:
     if not row.version.isdecimal():
         raise BadInput(
             f"the request {row.request_id} was answered by a model that is not registered",
@@ -217,7 +217,7 @@ def _prediction(row: Row) -> Prediction:
             hint=f"slipway versions {row.model}",
         )
     at = row.requested_at.astimezone(UTC).isoformat()
-    return Prediction(row.request_id, at, row.model, int(row.version), tuple(row.scores), row.latency_us)
+    return TracedPrediction(row.request_id, at, row.model, int(row.version), tuple(row.scores), row.latency_us)
 
 
 def _tolerant(ask: Callable[[], list[Pod]], missing: list[str], default: list[Pod]) -> list[Pod]:
