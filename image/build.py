@@ -25,7 +25,7 @@ BASE_NAME, BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontaine
 
 
 @dataclass(frozen=True)
-class Version:
+class PackagedVersion:
     """The version that is packaged, and what decides its image and its Bento."""
 
     order: Order
@@ -41,7 +41,7 @@ class Version:
         return f"{registry}/{self.recipe.name}"
 
 
-def describe(wanted: Order) -> Version:
+def describe(wanted: Order) -> PackagedVersion:
     """Read everything that decides the image and the Bento; build nothing.
 
     Raises:
@@ -50,7 +50,7 @@ def describe(wanted: Order) -> Version:
     manifest = order.read_manifest(wanted.folder)
     runtime = context.describe(wanted.source, wanted.base)
     recipe = bento.recipe(runtime, wanted.folder, manifest, wanted.epoch)
-    return Version(wanted, manifest, runtime, recipe, order.inputs_digest(wanted, runtime, recipe))
+    return PackagedVersion(wanted, manifest, runtime, recipe, order.inputs_digest(wanted, runtime, recipe))
 
 
 def build(wanted: Order, engine: Engine | None, known: str | None, say: Say) -> Built:
@@ -81,7 +81,7 @@ def build(wanted: Order, engine: Engine | None, known: str | None, say: Say) -> 
         return _image(version, built, engine, made, digest, say) if engine else built
 
 
-def labels(version: Version) -> dict[str, str]:
+def labels(version: PackagedVersion) -> dict[str, str]:
     """Return the image's labels: where it comes from, down to the data."""
     base, _, digest = version.order.base.partition("@")
     return {
@@ -98,13 +98,13 @@ def labels(version: Version) -> dict[str, str]:
     }
 
 
-def _nothing(version: Version) -> Built:
+def _nothing(version: PackagedVersion) -> Built:
     tag = version.recipe.tag
     return Built(None, None, version.inputs, None, None, None, built=False, pushed=False, bento=tag, bento_yaml="")
 
 
 def _image(
-    version: Version, bento_only: Built, engine: Engine, made: Bento | None, done: str | None, say: Say
+    version: PackagedVersion, bento_only: Built, engine: Engine, made: Bento | None, done: str | None, say: Say
 ) -> Built:
     wanted, runtime = version.order, version.runtime
     image, pushed = f"{version.repository}:{version.recipe.version}", bool(wanted.registry)
@@ -127,14 +127,14 @@ def _image(
     return replace(built, digest=digest, sbom=path, sbom_sha256=artifact.sha256(path), built=True)
 
 
-def _already(known: str | None, version: Version, engine: Engine) -> str | None:
+def _already(known: str | None, version: PackagedVersion, engine: Engine) -> str | None:
     before, _, digest = (known or "").partition(" ")
     if before != version.inputs or not version.order.registry or not DIGEST.fullmatch(digest):
         return None
     return digest if engine.holds(f"{version.repository}@{digest}") else None
 
 
-def _build_runtime(version: Version, engine: Engine, made: Bento, say: Say) -> None:
+def _build_runtime(version: PackagedVersion, engine: Engine, made: Bento, say: Say) -> None:
     wanted, runtime = version.order, version.runtime
     with tempfile.TemporaryDirectory(prefix="slipway-runtime-") as name:
         folder = Path(name)
@@ -151,7 +151,7 @@ def _build_runtime(version: Version, engine: Engine, made: Bento, say: Say) -> N
         engine.build(file, folder, runtime.image, epoch=wanted.epoch, arguments=arguments, insecure=insecure)
 
 
-def _build_version(version: Version, engine: Engine, image: str, made: Bento) -> None:
+def _build_version(version: PackagedVersion, engine: Engine, image: str, made: Bento) -> None:
     with tempfile.TemporaryDirectory(prefix="slipway-model-") as name:
         folder = Path(name)
         context.copy_files(version.order.folder, artifact.FOLDER, folder / "model")

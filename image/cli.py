@@ -13,7 +13,7 @@ import rich_click
 
 from registry.options import AS_JSON, FOLDER, open_tracking
 from slipway.arguments import version_argument
-from slipway.reference import Reference
+from slipway.reference import VersionReference
 
 if TYPE_CHECKING:
     from image.package import Packaged
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @FOLDER
 @AS_JSON
 def package(
-    reference: Reference,
+    reference: VersionReference,
     registry: str | None,
     base: str | None,
     engine: str | None,

@@ -111,7 +111,7 @@ WHERE k.request_id = %s ORDER BY p.requested_at LIMIT 10
 """
 
 
-class Bounds(NamedTuple):
+class ShownBounds(NamedTuple):
     """Most characters of the features shown, of the first prediction and of each other; most predictions."""
 
     first: int
@@ -119,7 +119,7 @@ class Bounds(NamedTuple):
     predictions: int
 
 
-class Answer(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """An answered request: its features an object a predicted row, its scores a number a predicted row."""
 
     version: str
@@ -127,7 +127,7 @@ class Answer(NamedTuple):
     scores: list[float]
 
 
-class Prediction(NamedTuple):
+class TracedRequest(NamedTuple):
     """An answered request by its id; `version` is what its server was told, of a registered model a number."""
 
     request_id: str
@@ -162,7 +162,7 @@ def store(cursor: psycopg.Cursor[Any]) -> tuple[int, int]:
 
 
 def find(
-    cursor: psycopg.Cursor[dict[str, Any]], request_id: str, subject: str | None, most: Bounds
+    cursor: psycopg.Cursor[dict[str, Any]], request_id: str, subject: str | None, most: ShownBounds
 ) -> list[dict[str, Any]]:
     """Return the predictions of an id, oldest first, of any subject where `subject` is None; features as text."""
     sought = {"id": request_id, "subject": subject, "first": most.first, "other": most.other}
@@ -184,7 +184,7 @@ def delete_keys(connection: psycopg.Connection[Any], before: datetime) -> int:
     return connection.execute(DELETE_KEYS, (before,)).rowcount
 
 
-def window(url: str, model: str, since: datetime, until: datetime) -> Iterator[list[Answer]]:
+def window(url: str, model: str, since: datetime, until: datetime) -> Iterator[list[AnsweredRequest]]:
     """Give the answered requests of `model` from `since` to before `until`, some thousand at a time.
 
     Raises:
@@ -194,10 +194,10 @@ def window(url: str, model: str, since: datetime, until: datetime) -> Iterator[l
     with _reading(url) as connection, connection.cursor(name="window") as cursor:  # of the server: of any size
         cursor.execute(WINDOW, (model, since, until))
         while batch := cursor.fetchmany(WINDOW_ROWS):
-            yield [Answer(*row) for row in batch]
+            yield [AnsweredRequest(*row) for row in batch]
 
 
-def trace(url: str, request_id: str) -> list[Prediction]:
+def trace(url: str, request_id: str) -> list[TracedRequest]:
     """Return the at most ten oldest predictions of an id, of any subject.
 
     Raises:
@@ -205,7 +205,7 @@ def trace(url: str, request_id: str) -> list[Prediction]:
         Unavailable: PostgreSQL does not answer.
     """
     with _reading(url, f"-c statement_timeout={TRACE_MILLISECONDS}") as connection:
-        return [Prediction(*row) for row in connection.execute(TRACE, (request_id,)).fetchall()]
+        return [TracedRequest(*row) for row in connection.execute(TRACE, (request_id,)).fetchall()]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ STATEMENT_MILLISECONDS = 1000
 # Characters of the features shown, of the first prediction and of each other one under the same id.
 LARGEST_FIRST = 4 << 20
 LARGEST_OTHER = 64 << 10
-BOUNDS = queries.Bounds(LARGEST_FIRST, LARGEST_OTHER, predictions=10)
+BOUNDS = queries.ShownBounds(LARGEST_FIRST, LARGEST_OTHER, predictions=10)
 
 
 def find(pool: ConnectionPool, breaker: Breaker, request_id: str, subject: str | None) -> bytes | None:

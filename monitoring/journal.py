@@ -16,7 +16,7 @@ from monitoring.bins import Categories, Counts
 from monitoring.reference import BinnedColumn, Reference
 
 if TYPE_CHECKING:
-    from journal.queries import Answer
+    from journal.queries import AnsweredRequest
 
 
 @dataclass
@@ -49,7 +49,7 @@ def count(url: str, reference: Reference, since: datetime, until: datetime) -> J
     return window
 
 
-def _add(window: JournalWindow, reference: Reference, batch: list[Answer]) -> None:
+def _add(window: JournalWindow, reference: Reference, batch: list[AnsweredRequest]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]

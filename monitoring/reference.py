@@ -33,7 +33,7 @@ class BinnedColumn:
 
 
 @dataclass(frozen=True)
-class Reference:
+class DriftReference:
     """Every feature's column, then those of the answer, `answered` by the name that the task gives them."""
 
     model: str
@@ -54,7 +54,7 @@ def _refuse_missing(folder: Path) -> None:
         )
 
 
-def read(folder: Path, model: str | None = None) -> Reference:
+def read(folder: Path, model: str | None = None) -> DriftReference:
     """Read the reference below `folder`, which is of `model` where one is named.
 
     Raises:
@@ -85,7 +85,7 @@ def read(folder: Path, model: str | None = None) -> Reference:
     watched = task.watched(_scores(scores, task))
     names = {name: watched_name(name, [column.name for column in columns]) for name in watched}
     answer = [_watched(names[name], values, name in task.edges, block) for name, values in watched.items()]
-    return Reference(schema["model"], len(features), (*columns, *answer), task, names)
+    return DriftReference(schema["model"], len(features), (*columns, *answer), task, names)
 
 
 def _scores(table: pa.Table, task: Task) -> Any:

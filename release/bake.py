@@ -1,7 +1,7 @@
 """Whether a release that staging no longer runs had been healthy there for its time: by whom that was looked at then.
 
 Either it was judged, when production was asked for it; or whoever staged the next version looked before, and
-their commit says so.
+their commit reports it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TRAILER = "Baked"
 
 
 def baked(context: Context, release: Release) -> str | None:
-    """Say where it stands that `release` was healthy in staging for its time; None where nobody saw that.
+    """Say where it stands that `release` was healthy in staging for its time; None where no one saw that.
 
     Raises:
         Unavailable: the audit record does not answer.
@@ -33,7 +33,7 @@ def baked(context: Context, release: Release) -> str | None:
 
 
 def _by_who_may(clone: Clone, sha: str) -> bool:
-    """Where somebody listed who may sign, a commit says nothing without one of their signatures."""
+    """Where someone listed who may sign, a commit says nothing without one of their signatures."""
     return not clone.remote.lists_signers or counts(clone, signature(clone, sha))
 
 

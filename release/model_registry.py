@@ -10,7 +10,7 @@ LONGEST_TAG = 4000  # MLflow refuses more than 5000 characters
 
 
 def champion(tracking: Tracking, name: str) -> Version | None:
-    """Return the version that somebody wants in production."""
+    """Return the version that someone wants in production."""
     return next((one for one in tracking.versions(name) if CHAMPION in one.aliases), None)
 
 

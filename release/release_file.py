@@ -122,7 +122,7 @@ def parse(text: str, where: str) -> Release | None:
 
 
 def _text(values: dict[str, Any], key: str) -> str:
-    if not isinstance(values[key], str):  # `no` without quotes is no model's name but false
+    if not isinstance(values[key], str):  # `no` without quotes is not a model's name but false
         raise TypeError(f"{key} is {values[key]!r}, not text; quote it")
     return str(values[key])
 
@@ -154,7 +154,7 @@ def of_version(version: Version) -> Release:
 
 
 def untagged(image: str) -> str:
-    """Return an image's name without tag and digest; a tag may move, the digest says which."""
+    """Return an image's name without tag and digest; a tag may move, the digest names which."""
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return head + slash + last.partition(":")[0]

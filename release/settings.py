@@ -66,7 +66,7 @@ def place(environment: Mapping[str, str]) -> tuple[str, str]:
     """Return the branch and the folder of the manifests.
 
     Raises:
-        BadInput: it is no folder of a repository.
+        BadInput: it is not a folder of a repository.
     """
     folder = (environment.get("SLIPWAY_GITOPS_FOLDER") or "gitops").strip("/")
     if not folder or ".." in folder.split("/") or folder.startswith((":", "-")):

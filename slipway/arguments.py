@@ -20,7 +20,7 @@ class Former(click.Argument):
 
 
 def version_argument(default: str | None = CHAMPION) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the argument `reference`, a Reference; `default` is the alias that a NAME alone means.
+    """Give a command the argument `reference`, a VersionReference; `default` is the alias that a NAME alone means.
 
     Two words, NAME and VERSION, are read as one.
     """

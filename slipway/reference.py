@@ -22,7 +22,7 @@ PATTERN = re.compile(rf"(?P<model>{NAME})(?:@(?:(?P<number>[1-9][0-9]{{0,8}})|(?
 
 
 @dataclass(frozen=True)
-class Reference:
+class VersionReference:
     """A version of a model: by its number, or else by an alias."""
 
     model: str
@@ -38,7 +38,7 @@ class Reference:
         return f"{self.model}@{self.version.removeprefix('@')}"
 
 
-def parse(text: str, *, default: str | None = CHAMPION) -> Reference:
+def parse(text: str, *, default: str | None = CHAMPION) -> VersionReference:
     """Read a reference; `default` is the alias that a NAME alone means, None where the version has to be named.
 
     Raises:
@@ -50,10 +50,10 @@ def parse(text: str, *, default: str | None = CHAMPION) -> Reference:
     number, alias = match["number"], match["alias"]
     if number is None and alias is None and default is None:
         raise _invalid(text, f"one version: NAME@ALIAS or NAME@NUMBER, as in {match['model']}@7")
-    return Reference(match["model"], int(number) if number else None, None if number else alias or default)
+    return VersionReference(match["model"], int(number) if number else None, None if number else alias or default)
 
 
-def of_words(name: str, version: str | None = None, *, default: str | None = CHAMPION) -> Reference:
+def of_words(name: str, version: str | None = None, *, default: str | None = CHAMPION) -> VersionReference:
     """Read a reference from one word, or from the former two, NAME and VERSION.
 
     Raises:
@@ -63,7 +63,7 @@ def of_words(name: str, version: str | None = None, *, default: str | None = CHA
     return parse(text, default=default)
 
 
-def of_target(target: str, version: str | None = None) -> Reference | Path:
+def of_target(target: str, version: str | None = None) -> VersionReference | Path:
     """Read what may be a reference or the folder of an exported version; a folder that exists is the folder.
 
     Raises:

@@ -5,6 +5,7 @@ Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -109,12 +110,12 @@ class RestRecords:
 
     def versions(self, name: str | None) -> dict[str, list[Version]]:
         where = {} if name is None else {"filter": f"name = '{name}'"}
-        models, found = "registered_models", "model_versions"
-        there = list(self.server.pages("GET", "/registered-models/search", models, **where, max_results=MOST_MODELS))
-        rows = self.server.pages("GET", "/model-versions/search", found, **where, max_results=MOST_VERSIONS)
+        search = functools.partial(self.server.pages, "GET", **where)
+        models = list(search("/registered-models/search", "registered_models", max_results=MOST_MODELS))
+        rows = search("/model-versions/search", "model_versions", max_results=MOST_VERSIONS)
         return by_model(
-            [model["name"] for model in there],
-            [Alias(model["name"], each["alias"], int(each["version"])) for model in there for each in _aliases(model)],
+            [model["name"] for model in models],
+            [Alias(model["name"], row["alias"], int(row["version"])) for model in models for row in _aliases(model)],
             [_version(row) for row in rows],
         )
 

@@ -45,7 +45,7 @@ def promote(
 
     Raises:
         BadInput: no such version, no image of it, or no manifests of the model.
-        Refused: a rule says no; the version's tag promotion_refused says which.
+        Refused: a rule refuses; the version's tag promotion_refused names which.
         Unavailable: Git, MLflow or the forge failed; the same command completes it.
     """
     context.say("asking MLflow")

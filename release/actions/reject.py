@@ -27,7 +27,7 @@ class Rejected:
 def reject(context: Context, name: str, reference: str, reason: str) -> Rejected:
     """Reject version `reference` of `name`: tag it, close its request, move champion back to what production runs.
 
-    The alias `challenger` stays: it says which version is the newest, not that it is good.
+    The alias `challenger` stays: it marks which version is the newest, not that it is good.
 
     Raises:
         BadInput: no such version.

@@ -2,7 +2,7 @@
 
 Goes to the branch without a request: what it brings back was approved when it
 ran, and an emergency has no time for a review. MLflow and the audit record
-follow; when they cannot, production is back all the same, and the same command
+follow; when they cannot, production is back nevertheless, and the same command
 completes the rest without a second commit.
 """
 
@@ -31,7 +31,7 @@ class RolledBack:
     """What the environment runs again; `commit` is None where it did so already.
 
     `rejected` is the version that was tagged, `untagged` the one that MLflow does not have, so that nothing was;
-    `warning` is what nobody could check.
+    `warning` is what no one could check.
     """
 
     release: Release
@@ -70,7 +70,7 @@ def rollback(
         BadInput: there is nothing to go back to, or the environment never ran version `to`.
         Refused: version `to` was rejected, or `history --verify` would name the way back to it; its image is gone
             (unless `allow_missing`), or the environment moved.
-        Unavailable: MLflow or the audit record did not follow; the environment is back all the same.
+        Unavailable: MLflow or the audit record did not follow; the environment is back nevertheless.
     """
     entries = history(context.clone, name, environment)
     same_stores(context, name, urgent=True)
@@ -79,7 +79,7 @@ def rollback(
         why = current.commit.reason or reason
         last = _Way(environment, current.commit.action or action, why, now, current.rejects)
         return _followed(context, last, current.commit.sha, None)
-    # Without a list of signers there is nobody whose approval could be told from another's.
+    # Without a list of signers there is no one whose approval could be told from another's.
     judges = needs_approval(environment) and context.clone.remote.lists_signers
     target = rollback_target(context, name, entries, to, unsound(context.clone, name) if judges else {})
     warning = can_come_back(context, target, allow_missing) if action == ROLLBACK else None

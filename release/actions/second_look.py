@@ -14,7 +14,7 @@ def still_good(context: Context, release: Release) -> None:
 
     Raises:
         Refused: the image is not in its registry; staging, where it still runs this release, is not healthy; or it
-            runs another, and nobody saw this one healthy there for its time.
+            runs another, and no one saw this one healthy there for its time.
     """
     name, version = release.model, release.version
     image = context.in_registry(release.image, release.digest)
@@ -45,10 +45,10 @@ def still_good(context: Context, release: Release) -> None:
 
 
 def can_come_back(context: Context, release: Release, allow_missing: bool) -> str | None:
-    """See that the image of a rollback's target is there; return a warning where nobody could say.
+    """See that the image of a rollback's target is there; return a warning where no one could say.
 
     Raises:
-        Refused: the registry no longer has the image, and nobody allowed for that.
+        Refused: the registry no longer has the image, and no one allowed for that.
     """
     image = context.in_registry(release.image, release.digest)
     if image.passed is False and not allow_missing:

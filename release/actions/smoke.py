@@ -1,4 +1,4 @@
-"""`slipway smoke`: what an environment runs, judged by its own analysis because somebody asks."""
+"""`slipway smoke`: what an environment runs, judged by its own analysis because someone asks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def smoke(context: Context, open_cluster: Callable[[], Cluster], name: str, envi
     """Judge what is active in an environment; the outcome is recorded.
 
     Raises:
-        BadInput: no such environment, or it does not run what Git says.
-        Refused: the analysis said no.
+        BadInput: no such environment, or it does not run what Git holds.
+        Refused: the analysis failed.
         Unavailable: the cluster does not answer, or the analysis does not end.
     """
     same_stores(context, name)

@@ -88,7 +88,7 @@ class Audit:
         reason: str,
         happened: str | None = None,
     ) -> AuditEntry:
-        """Append an entry, or return the one with this key; `happened` is now unless somebody knows better (ISO 8601).
+        """Append an entry, or return the one with this key; `happened` is now unless someone knows better (ISO 8601).
 
         Raises:
             Unavailable: the database does not take it.
@@ -142,7 +142,7 @@ class Audit:
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
-        # One writer at a time: the whole transaction holds the lock, so a sequence has no gap and no fork.
+        # One writer at a time: the complete transaction holds the lock, so a sequence has no gap and no fork.
         try:
             with self.engine.begin() as connection:
                 prepare(connection)
@@ -192,7 +192,7 @@ def open_audit(url: str) -> Audit:
 
 
 def verify(entries: list[AuditEntry], heads: Iterable[str] = ()) -> list[str]:
-    """Say what is wrong with the whole record, in words; nothing means that no row was changed.
+    """Say what is wrong with the complete record, in words; nothing means that no row was changed.
 
     `heads` are `SEQUENCE:HASH` noted before; a row that is missing at the end shows only against them.
     """

@@ -36,7 +36,7 @@ def proposal(number: int | None, queued: str | None, as_json: bool) -> None:
 
     if (number is None) == (queued is None):
         raise BadInput("nothing to give a verdict on", expected="NUMBER or --queued SHA", hint="slipway proposal 42")
-    branch, folder = place(os.environ)  # nobody is named here: the token says who speaks
+    branch, folder = place(os.environ)  # no one is named here: the token says who speaks
     forge = of_github(branch, os.environ)
     if queued is not None:
         forge.report(queued, True, "each pull request in it had its verdict")

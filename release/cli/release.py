@@ -18,7 +18,7 @@ from slipway.names import checked
 if TYPE_CHECKING:
     from release.context import Context
     from release.forges.forge import PromotionRequest
-    from slipway.reference import Reference
+    from slipway.reference import VersionReference
 
 REASON = click.option("--reason", default="", help="Why; it is kept in the commit and in the audit record.")
 WHY = click.option("--reason", required=True, help="Why; it is kept in the commit and in the audit record.")
@@ -31,7 +31,7 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 @REASON
 @FOLDER
 @AS_JSON
-def stage(reference: Reference, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
+def stage(reference: VersionReference, allow_failed: bool, reason: str, root: Path, as_json: bool) -> None:
     """Make a version what staging runs, by one commit; NAME alone is NAME@champion.
 
     The version needs the gate's verdict passed and an image, as `slipway
@@ -57,7 +57,7 @@ def stage(reference: Reference, allow_failed: bool, reason: str, root: Path, as_
 @REASON
 @FOLDER
 @AS_JSON
-def promote(reference: Reference, rollback: bool, reason: str, root: Path, as_json: bool) -> None:
+def promote(reference: VersionReference, rollback: bool, reason: str, root: Path, as_json: bool) -> None:
     """Ask for a version in production; NAME alone is NAME@champion.
 
     Judges it first; a refusal ends with exit code 4 and is kept on the version
@@ -121,7 +121,7 @@ def approve(name: str, who: str | None, yes: bool, reason: str, root: Path, as_j
 @WHY
 @FOLDER
 @AS_JSON
-def reject(reference: Reference, reason: str, root: Path, as_json: bool) -> None:
+def reject(reference: VersionReference, reason: str, root: Path, as_json: bool) -> None:
     """See that nothing promotes a version any more; it has to be named, by number or alias.
 
     Tags the version, closes its request, and moves the alias champion back to

@@ -1,4 +1,4 @@
-"""An analysis of what is active, run because somebody asks: the Rollout's own templates and arguments.
+"""An analysis of what is active, run because someone asks: the Rollout's own templates and arguments.
 
 Argo Rollouts runs none for the first revision of a Rollout. The run belongs to the revision's
 ReplicaSet and goes with it; owned by the Rollout, its controller would end it.

@@ -10,7 +10,7 @@ from release.cluster.rollouts import HEALTHY, Rollout
 
 @dataclass(frozen=True)
 class Health:
-    """How long an environment's rollout has been healthy on a digest, in seconds; None: it is not, or nobody knows."""
+    """How long an environment's rollout has been healthy on a digest, in seconds; None: it is not, or no one knows."""
 
     seconds: float | None
     said: str

@@ -30,7 +30,7 @@ class Analysis:
 class Rollout:
     """What an environment's Rollout wants and runs; digests are those of the pods' annotations.
 
-    `failed` says why the controller gave the wanted digest up by itself;
+    `failed` is why the controller gave the wanted digest up by itself;
     `healthy_since` is None while it is not healthy. `judged` is False where what is active
     is the Rollout's first revision, which the controller runs no analysis for, and none was run since.
     `waits` says whether a switch waits for an operator; `aborted_at` is when it was aborted, in ISO 8601.
@@ -140,7 +140,7 @@ def phase_of(found: dict[str, Any]) -> tuple[str, str]:
 
 
 def pod(found: dict[str, Any]) -> Pod:
-    """Read a pod; the digest is what the kubelet runs where it says so, else the annotation's."""
+    """Read a pod; the digest is what the kubelet runs where it reports it, else the annotation's."""
     said, status = _annotations(found), found.get("status", {})
     ran = [str(one.get("imageID", "")).partition("@")[2] for one in status.get("containerStatuses") or []]
     return Pod(

@@ -39,7 +39,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change that people ask for and that is no request: its newest commit, and the files it changes.
+    """A change that people ask for and that is not a request: its newest commit, and the files it changes.
 
     `files` has each path, what becomes of it ("added", "modified", "removed", "renamed", …) and the lines that
     change, None where the forge shows none; a renamed file is its old path, removed, too. `files` is None where

@@ -28,7 +28,7 @@ class Plain:
         return self._request(branch, tip)
 
     def report(self, tip: str, passed: bool, description: str) -> None:
-        """Do nothing: there is nobody to show it to."""
+        """Do nothing: there is no one to show it to."""
 
     def proposals(self, number: int | None = None) -> list[Proposal]:  # noqa: ARG002
         """Return nothing: Git holds no change back."""
@@ -39,7 +39,7 @@ class Plain:
         return None if branch in branches(self.clone, branch) else Closed(f"its branch {branch} was deleted")
 
     def close(self, request: PromotionRequest, reason: str) -> None:  # noqa: ARG002
-        """Delete the branch; the reason stands in the audit record."""
+        """Delete the branch; the reason is in the audit record."""
         delete_branch(self.clone, request.branch, request.tip)
 
     def _request(self, branch: str, sha: str) -> PromotionRequest:

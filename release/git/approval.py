@@ -1,4 +1,4 @@
-"""What makes a step of production a release that somebody approved, or a way back to one. Pure.
+"""What makes a step of production a release that someone approved, or a way back to one. Pure.
 
 An approval is a merge of a new request, by another key and another person than those who asked,
 that takes the request's release file and nothing else. A way back is a commit that brings back,
@@ -34,7 +34,7 @@ class Merged:
 class ProductionStep:
     """A commit of the branch that changed production's release file at `path`, and what it was before.
 
-    `blob` and `blob_before` are the file's names in Git, `problem` says why it cannot be read.
+    `blob` and `blob_before` are the file's names in Git, `problem` is why it cannot be read.
     """
 
     commit: Commit
@@ -60,7 +60,7 @@ class Past:
 def wrong(step: ProductionStep, past: Past, keys: Mapping[str, str]) -> list[str]:
     """Say why a step is neither an approved release nor a way back to one; nothing where it is.
 
-    `keys` are fingerprints by commit, empty where nobody signed it.
+    `keys` are fingerprints by commit, empty where no one signed it.
     """
     if step.problem:
         return [f"its release file cannot be read: {step.problem}"]
@@ -82,7 +82,7 @@ def wrong(step: ProductionStep, past: Past, keys: Mapping[str, str]) -> list[str
 def alone(commit: Commit, brought: tuple[Commit, ...] | None, keys: Mapping[str, str]) -> str | None:
     """Say that one key or one person wrote and merged a change; None where there were two.
 
-    `brought` is what a merge added to the branch, None where the commit is no merge. Without `keys` people are told
+    `brought` is what a merge added to the branch, None where the commit is not a merge. Without `keys` people are told
     apart by their addresses.
     """
     if brought is None:

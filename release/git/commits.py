@@ -14,7 +14,7 @@ from slipway.errors import BadInput
 
 STAGE, PROMOTE, ROLLBACK, REVERT = "stage", "promote", "rollback", "revert"
 APPROVE = "approve"  # what the audit record calls the merge of a promotion
-OWN = "unapproved"  # and the merge of one's own request, which nobody else approved
+OWN = "unapproved"  # and the merge of one's own request, which no one else approved
 DECLINE = "decline"  # and the closing of a request by a person
 HOLD = "hold"  # and a release that was taken back by Git alone
 AUDIT_HEAD = r"(0|[1-9][0-9]{0,17}):[0-9a-f]{64}"
@@ -49,7 +49,7 @@ class Commit:
     """A commit with the trailers of its message; `when` is the committer's time, ISO 8601.
 
     A trailer that is there twice with different values is in `contradicts` and not in `trailers`:
-    nobody can tell which one counts.
+    no one can tell which one counts.
     """
 
     sha: str

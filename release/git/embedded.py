@@ -1,6 +1,6 @@
 """The embedded repository of manifests: a bare one beside the project, for trying everything with nothing installed.
 
-Made once, from the project's own gitops/ folder, whole or not at all.
+Made once, from the project's own gitops/ folder, completely or not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def make(place: Path, source: Path, folder: str, branch: str, actor: Actor) -> b
 
     Raises:
         BadInput: there is no `source`.
-        Refused: a link stands in it.
+        Refused: a link is in it.
     """
     if place.exists():
         return False
@@ -42,7 +42,7 @@ def make(place: Path, source: Path, folder: str, branch: str, actor: Actor) -> b
         commit = git.run("commit-tree", tree, stdin=said, environment=actor.environment()).text
         git.run("update-ref", f"refs/heads/{branch}", commit)
         (made / "index").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # somebody else was faster
+        with contextlib.suppress(OSError):  # another process was faster
             made.rename(place)
     return True
 

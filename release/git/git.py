@@ -95,7 +95,7 @@ class Git:
 
 
 def _refuse_missing(done: GitResult) -> None:
-    # git goes on without it, and calls a signature bad that nobody has looked at.
+    # git goes on without it, and calls a signature bad that no one has looked at.
     if missing := re.search(r"^error: cannot run (\S+): No such file or directory$", done.err, re.MULTILINE):
         raise programs.missing(missing[1], "is called by git")
 

@@ -19,7 +19,7 @@ class EnvironmentStep:
     """One step of an environment; `release` is None where it released nothing, `problem` where it is unreadable.
 
     `asked` is who wanted it: the author of the merged request, or of the commit itself. `request` is the newest
-    commit that a merge took, `alone` says that who merged it had asked for it too, so that nobody else approved.
+    commit that a merge took, `alone` says that who merged it had asked for it too, so that no one else approved.
     """
 
     commit: Commit
@@ -37,7 +37,7 @@ class EnvironmentStep:
 
     @property
     def own(self) -> bool:
-        """Say whether who asked merged it as well: nobody approved it then."""
+        """Say whether who asked merged it as well: no one approved it then."""
         return self.alone is not None
 
     @property

@@ -1,7 +1,7 @@
 """The repository of manifests: read at one commit, changed by one commit a step.
 
 Works in a bare clone in a temporary folder; the remote changes by one push,
-whole or not at all. Nothing of the content becomes a file here. Refuses links
+completely or not. Nothing of the content becomes a file here. Refuses links
 and submodules among the manifests, and a branch whose history was rewritten
 since it was last seen.
 """
@@ -47,7 +47,7 @@ class Remote:
 
     @property
     def lists_signers(self) -> bool:
-        """Say whether somebody listed the SSH keys that may sign."""
+        """Say whether someone listed the SSH keys that may sign."""
         return any(pair.startswith(SIGNERS) and pair != f"{SIGNERS}{NOBODY}" for pair in self.config)
 
 

@@ -1,4 +1,4 @@
-"""What the merges of the branch's own line brought: one look at the whole graph, however many merges there are."""
+"""What the merges of the branch's own line brought: one look at the complete graph, however many merges there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step of the remote's branch: render, commit, push; again from the start if somebody was faster.
+"""One step of the remote's branch: render, commit, push; again from the start if someone was faster.
 
 Never a rebase: what is pushed was rendered and signed on the very commit it stands on.
 """
@@ -57,14 +57,14 @@ def step(
 
 
 def _attempt(clone: Clone, commit: str, made: BranchStep) -> bool:
-    """Push once; False where somebody was faster.
+    """Push once; False where someone was faster.
 
     Raises:
         Refused: the remote does not take the push.
     """
     refusal = _push(clone, commit, made)
     if refusal is not None and made.ends and re.search(KEEPS_BRANCHES, refusal):
-        # The commit counts; a branch that is merged is no open request, whether or not it is still there.
+        # The commit counts; a branch that is merged is not an open request, whether or not it is still there.
         refusal = _push(clone, commit, replace(made, ends={}))
     if refusal is None:
         clone.settle(commit)

@@ -1,4 +1,4 @@
-"""What of the manifests production of one model renders, and what of that says which bytes run.
+"""What of the manifests production of one model renders, and what of that names which bytes run.
 
 Pure: paths and the text of files. Owns the line between a setting and a program: an image, a
 command and the place that Argo CD deploys from are a program, whoever writes them where.
@@ -61,7 +61,7 @@ def program(text: str) -> list[str]:
 
 
 def leaves(folder: str, model: str, path: str, text: str) -> list[str]:
-    """Return what a kustomization refers to that nobody looks at: addresses, and folders that are not production's."""
+    """Return what a kustomization refers to that no one looks at: addresses, and folders that are not production's."""
     if posixpath.basename(path) not in ("kustomization.yaml", "kustomization.yml", "Kustomization"):
         return []
     found = []
@@ -100,7 +100,7 @@ def _in_text(text: str, seen: set[int]) -> list[str]:
 
 
 def _statements(found: Any, seen: set[int]) -> list[str]:
-    # An alias may lead to what it stands in, or be one of a million: each thing is looked at once.
+    # An alias may lead to what it is in, or be one of a million: each thing is looked at once.
     if isinstance(found, dict | list):
         if id(found) in seen:
             return []

@@ -17,7 +17,7 @@ from pathlib import Path
 from release.git.commits import Actor
 from release.git.manifests import NOBODY, SIGNERS, Clone
 
-# git's %G?: good, good of unknown trust; every other letter is no signature worth the name
+# git's %G?: good, good of unknown trust; every other letter is not a signature worth the name
 GOOD, UNTRUSTED = "G", "U"
 WORDS = {
     "N": "not signed",
@@ -69,7 +69,7 @@ def own_signature(clone: Clone) -> Signature | None:
 
 
 def counts(clone: Clone, signed: Signature) -> bool:
-    """Say whether a signature is one of those who may: good by an SSH key will do where nobody listed any."""
+    """Say whether a signature is one of those who may: good by an SSH key will do where no one listed any."""
     if signed.letter == UNTRUSTED and signed.fingerprint.startswith("SHA256:") and not clone.remote.lists_signers:
         return True
     return signed.letter == GOOD and bool(signed.fingerprint)
@@ -104,7 +104,7 @@ def principals(allowed_signers: str) -> dict[str, tuple[str, ...]]:
 def speaks_for(patterns: tuple[str, ...], person: Actor) -> bool:
     """Say whether a key that is listed for these addresses signs in the name of `person`.
 
-    A principal that is no address names a role and not a person, so it says nothing about names.
+    A principal that is not an address names a role and not a person, so it says nothing about names.
     """
     addresses = [one for one in patterns if "@" in one or "*" in one]
     spelt = {person.key, person.email.lower()}

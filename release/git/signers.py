@@ -26,7 +26,7 @@ CLOCKS_DIFFER = timedelta(minutes=10)
 def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
     """Return what is wrong with production's history since `root`, newest first; nothing where all is right.
 
-    A commit is wrong that no allowed key signed, or one of somebody else; a release, that is no merge
+    A commit is wrong that no allowed key signed, or one of another person; a release, that is not a merge
     of a new request by another key than the one that asked for it, nor a record of a rollback to what
     production ran; a change of manifests, that changes by one key which program runs.
     """
@@ -59,7 +59,7 @@ def verify(clone: Clone, model: str, root: str | None = None) -> list[str]:
 
 
 def unsound(clone: Clone, model: str) -> dict[str, list[str]]:
-    """Return, by commit, why a step of production is no release that counts: as `verify` judges it, for `rollback`."""
+    """Return, by commit, why a step of production is not a release that counts, as `verify` judges it."""
     read = _steps(clone, model, None)
     merged = {one.sha: one for made in read if made.merged for one in made.merged.commits}
     signed = signatures(clone, {made.commit.sha: made.commit for made in read} | merged)

@@ -29,7 +29,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Images:
-    """Registries, asked in the name of whoever `login` says for a host: base64 of `name:secret`, None for nobody."""
+    """Registries, asked in the name of whoever `login` says for a host: base64 of `name:secret`, None for no one."""
 
     login: Callable[[str], str | None] = lambda _: None
 
@@ -61,7 +61,7 @@ class Images:
         kind, _, rest = headers.get("WWW-Authenticate", "").partition(" ")
         secret = self.login(host)
         if kind.lower() == "basic":
-            return (f"Basic {secret}", "") if secret else (None, f"nobody is logged in to {host}")
+            return (f"Basic {secret}", "") if secret else (None, f"there is no login for {host}")
         said = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         realm = said.get("realm", "")
         if kind.lower() != "bearer" or not realm:
@@ -73,7 +73,7 @@ class Images:
         answer = session.get(realm, params=asked, headers=shown, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         found = answer.json() if answer.status_code == OK else None
         token = (found.get("token") or found.get("access_token")) if isinstance(found, dict) else None
-        who = "" if secret else f", and nobody is logged in to {host}"
+        who = "" if secret else f", and there is no login for {host}"
         return (f"Bearer {token}", "") if token else (None, f"its token server answered {answer.status_code}{who}")
 
 

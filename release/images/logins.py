@@ -1,7 +1,7 @@
 """Who is logged in to which registry: what `docker login`, `podman login` and `skopeo login` wrote, and their helpers.
 
 Reads one host's secret when it is asked for, and never shows it. Refuses what it
-cannot use (an identity token) instead of asking as nobody.
+cannot use (an identity token) instead of asking as no one.
 Source: https://docs.docker.com/reference/cli/docker/login/,
 https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md,
 https://github.com/docker/docker-credential-helpers
@@ -35,7 +35,7 @@ def files(environment: Mapping[str, str]) -> list[Path]:
 
 
 def logins(places: list[Path]) -> Callable[[str], str | None]:
-    """Return who is logged in to a host, as base64 of `name:secret`; None for nobody. The first file that knows counts.
+    """Return who is logged in to a host, as base64 of `name:secret`; None for no one. The first file that knows counts.
 
     Raises, when asked:
         BadInput: a file is not what it must be, or holds an identity token.

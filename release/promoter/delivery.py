@@ -44,7 +44,7 @@ def refusal(secret: str, headers: Mapping[str, str], body: bytes, now: float) ->
     given = headers.get("x-mlflow-signature", "")
     if not delivery or len(delivery) > LONGEST_ID or not timestamp.isdecimal() or len(timestamp) > 12:
         return "no delivery id or no timestamp"
-    # The signature first: nobody without the secret learns anything of the clock.
+    # The signature first: no one without the secret learns anything of the clock.
     if not hmac.compare_digest(given.encode(), sign(secret, delivery, timestamp, body).encode()):
         return "the signature is not that of the body"
     if abs(now - int(timestamp)) > WINDOW_SECONDS:

@@ -1,6 +1,6 @@
 """What people answered to a request in their own place: they closed it on its forge, or took its merge back in Git.
 
-Both are a no that holds until somebody asks again, by moving the alias champion or by `slipway promote`.
+Both are a no that holds until someone asks again, by moving the alias champion or by `slipway promote`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _decline(
 
 
 def held(context: Context, tracking: Tracking, model: str, requests: list[PromotionRequest]) -> list[PassOutcome]:
-    """Hold what was taken out of production by Git alone, and say so; a step back that is on record was answered."""
+    """Hold what was taken out of production by Git alone, and report it; a step back that is on record was answered."""
     steps = taken_back(history(context.clone, model, PRODUCTION, LOOKED_AT))
     known = context.audit.known([f"{HOLD}:{step.commit.sha}" for step, _ in steps])
     found = []

@@ -1,4 +1,4 @@
-"""What somebody did to a Rollout without Slipway, by `kubectl argo rollouts` or in Argo CD's page, put on record.
+"""What someone did to a Rollout without Slipway, by `kubectl argo rollouts` or in Argo CD's page, put on record.
 
 The cluster keeps no names: it tells when it aborted, whether that still holds, and what is active. A retry and a
 promotion leave nothing but their effect, so they are known by it, at the next pass.

@@ -36,10 +36,10 @@ def report(forge: Forge, folder: str, number: int | None = None) -> list[PassOut
 def verdict(proposal: Proposal, folder: str) -> Answer:
     """Say whether a proposal leaves production's releases alone, and in a sentence why not.
 
-    A model may be added with nothing released, and be taken away whole: neither brings a version to production.
+    A model may be added with nothing released, and be taken away complete: neither brings a version to production.
     """
     if proposal.files is None:
-        return Answer(False, "changes more files than are listed, so nobody can say that no release is among them")
+        return Answer(False, "changes more files than are listed, so a release may be among them")
     start = f"{folder}/" if folder not in ("", ".") else ""
     release = re.compile(rf"{re.escape(start)}apps/([^/]+)/{PRODUCTION}/{re.escape(RELEASE_FILE)}")
     for path, status, lines in proposal.files:

@@ -42,7 +42,7 @@ def move_back(
     now = model_registry.champion(tracking, champion.name)  # last: until it is back, the next pass comes here again
     if now is not None and now.number == champion.number:
         model_registry.move_champion(tracking, champion.name, to)
-    return f"champion is back at version {to}" if to else "nobody is champion"
+    return f"champion is back at version {to}" if to else "there is no champion"
 
 
 def record(context: Context, model: str, version: int, action: str, source: str | None, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Open requests that can no longer be approved, closed with the reason, so that nobody merges or waits for them."""
+"""Open requests that can no longer be approved, closed with the reason, so that no one merges or waits for them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Loop:
         self.wake.set()
 
     async def go(self) -> None:
-        """Run until told to stop; a pass that fails is logged and tried again."""
+        """Run until stopped; a pass that fails is logged and tried again."""
         due = 0.0
         while not self.stopping:
             left = due - time.monotonic()
@@ -84,7 +84,7 @@ class Loop:
         try:
             done = await asyncio.to_thread(self.run, models)
         except Exception as error:  # the loop is the truth: it outlives every pass
-            # Not for a pass to mend: a history that was rewritten, or manifests that are none.
+            # Not for a pass to fix: a history that was rewritten, or manifests that are none.
             self.refused = isinstance(error, Refused)
             LOG.exception(
                 "pass failed",

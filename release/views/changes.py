@@ -31,7 +31,7 @@ def changes(top: Path, base: str, head: str, folder: str = "gitops") -> str:
     """Return what `head` changes since it left `base`, in Markdown.
 
     Raises:
-        BadInput: one of the two is no commit of this repository, DVC cannot read one, or a link leads out of `folder`.
+        BadInput: one of the two is not a commit here, DVC cannot read one, or a link leads out of `folder`.
         Unavailable: git, dvc or kustomize is not installed.
     """
     old = _run(top, "git", "merge-base", "--end-of-options", base, head).strip()

@@ -104,7 +104,7 @@ def one_person(model: str, past: list[EnvironmentStep]) -> list[Difference]:
 
 
 def held_back(model: str, past: list[EnvironmentStep], requests: tuple[PromotionRequest, ...]) -> list[Difference]:
-    """Say that production's newest step took a version out by Git alone, so that nobody asks for it by itself."""
+    """Say that production's newest step took a version out by Git alone, so that no one asks for it by itself."""
     step, gone = next(iter(taken_back(past)), (None, None))
     if step is None or gone is None or step is not past[0] or gone.version in {one.version for one in requests}:
         return []

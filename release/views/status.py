@@ -49,7 +49,7 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Answers:
+class SideAnswers:
     """What each side has of the models; None of MLflow and of the cluster where it gave no answer."""
 
     namespaces: dict[tuple[str, str], str]
@@ -88,7 +88,7 @@ def _models(context: Context, name: str | None) -> list[str]:
     return known if name is None else [name]
 
 
-def _ask(context: Context, open_cluster: Callable[[], Cluster], models: list[str], name: str | None) -> Answers:
+def _ask(context: Context, open_cluster: Callable[[], Cluster], models: list[str], name: str | None) -> SideAnswers:
     clone = context.clone
     where = namespaces(clone, models)
     missing: list[str] = []
@@ -102,10 +102,10 @@ def _ask(context: Context, open_cluster: Callable[[], Cluster], models: list[str
     versions = _tolerant(lambda: context.open_tracking().registered(name), missing)
     context.say("asking the cluster")
     rollouts, applications = _tolerant(cluster, missing) or (None, {})
-    return Answers(where, clone.releases(), _requested(context), versions, rollouts, applications, tuple(missing))
+    return SideAnswers(where, clone.releases(), _requested(context), versions, rollouts, applications, tuple(missing))
 
 
-def _status(context: Context, sides: Answers, model: str) -> Status:
+def _status(context: Context, sides: SideAnswers, model: str) -> Status:
     staging, production = places = [sides.place(model, environment) for environment in ENVIRONMENTS]
     requests = tuple(context.forge.open_requests(model)) if model in sides.requested else ()
     versions = None if sides.versions is None else tuple(sides.versions.get(model, []))

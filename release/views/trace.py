@@ -1,6 +1,6 @@
 """`slipway trace`: from a pod, a digest, a prediction or a version to all the others, down to the data.
 
-Reads and never changes. A side that does not answer is named, and the rest told all the same.
+Reads and never changes. A side that does not answer is named, and the rest told nevertheless.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from release.context import Context
 from release.environments import ENVIRONMENTS
 from release.git.history import history
 from slipway.errors import BadInput, SlipwayError
-from slipway.reference import SYNTAX, Reference, of_words
+from slipway.reference import SYNTAX, VersionReference, of_words
 
 if TYPE_CHECKING:
-    from journal.queries import Prediction as Row
+    from journal.queries import TracedRequest
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ReleaseStep:
 
 @dataclass(frozen=True)
 class Trace:
-    """The whole way; a None is what nobody could say, `missing` says who did not answer.
+    """The complete way; a None is what no one could say, `missing` says who did not answer.
 
     `data_in_remote` is held, missing, unanswered or not checked.
     """
@@ -86,7 +86,7 @@ def trace(sides: Sides, asked: str) -> Trace:
     """Return the way of what `asked` names: NAMESPACE/POD or POD, sha256:…, a version's reference, a request's id.
 
     Raises:
-        BadInput: nobody knows it.
+        BadInput: no one knows it.
         Unavailable: MLflow does not answer, or whoever knows it.
     """
     missing: list[str] = []
@@ -149,7 +149,7 @@ def _unknown(asked: str, missing: list[str]) -> BadInput:
     )
 
 
-def _reference(asked: str) -> Reference | None:
+def _reference(asked: str) -> VersionReference | None:
     former = re.fullmatch(r"([^/]+)/([0-9]+)", asked)  # NAME/NUMBER
     try:
         return of_words(former[1], former[2]) if former else of_words(asked)
@@ -157,7 +157,7 @@ def _reference(asked: str) -> Reference | None:
         return None
 
 
-def _is(version: Version, reference: Reference) -> bool:
+def _is(version: Version, reference: VersionReference) -> bool:
     return version.number == reference.number if reference.number else reference.alias in version.aliases
 
 
@@ -208,7 +208,7 @@ def _predictions(journal: str, request_id: str) -> list[Prediction]:
     return [_prediction(row) for row in queries.trace(journal, request_id)]
 
 
-def _prediction(row: Row) -> Prediction:
+def _prediction(row: TracedRequest) -> Prediction:
     if not row.version.isdecimal():
         raise BadInput(
             f"the request {row.request_id} was answered by a model that is not registered",

@@ -135,7 +135,7 @@ def test_without_a_login_with_a_wrong_one_and_with_a_token_that_is_over_nobody_k
     host, digest = behind_tokens
     answer = Images().has(f"{host}/team/tiny", digest)
     assert answer.passed is None
-    assert answer.reason.endswith(f"its token server answered 401, and nobody is logged in to {host}")
+    assert answer.reason.endswith(f"its token server answered 401, and there is no login for {host}")
     wrong = base64.b64encode(b"ada:another").decode()
     answer = as_written(tmp_path, {"auths": {host: {"auth": wrong}}}).has(f"{host}/team/tiny", digest)
     assert answer.passed is None
@@ -171,7 +171,7 @@ def test_a_registry_that_asks_for_a_name_gets_the_login(start: Start, tmp_path: 
     host, digest = start({"htpasswd": {"realm": "tests", "path": str(tmp_path / "htpasswd")}})
     assert as_written(tmp_path, {"auths": {host: {"auth": ADA}}}).has(f"{host}/team/tiny", digest).passed is True
     answer = Images().has(f"{host}/team/tiny", digest)
-    assert answer == Answer(None, f"the registry {host} answered 401: nobody is logged in to {host}")
+    assert answer == Answer(None, f"the registry {host} answered 401: there is no login for {host}")
 
 
 @pytest.mark.parametrize("kind", ["credsStore", "credHelpers"])

@@ -5,17 +5,15 @@ from __future__ import annotations
 import ast
 import functools
 import re
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from slipway.errors import BadInput, SlipwayError
 from tests.fixtures.commands import problem
+from tools.rooms import ROOMS
+from tools.rooms import ROOT as TOP
 
-TOP = Path(__file__).parents[3]
-ROOMS = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["coverage"]["run"]["source"]
 FILES = sorted(path for room in [*ROOMS, "tools"] for path in (TOP / room).rglob("*.py"))
 
 

@@ -169,11 +169,11 @@ def test_a_command_about_a_model_says_that_it_takes_the_name_alone() -> None:
 
 def test_a_folder_is_the_folder_and_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert reference.of_target("flight-delay") == reference.Reference("flight-delay", alias="champion")
+    assert reference.of_target("flight-delay") == reference.VersionReference("flight-delay", alias="champion")
     (tmp_path / "flight-delay").mkdir()
     with pytest.raises(BadInput, match=r"no manifest\.json"):
         reference.of_target("flight-delay")
-    assert reference.of_target("flight-delay@7") == reference.Reference("flight-delay", 7)
+    assert reference.of_target("flight-delay@7") == reference.VersionReference("flight-delay", 7)
     (tmp_path / "flight-delay/manifest.json").touch()
     assert reference.of_target("flight-delay") == Path("flight-delay")
     with pytest.raises(BadInput, match="no such folder"):

@@ -9,7 +9,7 @@ from tests.unit.structure.product import modules
 LONGEST = 30
 # Functions that are longer, and why. Lines are counted without the docstring.
 ALLOWED = {
-    "image/build.py:build": "one straight line of steps, each a call",
+    "image/__main__.py:image": "a command's options, which Click wants as parameters, one a line",
     "image/cli.py:package": "a command's options, which Click wants as parameters, one a line",
     "image/engine.py:build": "flags of three tools side by side; apart, no one sees how they differ",
     "registry/register.py:register": "their order is the promise: killed anywhere, the next run completes it",
