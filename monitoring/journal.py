@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitoring.bins import Categories, Counts
-from monitoring.reference import BinnedColumn, Reference
+from monitoring.reference import BinnedColumn, DriftReference
 
 if TYPE_CHECKING:
     from journal.queries import AnsweredRequest
@@ -33,7 +33,7 @@ class JournalWindow:
         return sum(self.versions.values())
 
 
-def count(url: str, reference: Reference, since: datetime, until: datetime) -> JournalWindow:
+def count(url: str, reference: DriftReference, since: datetime, until: datetime) -> JournalWindow:
     """Count the rows of the reference's model from `since` to before `until`.
 
     Raises:
@@ -49,7 +49,7 @@ def count(url: str, reference: Reference, since: datetime, until: datetime) -> J
     return window
 
 
-def _add(window: JournalWindow, reference: Reference, batch: list[AnsweredRequest]) -> None:
+def _add(window: JournalWindow, reference: DriftReference, batch: list[AnsweredRequest]) -> None:
     for version, features, _ in batch:
         window.versions[version] = window.versions.get(version, 0) + len(features)
     rows = [row for _, features, _ in batch for row in features]

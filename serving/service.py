@@ -49,8 +49,9 @@ class Slipway:
     """The served model behind the API that docs/serving.md describes."""
 
     def __init__(self) -> None:
-        chosen = settings.read(bento_worker.environment(os.environ, Slipway.bento))
-        bento_worker.refuse_relative(chosen, Slipway.bento)
+        bento = SERVICE.bento
+        chosen = settings.read(bento_worker.environment(os.environ, bento))
+        bento_worker.refuse_relative(chosen, bento)
         logs.configure(chosen.log_level)
         pickles.refuse()
         descriptors.reserve(chosen.max_connections)
@@ -68,5 +69,6 @@ class Slipway:
         self.application.parts.stop()
 
 
-Slipway.add_asgi_middleware(Answers)
+SERVICE: Any = Slipway  # the decorator made a Service of the class, which its type does not tell
+SERVICE.add_asgi_middleware(Answers)
 bento_worker.bound_connections()

@@ -5,7 +5,6 @@ Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -109,10 +108,11 @@ class RestRecords:
     server: Server
 
     def versions(self, name: str | None) -> dict[str, list[Version]]:
-        where = {} if name is None else {"filter": f"name = '{name}'"}
-        search = functools.partial(self.server.pages, "GET", **where)
-        models = list(search("/registered-models/search", "registered_models", max_results=MOST_MODELS))
-        rows = search("/model-versions/search", "model_versions", max_results=MOST_VERSIONS)
+        where: dict[str, Any] = {} if name is None else {"filter": f"name = '{name}'"}
+        models = list(
+            self.server.pages("GET", "/registered-models/search", "registered_models", max_results=MOST_MODELS, **where)
+        )
+        rows = self.server.pages("GET", "/model-versions/search", "model_versions", max_results=MOST_VERSIONS, **where)
         return by_model(
             [model["name"] for model in models],
             [Alias(model["name"], row["alias"], int(row["version"])) for model in models for row in _aliases(model)],

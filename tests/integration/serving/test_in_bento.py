@@ -20,7 +20,7 @@ from tests.fixtures import bento
 from tests.fixtures.servers import Redis, wait_until
 from tests.integration.serving.conftest import MODEL, NewClient, Start
 from tests.integration.serving.test_api import *  # noqa: F403
-from tests.integration.serving.test_openinference import *  # noqa: F403
+from tests.integration.serving.test_openinference import *  # type: ignore[assignment]  # noqa: F403
 from tests.integration.serving.test_role import *  # noqa: F403
 from tests.integration.serving.test_smoke import *  # noqa: F403
 from tests.integration.serving.test_smoke import DIGEST
@@ -59,7 +59,9 @@ def server(
 
 
 @pytest.fixture(scope="module")
-def released(imported: Path, tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Iterator[bento.BentoServer]:
+def released(  # type: ignore[no-redef]
+    imported: Path, tmp_path_factory: pytest.TempPathFactory, keys: Path
+) -> Iterator[bento.BentoServer]:
     made = bento.BentoServer(
         TAG, imported, tmp_path_factory.mktemp("released"), jwks=keys / "jwks.json", image_digest=DIGEST,
         journal="off", burst_limit="100000/second", sustained_limit="1000000/minute",
@@ -116,7 +118,7 @@ def test_after_sigterm_it_drains_and_loses_nothing(start: Start, client: NewClie
     assert "draining for 2 s" in server.text()
 
 
-def test_accepting_goes_on_after_descriptors_ran_out(start: Start) -> None:
+def test_accepting_goes_on_after_descriptors_ran_out(start: Start) -> None:  # type: ignore[no-redef]
     """In place of the other server's test: uvloop accepts here, and logs nothing."""
     server = start(max_connections=200, journal="off")
     process = server.worker

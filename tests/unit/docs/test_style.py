@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.slipway.test_errors import FILES, KINDS, TOP, name_of, tree
+from tests.unit.slipway.test_errors import FILES, KINDS, name_of, tree
+from tools.rooms import ROOT as TOP
 
 STYLE = (TOP / "docs/style.md").read_text(encoding="utf-8")
 PAGES = [
