@@ -58,10 +58,8 @@ def server(
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def released(  # type: ignore[no-redef]
-    imported: Path, tmp_path_factory: pytest.TempPathFactory, keys: Path
-) -> Iterator[bento.BentoServer]:
+@pytest.fixture(scope="module")  # type: ignore[no-redef]
+def released(imported: Path, tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Iterator[bento.BentoServer]:
     made = bento.BentoServer(
         TAG, imported, tmp_path_factory.mktemp("released"), jwks=keys / "jwks.json", image_digest=DIGEST,
         journal="off", burst_limit="100000/second", sustained_limit="1000000/minute",
