@@ -65,7 +65,9 @@ def test_parameters_metrics_and_manifests_are_shown(clone: Path) -> None:
 def test_a_change_of_the_base_is_shown_once_for_all_models_that_it_changes_alike(clone: Path) -> None:
     for name in ("tides", "winds"):
         add(clone / "gitops", name)
-    replace(clone / "gitops/apps/winds/staging/kustomization.yaml", "release]", "release]\nnamePrefix: own-")
+    plain = "- {op: replace, path: /metadata/annotations/haproxy.org~1ssl-redirect, value: 'false'}"
+    own = f"release]\npatches:\n- target: {{kind: Ingress}}\n  patch: |-\n    {plain}"
+    replace(clone / "gitops/apps/winds/staging/kustomization.yaml", "release]", own)
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "-m", "Two more models")
     replace(clone / "gitops/base/ingress.yaml", "timeout-server: 10s", "timeout-server: 20s")

@@ -447,7 +447,7 @@ ATTACKS: list[tuple[Callable[[Insider], str], str]] = [
     (rollback_that_says_another_version, "has version 2; its release file has 1"),
     (rollback_that_rejects_another_version, "rejects version 3; production ran 2"),
     (rollback_with_more_in_it, "beside the release file"),
-    (two_actions, "says Slipway-Action twice"),
+    (two_actions, "has Slipway-Action twice"),
     (action_in_the_middle_of_the_body, "without a record of a rollback"),
     (git_revert_of_an_approval, "without a record of a rollback"),
     (merge_with_another_tree, "releases something else than the request that it merges"),
