@@ -98,6 +98,6 @@ def _url() -> str:
             "SLIPWAY_DATABASE_URL is not set",
             expected="postgresql://USER@HOST/NAME",
             found="nothing",
-            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME",
+            hint="export SLIPWAY_DATABASE_URL=postgresql://HOST/NAME",
         )
     return url

@@ -97,7 +97,7 @@ def _sqlalchemy_url(url: str) -> str:
             "SLIPWAY_DATABASE_URL is not the URL of a PostgreSQL database",
             expected="postgresql://USER@HOST/NAME",
             found=f"{scheme}://…" if separator else "no ://",  # without the rest: it may hold a password
-            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME",
+            hint="export SLIPWAY_DATABASE_URL=postgresql://HOST/NAME",
         )
     return f"postgresql+psycopg://{rest}"
 

@@ -85,7 +85,7 @@ def drift(
             "SLIPWAY_DATABASE_URL is not set",
             expected="the database of the journal",
             found="nothing",
-            hint="export SLIPWAY_DATABASE_URL=postgresql://USER:PASSWORD@HOST/NAME  (see docs/how-to/drift.md)",
+            hint="export SLIPWAY_DATABASE_URL=postgresql://HOST/NAME  (see docs/how-to/drift.md)",
         )
     span = _span(since, until)
     window, judged = _compared(url, name, root, span, DriftRules(threshold, minimum_rows, ignore))

@@ -37,7 +37,7 @@ def test_no_other_module_holds_sql_on_the_journals_tables() -> None:
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
-    url = f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/journal"
+    url = f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/journal"  # pragma: allowlist secret
     for ask in (
         lambda: queries.trace(url, "x"),
         lambda: list(queries.window(url, "m", datetime.now(UTC), datetime.now(UTC))),
