@@ -27,7 +27,7 @@ from tests.integration.serving.test_smoke import DIGEST
 from tests.integration.serving.test_strangers import *  # noqa: F403
 from tests.integration.serving.test_strangers import connected
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(180)]  # the tests of a release hold its answers
 
 TAG = "flight-delay:7"
 
