@@ -96,7 +96,11 @@ def register(
                 verdict = judge(evidence.assemble(candidate, scored), champion, candidate.params.gate)
                 values, headline = _metrics(candidate, scored), judging.of(candidate.task.name).HEADLINE
                 judged = Judged(verdict, values, trusted, provenance.data(candidate.lock), headline)
-                return _write(tracking, candidate, folder, judged, artifact_root, say, key)
+                try:
+                    return _write(tracking, candidate, folder, judged, artifact_root, say, key)
+                except BadInput:  # another command of the same candidate was first, and deleted this one's run
+                    if _survivor(tracking, candidate) is None:
+                        raise
         finally:
             scoring.stop()
     say("already registered")

@@ -32,7 +32,7 @@ def test_the_readme_s_release(team: Team, shell: Shell) -> None:
     team.mlflow().set_registered_model_alias(MODEL, "challenger", "2")
     (block,) = held_by(TEST)
     # Whoever reads has a seventh version, here it is the second; a person is asked before an approval.
-    typed = [step.command.partition(" #")[0].strip().replace(" 7", " 2") for step in block.steps]
+    typed = [step.command.partition(" #")[0].strip().replace("@7", "@2") for step in block.steps]
     stage, promote, approve, resume, rollback = typed
 
     def by(actor: str, command: str) -> str:

@@ -165,7 +165,7 @@ def test_a_first_release_that_is_reverted_in_git_is_held_too(site: PromoterSite,
 
 
 def test_a_request_outlives_the_next_staging_and_gives_way_to_the_next_request(
-    site: PromoterSite, github: State
+    site: PromoterSite, github: State, forge: GitHub
 ) -> None:
     site.put("staging", 2)
     site.champion(2)
