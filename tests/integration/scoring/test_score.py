@@ -161,7 +161,7 @@ def test_what_cannot_be_scored_is_named(score: Score, write_rows: Write, model: 
         ((text, target, "--model", model), 3, "in.csv cannot be read"),
         ((source, source, "--model", model), 3, "would overwrite its input"),
         ((source, target, "--model", tampered), 4, "is not the file that was exported"),
-        ((source, target, "--model", "nothing"), 3, "no model nothing"),
+        ((source, target, "--model", "nothing"), 3, "nothing has no version @champion"),
         ((tmp_path / "gone.parquet", target, "--model", model), 3, "gone.parquet cannot be read"),
         ((source, target, "--model", model, "--scheduler", "tcp://127.0.0.1:9"), 5, "no Dask scheduler answers"),
     ):
