@@ -55,6 +55,11 @@ def resample(blocks: npt.NDArray[np.generic], resamples: int, seed: int) -> Resa
     return Resamples(index.astype(np.int64), draws)
 
 
+def undrawn(rows: int) -> Resamples:
+    """Return the rows as they are, and no draw: a metric's value needs no blocks."""
+    return resample(np.zeros(rows, dtype=np.int64), 0, seed=0)
+
+
 def scores(label: npt.NDArray[np.integer], probability: Floats, drawn: Resamples) -> dict[str, Floats]:
     """Compute every metric on every draw: name to `(1 + resamples,)`; NaN where a draw has one class."""
     actual: Floats = np.asarray(label, dtype=np.float64)

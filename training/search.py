@@ -19,7 +19,7 @@ import pandas as pd
 
 from slipway import metrics
 from slipway.errors import BadInput
-from slipway.scores import resample
+from slipway.scores import undrawn
 from slipway.task import Task
 from training import pipeline, tasks, threads
 from training.contract import Target
@@ -113,9 +113,10 @@ def _score(
     learn, check = rows[train], rows[test]
     with threads.limited(1):
         built = pipeline.build(params.train, candidate, kind.FAMILY)
-        answers = np.asarray(kind.learned(task, pipeline.fit(built, learn, learn[LABEL].to_numpy()), check))
+        fitted = pipeline.fit(built, learn, learn[LABEL].to_numpy())
+        answers = np.asarray(kind.learned(task, fitted, check), np.float64)
     label = check[LABEL].to_numpy()
-    found = known.scores(task, label, answers.astype(np.float64), resample(np.zeros(len(label)), 0, seed=0))
+    found = known.scores(task, label, answers, undrawn(len(label)))
     return number, tuple(float(found[name][0]) for name in known.TUNED_ON)
 
 

@@ -6,14 +6,13 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
-import numpy as np
 import numpy.typing as npt
 
 from registry import params
 from registry.noninferiority import Advantage
 from registry.verdict import Rule
 from slipway import tasks
-from slipway.scores import Floats, Resamples
+from slipway.scores import Floats, Resamples, undrawn
 from slipway.task import Task
 
 Target = npt.NDArray[Any]
@@ -64,8 +63,6 @@ def headlines() -> list[str]:
 def measured(task: Task, target: Target, answers: Floats) -> dict[str, float]:
     """Return every metric's value on these rows, without an interval."""
     from slipway import metrics
-    from slipway.scores import resample
 
-    # A point estimate needs no blocks, and sorting a million day names costs seconds.
-    undrawn = resample(np.zeros(len(target), dtype=np.int64), 0, 0)
-    return {name: float(draws[0]) for name, draws in metrics.of(task).scores(task, target, answers, undrawn).items()}
+    found = metrics.of(task).scores(task, target, answers, undrawn(len(target)))
+    return {name: float(draws[0]) for name, draws in found.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from slipway.errors import BadInput
-from slipway.scores import Floats, log_losses, resample, scores
+from slipway.scores import Floats, log_losses, scores, undrawn
 from slipway.tasks.binary import Binary
 from training import baselines as answers_without_a_model
 from training import curves
@@ -30,7 +30,7 @@ SAME_RANK = 4e-6
 
 def agreement(target: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
     """Measure the difference in ROC AUC, which ranks decide."""
-    alone = resample(np.zeros(len(target)), 0, seed=0)
+    alone = undrawn(len(target))
     areas = [scores(target, p, alone)["roc_auc"][0] for p in (ours, theirs)]
     rank = float(abs(areas[0] - areas[1]))
     return {
@@ -83,7 +83,7 @@ def counts(target: np.ndarray) -> dict[str, int]:
 def measure(task: Binary, target: np.ndarray, answers: np.ndarray) -> dict[str, Any]:  # noqa: ARG001 - as every task's
     """Measure one slice: ROC AUC is null where it has one class."""
     label = target.astype(np.float64)
-    area = scores(label.astype(np.int64), answers, resample(np.zeros(len(label)), 0, seed=0))["roc_auc"][0]
+    area = scores(target, answers, undrawn(len(target)))["roc_auc"][0]
     return {
         "rows": len(label),
         "positives": int(label.sum()),
