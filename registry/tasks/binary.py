@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from registry import params
+from registry.classes import WIDEST, Margins, NonInferiority, worst
 from registry.noninferiority import advantages
 from registry.params import Section
 from registry.tasks import Target, measured
@@ -17,7 +18,7 @@ from registry.verdict import Rule, at_least, at_most
 from slipway.scores import Floats
 from slipway.tasks.binary import Binary
 
-__all__ = ["advantages"]
+__all__ = ["advantages", "worst"]
 
 METRICS = ("log_loss", "roc_auc")
 SIMPLE = frozenset({"climatology"})
@@ -30,13 +31,6 @@ class Minimum(Section):
     rows: int = Field(ge=1)
     positives: int = Field(ge=1)
     blocks: int = Field(ge=10)  # the interval's own error grows quickly below that
-
-
-class NonInferiority(Section):
-    """How much worse than the champion is still acceptable."""
-
-    log_loss: float = Field(gt=0)
-    roc_auc: float = Field(gt=0, lt=0.5)
 
 
 class Floors(Section):
@@ -54,13 +48,6 @@ class Slices(Section):
     roc_auc: float = Field(ge=0, le=1)
 
 
-class Margins(Section):
-    """How much worse than a baseline is still acceptable."""
-
-    log_loss: float = Field(ge=0)
-    roc_auc: float = Field(ge=0, lt=0.5)
-
-
 class Gate(params.Gate):
     """Every limit of the judgement."""
 
@@ -70,10 +57,6 @@ class Gate(params.Gate):
     floors: Floors
     slices: Slices
     calibration_error: float = Field(gt=0, le=1)
-
-
-# Whatever the number of rows: a model this much worse is worse.
-WIDEST = Margins(log_loss=0.15, roc_auc=0.1)
 
 
 def broken(target: Target) -> str | None:
@@ -102,13 +85,6 @@ def in_slice(task: Binary, target: Target, answers: Floats, gate: Gate) -> float
     if min(positives, count - positives) < gate.slices.minimum_positives or count < gate.slices.minimum_rows:
         return None
     return measured(task, target, answers)["roc_auc"]
-
-
-def worst(name: str, values: Mapping[str, float], gate: Gate, left_out: str) -> Rule:
-    """The lowest area is the worst."""
-    lowest = min(values, key=values.__getitem__)
-    reason = f"worst of {len(values)}: {lowest}{left_out}"
-    return at_least(name, values[lowest], gate.slices.roc_auc, reason)
 
 
 def fitting(target: Target) -> Margins:

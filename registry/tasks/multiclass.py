@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from registry import params
+from registry.classes import WIDEST, Margins, NonInferiority, worst
 from registry.noninferiority import Advantage, of_means
 from registry.params import Section
 from registry.tasks import Target, measured
@@ -17,6 +18,8 @@ from registry.verdict import Rule, at_least, at_most
 from slipway.metrics.multiclass import HIGHER_IS_BETTER, areas, parts
 from slipway.scores import Floats, Resamples
 from slipway.tasks.multiclass import Multiclass
+
+__all__ = ["worst"]
 
 METRICS = ("log_loss", "roc_auc")
 SIMPLE = frozenset({"climatology"})
@@ -29,13 +32,6 @@ class Minimum(Section):
     rows: int = Field(ge=1)
     rarest_class: int = Field(ge=1)
     blocks: int = Field(ge=10)  # the interval's own error grows quickly below that
-
-
-class NonInferiority(Section):
-    """How much worse than the champion is still acceptable."""
-
-    log_loss: float = Field(gt=0)
-    roc_auc: float = Field(gt=0, lt=0.5)
 
 
 class Floors(Section):
@@ -54,13 +50,6 @@ class Slices(Section):
     roc_auc: float = Field(ge=0, le=1)
 
 
-class Margins(Section):
-    """How much worse than a baseline is still acceptable."""
-
-    log_loss: float = Field(ge=0)
-    roc_auc: float = Field(ge=0, lt=0.5)
-
-
 class Gate(params.Gate):
     """Every limit of the judgement."""
 
@@ -70,10 +59,6 @@ class Gate(params.Gate):
     floors: Floors
     slices: Slices
     calibration_error: float = Field(gt=0, le=1)
-
-
-# Whatever the number of rows: a model this much worse is worse.
-WIDEST = Margins(log_loss=0.15, roc_auc=0.1)
 
 
 def broken(target: Target) -> str | None:
@@ -103,12 +88,6 @@ def in_slice(task: Multiclass, target: Target, answers: Floats, gate: Gate) -> f
         return None
     area = float(areas(target, answers, gate.slices.minimum_of_a_class).mean())
     return None if math.isnan(area) else area
-
-
-def worst(name: str, values: Mapping[str, float], gate: Gate, left_out: str) -> Rule:
-    """The lowest area is the worst."""
-    lowest = min(values, key=values.__getitem__)
-    return at_least(name, values[lowest], gate.slices.roc_auc, f"worst of {len(values)}: {lowest}{left_out}")
 
 
 def fitting(target: Target) -> Margins:
