@@ -18,14 +18,13 @@ import numpy as np
 
 from serving.inference import golden_file
 from serving.input import schema
-from serving.input.schema import Schema
+from serving.input.schema import RETRAIN, Schema
 from slipway import artifact
 from slipway.errors import BadInput, Refused
 from slipway.names import NAME
 from slipway.task import Task
 
 EXPORT = "slipway export NAME@NUMBER FOLDER"
-RETRAIN = "dvc repro --force train, then register the model again"
 LARGEST_FILE = 2 << 30
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]

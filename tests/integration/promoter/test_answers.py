@@ -15,7 +15,7 @@ from release.actions.promote import promote
 from release.actions.stage import stage
 from release.audit.audit import in_time, verify
 from release.context import Context
-from release.forges.github import GitHub, connect
+from release.forges.github import GitHub
 from release.git.commits import actor
 from release.promoter.reconcile import reconcile
 from release.views.status import status
@@ -41,9 +41,8 @@ def github(site: PromoterSite) -> Iterator[State]:
 @pytest.fixture
 def forge(github: State) -> Iterator[GitHub]:
     """The client of that GitHub."""
-    client = connect("octocat/manifests", "main", "secret-token", github.url, between_writes=0)
-    yield client
-    client.client.close()
+    with standin.connected(github) as client:
+        yield client
 
 
 def kinds(site: PromoterSite, **changes: Any) -> list[str]:

@@ -18,7 +18,7 @@ from registry.tracking import Tracking, open_store
 from release.audit.audit import Audit, open_audit
 from release.cluster.health import Health
 from release.context import Context
-from release.forges.github import GitHub, connect
+from release.forges.github import GitHub
 from release.forges.plain import Plain
 from release.git.commits import Actor, signing
 from release.git.manifests import Remote, cloned
@@ -261,6 +261,5 @@ def state() -> Iterator[State]:
 
 @pytest.fixture
 def forge(state: State) -> Iterator[GitHub]:
-    made = connect("octocat/manifests", "main", "secret-token", state.url, between_writes=0)
-    yield made
-    made.client.close()
+    with standin.connected(state) as client:
+        yield client
